@@ -1,0 +1,1 @@
+"""Cost models, one per file; `_model.py` states the promise they keep."""

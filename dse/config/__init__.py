@@ -1,0 +1,1 @@
+"""study.yaml -> StudyConfig; every complaint carries file, line, column and a suggestion."""

@@ -1,0 +1,145 @@
+"""What a study file says, checked and in one unit each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dse.ir.hardware import Board, Resources
+from dse.ir.metrics import Direction
+
+SAMPLERS = ("auto", "tpe", "nsga2", "nsga3", "gp", "qmc", "random")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A metric name and the direction that is better."""
+
+    metric: str
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """`metric op limit`, the limit in the unit of the metric's key (accuracy a fraction, latency us).
+
+    `share` is the fraction of the board where the file gave a percentage of a resource; `limit` is then
+    already a count (of the board after `reserve`).
+    """
+
+    metric: str
+    op: Literal["<=", ">="]
+    limit: float
+    text: str  # as written, for messages and reports
+    share: float | None = None
+    line: int = 0  # 1-based position in the study file; 0 for a built-in rule
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """The searched values of a layer; None: not mentioned at this level.
+
+    Every tuple lists the values in ascending order (or as written, for names). One value is fixed.
+    """
+
+    weight_bits: tuple[int, ...] | None = None
+    activation_bits: tuple[int, ...] | None = None
+    scheme: tuple[str, ...] | None = None
+    sparsity: tuple[float, ...] | None = None
+    block: tuple[tuple[int, int], ...] | None = None
+    fold: Literal["balanced", "free"] | None = None
+    pe: tuple[int, ...] | None = None
+    simd: tuple[int, ...] | None = None
+    memory: tuple[str, ...] | None = None
+    compute: tuple[str, ...] | None = None
+    tie: tuple[str, ...] | None = None  # knob names with one choice for all matched layers
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Knobs for all layers, then overrides by pattern, later ones winning."""
+
+    defaults: Knobs
+    layers: tuple[tuple[str, Knobs], ...]  # (fnmatch pattern, knobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Totals over all resumes, never "more"."""
+
+    trials: int = 200
+    time_s: float | None = None
+    patience: int | None = None
+    failures: float = 0.5  # fraction of finished trials; checked from 10 trials on
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Training effort; None: the default of the built-in model."""
+
+    pretrain_epochs: int | None = None  # float network, once per study
+    finetune_epochs: int | None = None  # every candidate that hardware accepts
+    finetune_images: int | None = None  # training images per candidate; None: all
+    final_epochs: int | None = None  # survivors of the front
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Where candidates are evaluated."""
+
+    ray: str = "local"  # "local" | "auto" | "host:port"
+    workers: int | None = None  # None: all cores
+    timeout_s: float | None = None  # per candidate
+    retries: int = 2  # of a candidate whose worker died
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A built-in network and its options."""
+
+    name: str
+    options: Mapping[str, float] = field(default_factory=dict)  # e.g. {"width": 0.25}
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """A data set: a loader of `dse.data` by name, with its files and options.
+
+    `limit` caps the images of a split ("train", "validation", "test") after shuffling.
+    """
+
+    name: str  # a file in dse/data/
+    path: Path | None = None  # file or folder, resolved against the study file
+    pad: int = 0  # pixels added on every side
+    validation: float | None = None  # fraction of the training images; None: loader's default
+    limit: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyConfig:
+    """A checked study file."""
+
+    study: str
+    description: str
+    seed: int
+    model: ModelConfig
+    data: DataConfig
+    board: Board
+    clock_mhz: float
+    reserve: Resources
+    space: Space
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    seeds: tuple[str, ...]
+    sampler: str
+    budget: Budget
+    stages: Stages
+    confidence: float  # of the interval whose upper end constraints use; 0.9
+    parallel: Parallel
+    storage: str  # "file" or a URL
+    report: bool
+    path: Path  # of the study file
+    text: str  # of the study file, byte for byte

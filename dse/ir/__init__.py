@@ -1,0 +1,1 @@
+"""The vocabulary: plain immutable values; imports nothing of `dse` but `dse.errors`."""

@@ -1,0 +1,146 @@
+"""The integer network that is scored and emitted: what the hardware computes, in numpy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.ir.layers._base import MatrixLayer
+from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.network import Network
+from dse.ir.numbers import IntType, activation_type
+
+Integers = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixParameters:
+    """The integers of one matrix layer.
+
+    Attributes:
+        weight_bits: 1 for {-1, +1}, else signed narrow range.
+        weights: `(mh, mw)` integers, columns in stream order (ky, kx, channel); 0 where pruned.
+        kept: `(mh, mw)` booleans; False where pruned. In a 1-bit layer a pruned weight is neither -1 nor
+            +1: it leaves the popcount.
+        output_bits: bits of the activation; None where the sums are the output.
+        thresholds: `(mh, 2**output_bits - 1)` ascending integers in the domain of the plain dot product:
+            the code is the number of thresholds <= dot. 1 bit: code 0 is -1, code 1 is +1. None where
+            output_bits is None.
+    """
+
+    weight_bits: int
+    weights: Integers
+    kept: npt.NDArray[np.bool_]
+    output_bits: int | None
+    thresholds: Integers | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """An integer network.
+
+    `network` is the network that is built: after filter pruning it has fewer channels than the one of
+    the study. Parameters are keyed by matrix layer name.
+    """
+
+    network: Network
+    parameters: Mapping[str, MatrixParameters]
+
+    def input_type(self, name: str) -> IntType:
+        """Type of the elements that enter layer `name`."""
+        layer = self.network[name]
+        source = layer.inputs[0]
+        if source == "input":
+            return self.network.input_type
+        if source in self.parameters:
+            bits = self.parameters[source].output_bits
+            assert bits is not None  # only the last layer has no activation
+            return activation_type(bits)
+        return self.input_type(source)
+
+    def scores(self, images: Integers, batch: int = 256) -> Integers:
+        """Return the class scores of `images`.
+
+        Args:
+            images: `(n, *input_shape)` integers of the network's input type.
+            batch: images computed at once.
+
+        Returns:
+            `(n, classes)` int64 sums of the last layer.
+        """
+        parts = [self._scores(images[i : i + batch]) for i in range(0, len(images), batch)]
+        return np.concatenate(parts)
+
+    def accuracy(self, images: Integers, labels: Integers) -> float:
+        """Return the fraction of images whose largest score (the first of equals) is the label."""
+        return float(np.mean(self.scores(images).argmax(axis=1) == labels))
+
+    def _scores(self, images: Integers) -> Integers:
+        x = np.asarray(images, dtype=np.float64)
+        for layer in self.network.layers:
+            if isinstance(layer, MatrixLayer):
+                x = self._matrix(layer, x)
+            elif isinstance(layer, MaxPool2d):
+                x = max_pool(x, layer.kernel)
+            else:
+                msg = f"no integer reference for layer {layer.name!r}"
+                raise TypeError(msg)
+        return x.astype(np.int64)
+
+    def _matrix(self, layer: MatrixLayer, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if isinstance(layer, Conv2d):
+            x = windows(x, layer, pad=float(self.input_type(layer.name).min_code_value))
+        else:
+            x = x.reshape(len(x), -1)
+        p = self.parameters[layer.name]
+        # float64 sums of integers below 2**53 are exact, and BLAS has no integer product
+        dot = x @ p.weights.T.astype(np.float64)
+        if p.thresholds is None or p.output_bits is None:
+            return dot
+        code = count_thresholds(dot, p.thresholds)
+        return 2.0 * code - 1.0 if p.output_bits == 1 else code
+
+    @property
+    def digest(self) -> str:
+        """Hash of structure, weights, masks and thresholds."""
+        h = hashlib.blake2b(self.network.digest.encode(), digest_size=8)
+        for name, p in sorted(self.parameters.items()):
+            h.update(f"{name}{p.weight_bits}{p.output_bits}".encode())
+            for array in (p.weights, p.kept, p.thresholds):
+                if array is not None:
+                    h.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
+        return h.hexdigest()
+
+
+def windows(
+    x: npt.NDArray[np.float64], layer: Conv2d, pad: float
+) -> npt.NDArray[np.float64]:
+    """Return the sliding windows of `(n, H, W, C)` as `(n, OH, OW, k*k*C)` in order (ky, kx, channel)."""
+    k, s, p = layer.kernel, layer.stride, layer.padding
+    if p:
+        x = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), constant_values=pad)
+    view = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(1, 2))[:, ::s, ::s]
+    n, oh, ow = view.shape[:3]
+    return view.transpose(0, 1, 2, 4, 5, 3).reshape(n, oh, ow, -1)
+
+
+def max_pool(x: npt.NDArray[np.float64], kernel: int) -> npt.NDArray[np.float64]:
+    """Max-pool `(n, H, W, C)` over windows that do not overlap; a partial window is dropped."""
+    n, h, w, c = x.shape
+    x = x[:, : h // kernel * kernel, : w // kernel * kernel]
+    return x.reshape(n, h // kernel, kernel, w // kernel, kernel, c).max(axis=(2, 4))
+
+
+def count_thresholds(
+    dot: npt.NDArray[np.float64], thresholds: Integers
+) -> npt.NDArray[np.float64]:
+    """Return per element of `(..., mh)` how many of its row's thresholds it reaches."""
+    code = np.zeros_like(dot)
+    for i in range(thresholds.shape[1]):
+        code += dot >= thresholds[:, i]
+    return code

@@ -1,0 +1,100 @@
+"""How a network is built: every decision of the search, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dse.ir.network import digest_of
+
+MEMORIES = ("bram", "lutram", "uram")  # where a matrix unit keeps its weights
+COMPUTES = ("lut", "dsp")  # what its multipliers are made of (FINN: resType)
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """What changes the numbers a matrix layer computes, hence accuracy.
+
+    A canonical value: `sparsity` is the fraction of weights really removed, `scheme` is "dense" exactly
+    when it is 0, `block` is None where the scheme has none. `pruning.legalise` makes canonical values.
+    """
+
+    weight_bits: int  # 1..8
+    activation_bits: int | None  # 1..8 of the layer's output; None where it has no activation
+    scheme: str = "dense"  # a file in pruning/
+    sparsity: float = 0.0  # 0 <= sparsity < 1
+    block: tuple[int, int] | None = None  # (rows, columns) of the weight matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """What changes speed and area only.
+
+    A pooling layer has only `pe` (channels per word); `swu_simd` is for convolutions only.
+    """
+
+    pe: int  # rows computed in parallel
+    simd: int = 1  # executed columns per row and cycle
+    swu_simd: int = 0  # channels per word of the sliding window unit; 0: there is none
+    memory: str = "bram"  # one of MEMORIES
+    compute: str = "lut"  # one of COMPUTES
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDesign:
+    """How one layer is built; `compression` is None for layers without weights."""
+
+    compression: Compression | None
+    folding: Folding
+
+
+@dataclass(frozen=True, slots=True)
+class DesignPoint:
+    """How every layer is built, in the order of the network's layers."""
+
+    layers: tuple[tuple[str, LayerDesign], ...]
+
+    def __getitem__(self, name: str) -> LayerDesign:
+        return dict(self.layers)[name]
+
+    @property
+    def compressions(self) -> dict[str, Compression]:
+        """The compression of every matrix layer, by name."""
+        return {n: d.compression for n, d in self.layers if d.compression is not None}
+
+    @property
+    def digest(self) -> str:
+        """Hash of the whole design: equal exactly when two designs are equal."""
+        return digest_of(self.to_json())
+
+    @property
+    def compression_digest(self) -> str:
+        """Hash of the compression half: the key of the accuracy cache."""
+        return compression_digest(self.compressions)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_json` is the inverse."""
+        return {n: asdict(d) for n, d in self.layers}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> DesignPoint:
+        """Rebuild a design from `to_json`."""
+        return DesignPoint(
+            tuple(
+                (name, LayerDesign(_compression(d["compression"]), Folding(**d["folding"])))
+                for name, d in value.items()
+            )
+        )
+
+
+def compression_digest(compressions: Mapping[str, Compression]) -> str:
+    """Hash of the compression of all matrix layers."""
+    return digest_of({n: asdict(c) for n, c in compressions.items()})
+
+
+def _compression(value: Mapping[str, Any] | None) -> Compression | None:
+    if value is None:
+        return None
+    block = value["block"]
+    return Compression(**{**value, "block": None if block is None else (block[0], block[1])})

@@ -1,0 +1,63 @@
+"""What every layer states about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of a network: structure only, weights travel beside it.
+
+    Shapes have no batch dimension: `(H, W, C)` for maps, `(C,)` for vectors. Channels are last, the
+    order in which a streaming accelerator sees them.
+    """
+
+    name: str
+    inputs: tuple[str, ...]  # names of layers, or "input"
+    input_shape: tuple[int, ...]
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output."""
+        raise NotImplementedError  # pragma: no cover - every layer file defines it
+
+    @property
+    def is_matrix(self) -> bool:
+        """True where the layer is a matrix-vector product with weights."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixLayer(Layer):
+    """A layer that is `vectors` products of an (mh, mw) weight matrix with an input vector.
+
+    `activation` is False for the last layer, whose raw accumulators are the class scores.
+    """
+
+    activation: bool
+
+    @property
+    def is_matrix(self) -> bool:
+        """Always true."""
+        return True
+
+    @property
+    def mh(self) -> int:
+        """Matrix height: output channels."""
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def mw(self) -> int:
+        """Matrix width: inputs per output, in stream order (ky, kx, channel)."""
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def vectors(self) -> int:
+        """Input vectors per frame: OH * OW."""
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per frame, dense."""
+        return self.mh * self.mw * self.vectors

@@ -1,0 +1,48 @@
+"""Two-dimensional convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dse.ir.layers._base import MatrixLayer
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(MatrixLayer):
+    """A convolution with a square kernel, as sliding window and matrix-vector product.
+
+    Padding writes the code of the smallest activation: 0 for unsigned inputs and -1 for bipolar ones
+    (there is no zero in {-1, +1}; the padded edge is counted), in training and hardware alike.
+    """
+
+    out_channels: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """(OH, OW, out_channels)."""
+        h, w, _ = self.input_shape
+        grow = 2 * self.padding - self.kernel
+        return (
+            (h + grow) // self.stride + 1,
+            (w + grow) // self.stride + 1,
+            self.out_channels,
+        )
+
+    @property
+    def mh(self) -> int:
+        """Output channels."""
+        return self.out_channels
+
+    @property
+    def mw(self) -> int:
+        """kernel * kernel * input channels."""
+        return self.kernel * self.kernel * self.input_shape[-1]
+
+    @property
+    def vectors(self) -> int:
+        """OH * OW."""
+        h, w, _ = self.output_shape
+        return h * w

@@ -1,0 +1,1 @@
+"""The joint search: space, exact folding, evaluation, driver."""

@@ -1,0 +1,1 @@
+"""Pruning schemes, one per file; `_scheme.py` states the promise they keep."""
