@@ -105,6 +105,34 @@ class Accelerator:
         code = count_thresholds(dot, p.thresholds)
         return 2.0 * code - 1.0 if p.output_bits == 1 else code
 
+    def arrays(self) -> dict[str, Integers]:
+        """Return all parameters as named arrays, for an .npz file; `from_arrays` is the inverse."""
+        result: dict[str, Integers] = {}
+        for name, p in self.parameters.items():
+            result[f"{name}.weights"] = p.weights.astype(np.int8)
+            result[f"{name}.kept"] = p.kept.astype(np.uint8)
+            result[f"{name}.bits"] = np.array([p.weight_bits, p.output_bits or 0])
+            if p.thresholds is not None:
+                result[f"{name}.thresholds"] = p.thresholds.astype(np.int32)
+        return result
+
+    @staticmethod
+    def from_arrays(network: Network, arrays: Mapping[str, Integers]) -> Accelerator:
+        """Rebuild an accelerator of `network` (the built one) from `arrays`."""
+        parameters = {}
+        for layer in network.matrix_layers:
+            weight_bits, output_bits = (int(v) for v in arrays[f"{layer.name}.bits"])
+            parameters[layer.name] = MatrixParameters(
+                weight_bits=weight_bits,
+                weights=arrays[f"{layer.name}.weights"].astype(np.int64),
+                kept=arrays[f"{layer.name}.kept"].astype(np.bool_),
+                output_bits=output_bits or None,
+                thresholds=arrays[f"{layer.name}.thresholds"].astype(np.int64)
+                if output_bits
+                else None,
+            )
+        return Accelerator(network, parameters)
+
     @property
     def digest(self) -> str:
         """Hash of structure, weights, masks and thresholds."""
