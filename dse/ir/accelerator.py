@@ -145,9 +145,7 @@ class Accelerator:
         return h.hexdigest()
 
 
-def windows(
-    x: npt.NDArray[np.float64], layer: Conv2d, pad: float
-) -> npt.NDArray[np.float64]:
+def windows(x: npt.NDArray[np.float64], layer: Conv2d, pad: float) -> npt.NDArray[np.float64]:
     """Return the sliding windows of `(n, H, W, C)` as `(n, OH, OW, k*k*C)` in order (ky, kx, channel)."""
     k, s, p = layer.kernel, layer.stride, layer.padding
     if p:
@@ -161,12 +159,12 @@ def max_pool(x: npt.NDArray[np.float64], kernel: int) -> npt.NDArray[np.float64]
     """Max-pool `(n, H, W, C)` over windows that do not overlap; a partial window is dropped."""
     n, h, w, c = x.shape
     x = x[:, : h // kernel * kernel, : w // kernel * kernel]
-    return x.reshape(n, h // kernel, kernel, w // kernel, kernel, c).max(axis=(2, 4))
+    grid = x.reshape(n, h // kernel, kernel, w // kernel, kernel, c)
+    pooled: npt.NDArray[np.float64] = grid.max(axis=(2, 4))
+    return pooled
 
 
-def count_thresholds(
-    dot: npt.NDArray[np.float64], thresholds: Integers
-) -> npt.NDArray[np.float64]:
+def count_thresholds(dot: npt.NDArray[np.float64], thresholds: Integers) -> npt.NDArray[np.float64]:
     """Return per element of `(..., mh)` how many of its row's thresholds it reaches."""
     code = np.zeros_like(dot)
     for i in range(thresholds.shape[1]):

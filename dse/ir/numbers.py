@@ -21,14 +21,14 @@ class IntType:
         """Smallest value."""
         if self.bipolar:
             return -1
-        return -(2 ** (self.bits - 1)) if self.signed else 0
+        return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def max(self) -> int:
         """Largest value."""
         if self.bipolar:
             return 1
-        return 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
+        return (1 << (self.bits - 1 if self.signed else self.bits)) - 1
 
     @property
     def min_code_value(self) -> int:

@@ -106,7 +106,8 @@ class MatrixUnit:
     @property
     def popcount(self) -> Ints:
         """1 where the unit is XNOR-popcount."""
-        return (np.asarray(self.weight_bits) == 1) * (np.asarray(self.input_bits) == 1) * 1
+        one: Ints = (np.asarray(self.weight_bits) == 1) * (np.asarray(self.input_bits) == 1) * 1
+        return one
 
     @property
     def acc_bits(self) -> Ints:
@@ -265,7 +266,8 @@ UnitT = TypeVar("UnitT", MatrixUnit, SlidingWindowUnit, PoolUnit, WidthConverter
 def divisors(n: int) -> npt.NDArray[np.int64]:
     """Return the divisors of `n`, ascending."""
     candidates = np.arange(1, n + 1)
-    return candidates[n % candidates == 0].astype(np.int64)
+    found: npt.NDArray[np.int64] = candidates[n % candidates == 0].astype(np.int64)
+    return found
 
 
 def legal_folds(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 
+from dse.compression import canonical, effective
 from dse.errors import UsageError
-from dse.ir import plugins
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
@@ -26,70 +25,12 @@ from dse.ir.units import (
     WidthConverter,
     legal_folds,
 )
-from pruning._scheme import Scheme, Structure
+from pruning._scheme import Structure
 
 STREAM_DEPTH = 2  # words of a stream that nothing asks more of (the default of hls::stream)
 
 
-def scheme(name: str) -> Scheme:
-    """Return the pruning scheme `name` (a file in pruning/)."""
-    return cast(Scheme, plugins.load("pruning", name))
-
-
-def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, Compression]:
-    """Return what of the wanted compression can really be done, layer by layer.
-
-    Args:
-        network: the network of the study.
-        wanted: a compression per matrix layer, with any sparsity in [0, 1).
-
-    Returns:
-        Canonical compressions: equal exactly when the compressed networks are built alike. Filter pruning of
-        the last layer is dropped: its rows are the classes.
-    """
-    result: dict[str, Compression] = {}
-    channels: dict[str, int] = {}
-    for layer in network.matrix_layers:
-        now = network.narrowed(channels)[layer.name]
-        assert isinstance(now, MatrixLayer)
-        c = wanted[layer.name]
-        bits = c.activation_bits if layer.activation else None
-        dense = Compression(c.weight_bits, bits)
-        if c.scheme == "filter" and not layer.activation:
-            c = dense
-        if c.scheme != "dense" and c.sparsity > 0:
-            sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
-            c = Compression(c.weight_bits, bits, c.scheme, sparsity, block)
-        result[layer.name] = c if c.scheme != "dense" and c.sparsity > 0 else dense
-        built = scheme(result[layer.name].scheme).structure(now.mh, now.mw, result[layer.name])
-        if built.mh != layer.mh:
-            channels[layer.name] = built.mh
-    return result
-
-
-def effective(
-    network: Network, compressions: Mapping[str, Compression]
-) -> tuple[Network, dict[str, Structure]]:
-    """Return the network that is built (fewer channels after filter pruning) and each matrix's structure.
-
-    Args:
-        network: the network of the study.
-        compressions: canonical, one per matrix layer.
-    """
-    structures: dict[str, Structure] = {}
-    channels: dict[str, int] = {}
-    for layer in network.matrix_layers:
-        now = network.narrowed(channels)[layer.name]
-        assert isinstance(now, MatrixLayer)
-        c = compressions[layer.name]
-        structures[layer.name] = scheme(c.scheme).structure(now.mh, now.mw, c)
-        channels[layer.name] = structures[layer.name].mh
-    return network.narrowed(channels), structures
-
-
-def element_types(
-    network: Network, compressions: Mapping[str, Compression]
-) -> dict[str, IntType]:
+def element_types(network: Network, compressions: Mapping[str, Compression]) -> dict[str, IntType]:
     """Return the type of the elements that enter each layer."""
     types = {"input": network.input_type}
     result = {}
@@ -232,9 +173,7 @@ def pipeline(network: Network, design: DesignPoint) -> tuple[Unit, ...]:
     assert isinstance(last, MatrixUnit)
     assert width is not None
     units += _built(
-        *connectors(
-            last.layer, width, 1, int(last.out_element_bits), network.classes, STREAM_DEPTH
-        )
+        *connectors(last.layer, width, 1, int(last.out_element_bits), network.classes, STREAM_DEPTH)
     )
     return tuple(units)
 
@@ -244,9 +183,7 @@ def _built(converter: WidthConverter, fifo: Fifo) -> list[Unit]:
     if int(converter.in_width) == int(converter.out_width):
         return [plain]
     return [
-        replace(
-            converter, in_width=int(converter.in_width), out_width=int(converter.out_width)
-        ),
+        replace(converter, in_width=int(converter.in_width), out_width=int(converter.out_width)),
         plain,
     ]
 

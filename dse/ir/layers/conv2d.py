@@ -38,7 +38,7 @@ class Conv2d(MatrixLayer):
 
     @property
     def mw(self) -> int:
-        """kernel * kernel * input channels."""
+        """Return kernel * kernel * input channels."""
         return self.kernel * self.kernel * self.input_shape[-1]
 
     @property

@@ -1,0 +1,71 @@
+"""What a compression leaves to build: canonical compressions, and the network that is built.
+
+It stands below training and search, which both need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from dse.ir import plugins
+from dse.ir.design import Compression
+from dse.ir.layers._base import MatrixLayer
+from dse.ir.network import Network
+from pruning._scheme import Scheme, Structure
+
+
+def scheme(name: str) -> Scheme:
+    """Return the pruning scheme `name` (a file in pruning/)."""
+    return cast(Scheme, plugins.load("pruning", name))
+
+
+def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, Compression]:
+    """Return what of the wanted compression can really be done, layer by layer.
+
+    Args:
+        network: the network of the study.
+        wanted: a compression per matrix layer, with any sparsity in [0, 1).
+
+    Returns:
+        Canonical compressions: equal exactly when the compressed networks are built alike. Filter pruning of
+        the last layer is dropped: its rows are the classes.
+    """
+    result: dict[str, Compression] = {}
+    channels: dict[str, int] = {}
+    for layer in network.matrix_layers:
+        now = network.narrowed(channels)[layer.name]
+        assert isinstance(now, MatrixLayer)
+        c = wanted[layer.name]
+        bits = c.activation_bits if layer.activation else None
+        dense = Compression(c.weight_bits, bits)
+        if c.scheme == "filter" and not layer.activation:
+            c = dense
+        if c.scheme != "dense" and c.sparsity > 0:
+            sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
+            c = Compression(c.weight_bits, bits, c.scheme, sparsity, block)
+        result[layer.name] = c if c.scheme != "dense" and c.sparsity > 0 else dense
+        built = scheme(result[layer.name].scheme).structure(now.mh, now.mw, result[layer.name])
+        if built.mh != layer.mh:
+            channels[layer.name] = built.mh
+    return result
+
+
+def effective(
+    network: Network, compressions: Mapping[str, Compression]
+) -> tuple[Network, dict[str, Structure]]:
+    """Return the network that is built (fewer channels after filter pruning) and each matrix's structure.
+
+    Args:
+        network: the network of the study.
+        compressions: canonical, one per matrix layer.
+    """
+    structures: dict[str, Structure] = {}
+    channels: dict[str, int] = {}
+    for layer in network.matrix_layers:
+        now = network.narrowed(channels)[layer.name]
+        assert isinstance(now, MatrixLayer)
+        c = compressions[layer.name]
+        structures[layer.name] = scheme(c.scheme).structure(now.mh, now.mw, c)
+        channels[layer.name] = structures[layer.name].mh
+    return network.narrowed(channels), structures
