@@ -1,0 +1,91 @@
+"""What a design is worth before it is trained: predicted metrics and constraint violations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from cost_models._model import CostModel
+from dse.config.values import Constraint, StudyConfig
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
+from dse.ir.metrics import METRICS
+from dse.ir.network import Network
+from dse.ir.record import TrialRecord
+from dse.search.estimate import estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Prices designs of one study."""
+
+    network: Network
+    board: Board
+    clock_mhz: float
+    model: CostModel
+    constraints: tuple[Constraint, ...]
+
+    def hardware(self, design: DesignPoint) -> HardwareEstimate:
+        """Predict what a design costs."""
+        return estimate(self.network, design, self.board, self.clock_mhz, self.model)
+
+
+def constraints_of(config: StudyConfig) -> tuple[Constraint, ...]:
+    """Return the constraints of a study: what the file says, and that a design fits the board.
+
+    A resource that no constraint of the file bounds is bounded by the board's usable share.
+    """
+    bounded = {c.metric for c in config.constraints if c.op == "<="}
+    rules = []
+    for resource in RESOURCES:
+        have = getattr(config.board.resources, resource) - getattr(config.reserve, resource)
+        share = config.board.usable_share.get(resource, 1.0)
+        if resource not in bounded:
+            text = f"{resource} <= {share:.0%}".replace("%", " %")
+            rules.append(Constraint(resource, "<=", share * have, text, share))
+    return (*config.constraints, *rules)
+
+
+def metrics_of(hardware: HardwareEstimate, board: Board) -> dict[str, float]:
+    """Return the predicted metrics by key (`dse.ir.metrics`), without accuracy."""
+    expected = asdict(hardware.total.expected)
+    shares = [
+        expected[r] / getattr(board.resources, r) for r in RESOURCES if getattr(board.resources, r)
+    ]
+    return expected | {
+        "latency_us": hardware.latency_us,
+        "throughput_fps": hardware.throughput_fps,
+        "model_size_kib": sum(layer.weight_kib for layer in hardware.layers),
+        "utilisation": max(shares),
+    }
+
+
+def violations(
+    constraints: tuple[Constraint, ...], metrics: Mapping[str, float], hardware: HardwareEstimate
+) -> dict[str, float]:
+    """Return the scaled violation of every constraint whose metric is known; <= 0 holds.
+
+    (value - limit) / limit for `<=`, with resources at the upper end of their interval; the negative for `>=`.
+    """
+    result = {}
+    for c in constraints:
+        key = METRICS[c.metric].key
+        if key not in metrics:
+            continue
+        value = metrics[key]
+        if c.metric in RESOURCES and c.op == "<=":
+            value = getattr(hardware.total.high, c.metric)
+        excess = value - c.limit if c.op == "<=" else c.limit - value
+        result[c.text] = excess / (abs(c.limit) or 1.0)
+    return result
+
+
+def rescore(record: TrialRecord, constraints: tuple[Constraint, ...]) -> TrialRecord:
+    """Judge a finished trial by other constraints, from its stored metrics."""
+    if record.hardware is None:
+        return record
+    excess = violations(constraints, record.metrics, record.hardware)
+    if record.state == "failed":
+        return replace(record, constraints=excess)
+    ok = all(v <= 0 for v in excess.values()) and "accuracy" in record.metrics
+    return replace(record, constraints=excess, state="feasible" if ok else "infeasible")

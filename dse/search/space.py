@@ -1,0 +1,237 @@
+"""The search space: knobs, and how a choice of knob values becomes a legal design."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
+
+from cost_models._model import CostModel
+from dse.compression import canonical
+from dse.config.problems import problem_at
+from dse.config.values import Knobs, StudyConfig
+from dse.errors import UsageError
+from dse.ir.design import Compression, DesignPoint
+from dse.ir.hardware import Board
+from dse.ir.layers._base import MatrixLayer
+from dse.ir.network import Network
+from dse.ir.plugins import suggestion
+from dse.search.fold import Folder
+
+Values: TypeAlias = Mapping[str, Any]
+
+COMPRESSION_KNOBS = ("weight_bits", "activation_bits", "scheme", "sparsity", "block")
+# unlisted knobs are fixed at these: an 8-bit dense network; 8x8 blocks where pruning is asked for
+FIXED = Knobs(
+    weight_bits=(8,),
+    activation_bits=(8,),
+    sparsity=(0.0,),
+    block=((8, 8),),
+    fold="balanced",
+)
+PREFERENCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # LUT against BRAM, URAM and DSP, in Folder.solve
+CYCLES, PREFERENCE = "fold.cycles", "fold.preference"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A knob that takes one of `values` (ascending where they are numbers)."""
+
+    name: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A knob that takes any number from `low` to `high`."""
+
+    name: str
+    low: float
+    high: float
+    log: bool = False
+
+
+Knob: TypeAlias = Choice | Range
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All knobs of a study. Every choice of values decodes to a legal, canonical design.
+
+    Attributes:
+        knobs: what is searched, in a fixed order.
+        layers: the resolved knob values of every layer, by name.
+        shared: (layer, knob) -> name of the searched knob that decides it.
+    """
+
+    network: Network
+    board: Board
+    model: CostModel
+    knobs: tuple[Knob, ...]
+    layers: Mapping[str, Knobs]
+    shared: Mapping[tuple[str, str], str]
+
+    def compressions(self, values: Values) -> dict[str, Compression]:
+        """Return the canonical compression that the knob values ask for."""
+        wanted = {}
+        for layer in self.network.matrix_layers:
+            chosen = {k: self._value(layer.name, k, values) for k in COMPRESSION_KNOBS}
+            block = chosen["block"]
+            scheme = chosen["scheme"] or ("unstructured" if block == (1, 1) else "bcr")
+            wanted[layer.name] = Compression(
+                weight_bits=chosen["weight_bits"],
+                activation_bits=chosen["activation_bits"] if layer.activation else None,
+                scheme=scheme,
+                sparsity=chosen["sparsity"],
+                block=block,
+            )
+        return canonical(self.network, wanted)
+
+    def decode(self, values: Values) -> DesignPoint:
+        """Return the design that the knob values mean."""
+        compressions = self.compressions(values)
+        preference = values[PREFERENCE]
+        free = {n for n, k in self.layers.items() if k.fold == "free" and self._is_matrix(n)}
+        folder = self.folder(compressions)
+        choices = {n: (values[f"{n}.pe"], values[f"{n}.simd"]) for n in sorted(free)}
+        if len(free) == len(self.network.matrix_layers):
+            return folder.free(choices, preference)
+        if free:
+            folder = self.folder(compressions, folder.picked(choices))
+        return folder.solve(values[CYCLES], preference)
+
+    def folder(
+        self, compressions: Mapping[str, Compression], pins: Mapping[str, Knobs] | None = None
+    ) -> Folder:
+        """Return the solver of foldings for one compression; `pins` overrides the layers' own."""
+        return Folder.build(
+            self.network, compressions, self.board, self.model, dict(self.layers) | dict(pins or {})
+        )
+
+    def baseline(self) -> dict[str, Any]:
+        """Return knob values of the uncompressed design: most bits, least pruning."""
+        values = {}
+        for knob in self.knobs:
+            if isinstance(knob, Range):
+                values[knob.name] = knob.low
+            elif knob.name.endswith(("weight_bits", "activation_bits")):
+                values[knob.name] = knob.values[-1]
+            else:
+                values[knob.name] = knob.values[0]
+        if any(k.name == PREFERENCE for k in self.knobs):
+            values[PREFERENCE] = 0.5
+        return values
+
+    def spread(self, count: int, seed: int) -> list[dict[str, Any]]:
+        """Return `count` knob vectors that cover the space evenly (Latin hypercube)."""
+        rng = random.Random(seed)
+        columns = {}
+        for knob in self.knobs:
+            strata = [(i + rng.random()) / count for i in range(count)]
+            rng.shuffle(strata)
+            columns[knob.name] = [at(knob, u) for u in strata]
+        return [{name: column[i] for name, column in columns.items()} for i in range(count)]
+
+    def mutate(self, values: Values, rng: random.Random) -> dict[str, Any]:
+        """Return the values with one knob drawn again."""
+        knob = rng.choice(self.knobs)
+        return dict(values) | {knob.name: at(knob, rng.random())}
+
+    def size(self) -> float:
+        """Return the number of knob vectors; a continuous knob counts as 100 values."""
+        return math.prod(len(k.values) if isinstance(k, Choice) else 100 for k in self.knobs)
+
+    def _is_matrix(self, name: str) -> bool:
+        return isinstance(self.network[name], MatrixLayer)
+
+    def _value(self, layer: str, knob: str, values: Values) -> Any:
+        name = self.shared.get((layer, knob))
+        if name is not None:
+            return values[name]
+        fixed = getattr(self.layers[layer], knob)
+        return None if fixed is None else fixed[0]
+
+
+def at(knob: Knob, u: float) -> Any:
+    """Return the value of a knob at the fraction 0 <= u < 1 of its scale."""
+    if isinstance(knob, Choice):
+        return knob.values[min(int(u * len(knob.values)), len(knob.values) - 1)]
+    if knob.log:
+        return math.exp(math.log(knob.low) + u * math.log(knob.high / knob.low))
+    return knob.low + u * (knob.high - knob.low)
+
+
+def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpace:
+    """Build the space of a study.
+
+    Raises:
+        UsageError: a pattern matches no layer, tied layers differ, or nothing is left to search.
+    """
+    names = [layer.name for layer in network.layers]
+    for i, (pattern, _) in enumerate(config.space.layers):
+        if not fnmatch.filter(names, pattern):
+            raise problem_at(
+                config,
+                f"space.layers[{i}].match",
+                "no-match",
+                f"{pattern!r} matches none of the {len(names)} layers of the model",
+                hint=suggestion(pattern, tuple(names)).strip(),
+                notes=(f"layers: {', '.join(names)}",),
+            )
+    layers, ties = {}, {}
+    for name in names:
+        levels = [("all", config.space.defaults)]
+        levels += [(p, k) for p, k in config.space.layers if fnmatch.fnmatch(name, p)]
+        knobs = FIXED
+        for pattern, level in levels:
+            knobs = _override(knobs, level)
+            ties.update({(name, k): pattern for k in level.tie or ()})
+        layers[name] = knobs
+    searched: dict[str, Knob] = {}
+    shared: dict[tuple[str, str], str] = {}
+    for layer in network.matrix_layers:
+        for knob in COMPRESSION_KNOBS:
+            values = getattr(layers[layer.name], knob)
+            if values is None or len(values) < 2 or not _matters(layer, knob, layers[layer.name]):
+                continue
+            name = f"{ties.get((layer.name, knob), layer.name)}.{knob}"
+            if name in searched and searched[name] != Choice(name, values):
+                msg = f"{name} is tied, but its layers list different values; give them the same"
+                raise UsageError(msg)
+            searched[name] = Choice(name, values)
+            shared[layer.name, knob] = name
+    space = SearchSpace(network, config.board, model, (), layers, shared)
+    free = [x.name for x in network.matrix_layers if layers[x.name].fold == "free"]
+    folding: list[Knob] = [
+        Range(f"{n}.{k}", 0.0, 1.0) for n in free for k in ("pe", "simd")
+    ]
+    if len(free) < len(network.matrix_layers):
+        folding.append(_cycles(space, tuple(searched.values())))
+    folding.append(Choice(PREFERENCE, PREFERENCES))
+    return replace(space, knobs=(*searched.values(), *folding))
+
+
+def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:
+    """Whether a knob can change anything: no activation, nothing to prune."""
+    if knob == "activation_bits":
+        return layer.activation
+    if knob in ("scheme", "block"):
+        return max(knobs.sparsity or (0.0,)) > 0
+    return True
+
+
+def _override(base: Knobs, level: Knobs) -> Knobs:
+    said = {f.name: getattr(level, f.name) for f in fields(Knobs) if f.name != "tie"}
+    return replace(base, **{k: v for k, v in said.items() if v is not None})
+
+
+def _cycles(space: SearchSpace, searched: Sequence[Knob]) -> Range:
+    """Return the range of cycle targets: from the fastest folding of any extreme to the slowest."""
+    ends = []
+    for index in (0, -1):
+        values = {k.name: k.values[index] for k in searched if isinstance(k, Choice)}
+        ends.append(space.folder(space.compressions(values)).targets())
+    return Range(CYCLES, float(min(e[0] for e in ends)), float(max(e[1] for e in ends)), log=True)
