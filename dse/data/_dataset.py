@@ -1,0 +1,73 @@
+"""What a loader returns: integer images in three parts that share nothing.
+
+A loader is a module of this folder with a function `load(config: DataConfig, seed: int) -> Dataset`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.ir.numbers import IntType
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Some images and what they show.
+
+    Attributes:
+        images: `(n, *shape)` integers of the data set's input type; channels last.
+        labels: `(n,)` int64, 0 <= label < classes.
+    """
+
+    images: npt.NDArray[np.integer]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, n: int | None) -> Split:
+        """Return the first `n` images (all where None).
+
+        The order of a split is stratified: the head of it is a fair sample of the classes.
+        """
+        return Split(self.images[:n], self.labels[:n])
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set; the search sees `train` and `validation`, only the report quotes `test`.
+
+    Attributes:
+        name: the loader, and the file or folder it read.
+        train: what weights are fitted to.
+        validation: what candidates are compared on; taken out of the training part.
+        test: the published test part, touched by nothing else.
+        input_type: integer type of the images.
+        classes: number of classes.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    input_type: IntType
+    classes: int
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one image: `(H, W, C)`, or `(F,)` for features."""
+        return self.train.images.shape[1:]
+
+    @property
+    def digest(self) -> str:
+        """Hash of every image and label, in order."""
+        h = hashlib.blake2b(f"{self.input_type}{self.classes}".encode(), digest_size=8)
+        for split in (self.train, self.validation, self.test):
+            h.update(str(split.images.shape).encode())
+            h.update(np.ascontiguousarray(split.images).tobytes())
+            h.update(np.ascontiguousarray(split.labels).tobytes())
+        return h.hexdigest()

@@ -1,0 +1,1 @@
+"""One built-in network per file: its layers, its usual data, and how long it trains."""

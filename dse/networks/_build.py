@@ -1,0 +1,130 @@
+"""Helpers of the built-in networks: options, widths, and a chain of layers.
+
+A network is a module of this folder with a function
+`build(input_shape, input_type, classes, **options) -> Network`, the name `DATA` of its built-in data set (None
+where a study must name one) and `STAGES`, its training effort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dse.errors import UsageError
+from dse.ir.layers._base import Layer
+from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.dense import Dense
+from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.ir.plugins import suggestion
+
+CHANNEL_STEP = 4  # scaled widths are multiples of it, so that they fold
+
+
+def width_option(network: str, options: Mapping[str, float]) -> float:
+    """Return the option `width`, 1 where it is not given.
+
+    Raises:
+        UsageError: another option is given, or a width that is not above 0.
+    """
+    for name in options:
+        if name != "width":
+            hint = suggestion(name, ("width",))
+            msg = f"model {network} has no option {name!r}.{hint} It has: width."
+            raise UsageError(msg)
+    width = options.get("width", 1.0)
+    if not 0 < width <= 16:
+        msg = f"width of model {network} must be above 0 and at most 16, got {width:g}; try 0.5"
+        raise UsageError(msg)
+    return width
+
+
+def scaled(channels: int, width: float) -> int:
+    """Return `channels` times `width`, rounded to a multiple of 4; as it is where the width is 1."""
+    if width == 1:
+        return channels
+    return max(CHANNEL_STEP, CHANNEL_STEP * round(channels * width / CHANNEL_STEP))
+
+
+@dataclass
+class Chain:
+    """Layers one behind the other, while they are being listed."""
+
+    name: str
+    input_shape: tuple[int, ...]
+    input_type: IntType
+    layers: list[Layer] = field(default_factory=list)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the last output."""
+        return self.layers[-1].output_shape if self.layers else self.input_shape
+
+    @property
+    def source(self) -> str:
+        """Name of the last layer."""
+        return self.layers[-1].name if self.layers else "input"
+
+    def conv(self, name: str, channels: int, kernel: int, padding: int = 0) -> None:
+        """Add a convolution with an activation."""
+        self._needs_map(name, kernel - 2 * padding)
+        self.layers.append(
+            Conv2d(
+                name,
+                (self.source,),
+                self.shape,
+                activation=True,
+                out_channels=channels,
+                kernel=kernel,
+                padding=padding,
+            )
+        )
+
+    def pool(self, name: str, kernel: int = 2) -> None:
+        """Add a max-pooling."""
+        self._needs_map(name, kernel)
+        self.layers.append(MaxPool2d(name, (self.source,), self.shape, kernel))
+
+    def dense(self, name: str, features: int, *, activation: bool = True) -> None:
+        """Add a fully connected layer; the last one has no activation."""
+        self.layers.append(
+            Dense(name, (self.source,), self.shape, activation=activation, out_features=features)
+        )
+
+    def network(self) -> Network:
+        """Return what was listed."""
+        return Network(self.name, self.input_shape, self.input_type, tuple(self.layers))
+
+    def _needs_map(self, layer: str, pixels: int) -> None:
+        if len(self.shape) != 3:
+            msg = (
+                f"model {self.name} takes images (height, width, channels), got inputs of shape"
+                f" {self.shape}; choose tfc or another fully connected model"
+            )
+            raise UsageError(msg)
+        height, width, _ = self.shape
+        if min(height, width) < pixels:
+            msg = (
+                f"model {self.name}: layer {layer} needs a map of at least {pixels}x{pixels}, but"
+                f" {height}x{width} is left of an input of {self.input_shape[0]}x{self.input_shape[1]};"
+                " use larger images or pad them (`pad:` in the data section)"
+            )
+            raise UsageError(msg)
+
+
+def fully_connected(
+    name: str,
+    input_shape: tuple[int, ...],
+    input_type: IntType,
+    classes: int,
+    hidden: tuple[int, ...],
+    options: Mapping[str, float],
+) -> Network:
+    """Return a network of fully connected layers fc1, fc2, ..., with `hidden` features in between."""
+    width = width_option(name, options)
+    chain = Chain(name, input_shape, input_type)
+    for i, features in enumerate(hidden, start=1):
+        chain.dense(f"fc{i}", scaled(features, width))
+    chain.dense(f"fc{len(hidden) + 1}", classes, activation=False)
+    return chain.network()
