@@ -1,0 +1,121 @@
+"""From a masked matrix to the memories of the matrix unit, and back.
+
+Hardware row x of a tiled matrix lives in block row u = x // p, there in residue class k = x % r, as
+number t = x % p // r of its class. PE lane (i, l) of n x L computes, in row step a, class k = a * L + l
+of block row g * n + i. SIMD lane (j, s) of m x S computes, in column step b, kept column b * S + s of
+block column h * m + j. A step is numbered ((g * H + h) * r/L + a) * c/S + b.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.ir.units import Tiling
+from pruning._scheme import PackedWeights
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def pack(weights: Ints, kept: Bools, tiling: Tiling | None, pe: int, simd: int) -> PackedWeights:
+    """Arrange a matrix in the order in which a matrix unit executes it.
+
+    Args:
+        weights: `(mh, mw)` integers, rows in hardware order, 0 where pruned.
+        kept: `(mh, mw)` booleans.
+        tiling: the structure of the unit; None: dense.
+        pe: rows in parallel; (pe, simd) is one of `dse.ir.units.legal_folds`.
+        simd: executed columns in parallel.
+
+    Raises:
+        ValueError: `kept` is not balanced as `tiling` says.
+    """
+    mh, mw = weights.shape
+    if tiling is None:
+        steps = weights.reshape(mh // pe, pe, mw // simd, simd).transpose(0, 2, 1, 3)
+        return PackedWeights(steps.reshape(-1, pe, simd).astype(np.int64))
+    lanes, n, width, m = (int(v) for v in tiling.lanes(pe, simd))
+    r, c = tiling.kept_rows, tiling.kept_cols
+    rows, columns = tile_indices(kept, tiling)
+    grid = (len(rows) // n, n, rows.shape[1] // m, m)
+    tiles = _gather(weights, rows, columns, tiling)
+    tiles = tiles.reshape(*grid, r // lanes, lanes, c // width, width)
+    return PackedWeights(
+        weights=tiles.transpose(0, 2, 4, 6, 1, 5, 3, 7).reshape(-1, pe, simd).astype(np.int64),
+        columns=columns.reshape(*grid, c // width, width)
+        .transpose(0, 2, 4, 1, 3, 5)
+        .reshape(-1, n * simd),
+        # with m > 1 no row is pruned: the entries of all m block columns are 0
+        rows=rows.reshape(*grid, r)[:, :, :, 0].transpose(0, 2, 1, 3).reshape(-1, n * r),
+    )
+
+
+def unpack(
+    packed: PackedWeights, mh: int, mw: int, tiling: Tiling | None, pe: int, simd: int
+) -> tuple[Ints, Bools]:
+    """Return the `(mh, mw)` weights and mask that were packed, rows in hardware order.
+
+    A dense unit stores no mask: there a weight counts as kept where it is not 0.
+    """
+    if tiling is None:
+        steps = packed.weights.reshape(mh // pe, mw // simd, pe, simd)
+        weights = steps.transpose(0, 2, 1, 3).reshape(mh, mw)
+        return weights, weights != 0
+    assert packed.rows is not None
+    assert packed.columns is not None
+    p, q, r, c = tiling.block_rows, tiling.block_cols, tiling.kept_rows, tiling.kept_cols
+    lanes, n, width, m = (int(v) for v in tiling.lanes(pe, simd))
+    u, v = mh // p, mw // q
+    tiles = packed.weights.reshape(u // n, v // m, r // lanes, c // width, n, lanes, m, width)
+    tiles = tiles.transpose(0, 4, 1, 6, 2, 5, 3, 7).reshape(u, v, r, c)
+    columns = packed.columns.reshape(u // n, v // m, c // width, n, m, width)
+    columns = columns.transpose(0, 3, 1, 4, 2, 5).reshape(u, v, c)
+    rows = packed.rows.reshape(u // n, v // m, n, 1, r).transpose(0, 2, 1, 3, 4)
+    rows = np.broadcast_to(rows, (u // n, n, v // m, m, r)).reshape(u, v, r)
+    weights, kept = np.zeros((mh, mw), dtype=np.int64), np.zeros((mh, mw), dtype=np.bool_)
+    at = _positions(rows, columns, tiling)
+    weights[at], kept[at] = tiles, True
+    return weights, kept
+
+
+def tile_indices(kept: Bools, tiling: Tiling) -> tuple[Ints, Ints]:
+    """Read the balanced tiles off a mask.
+
+    Args:
+        kept: `(mh, mw)` booleans, rows in hardware order.
+        tiling: what the mask must be.
+
+    Returns:
+        `(mh/p, mw/q, r)`: which of the p/r rows of its residue class each kept row is, and
+        `(mh/p, mw/q, c)`: the kept columns within each block, ascending.
+
+    Raises:
+        ValueError: the mask has another structure.
+    """
+    p, q, r, c = tiling.block_rows, tiling.block_cols, tiling.kept_rows, tiling.kept_cols
+    mh, mw = kept.shape
+    blocks = kept.reshape(mh // p, p, mw // q, q).transpose(0, 2, 1, 3)
+    row_kept = blocks.any(axis=3).reshape(*blocks.shape[:2], p // r, r)
+    rows = row_kept.argmax(axis=2).astype(np.int64)
+    # a stable sort puts the kept columns first and leaves them ascending
+    columns = np.argsort(~blocks.any(axis=2), axis=2, kind="stable")[:, :, :c].astype(np.int64)
+    rebuilt = np.zeros_like(kept)
+    rebuilt[_positions(rows, columns, tiling)] = True
+    if not np.array_equal(rebuilt, kept):
+        msg = f"the mask must keep a {r} x {c} tile of every {p} x {q} block, and does not"
+        raise ValueError(msg)
+    return rows, columns
+
+
+def _gather(weights: Ints, rows: Ints, columns: Ints, tiling: Tiling) -> Ints:
+    return weights[_positions(rows, columns, tiling)]
+
+
+def _positions(rows: Ints, columns: Ints, tiling: Tiling) -> tuple[Ints, Ints]:
+    """Return row and column in the matrix of every entry of the `(mh/p, mw/q, r, c)` tiles."""
+    u, v, r = rows.shape
+    block_row = np.arange(u)[:, None, None] * tiling.block_rows
+    block_col = np.arange(v)[None, :, None] * tiling.block_cols
+    row = block_row + rows * r + np.arange(r)
+    return row[:, :, :, None], (block_col + columns)[:, :, None, :]

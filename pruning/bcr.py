@@ -1,0 +1,148 @@
+"""Balanced block column-row pruning: every block keeps a dense tile of the same size.
+
+Reconstructed from the abstract of FINN-pruning (Xie et al., DAC Young Fellow poster) and of GRIM
+(arXiv 2108.11033): the `(mh, mw)` matrix is cut into p x q blocks, rows and columns are pruned in each
+block by themselves, and every block keeps r rows and c columns, so that parallel lanes never wait for
+each other. See `dse.ir.units.Tiling` for the rule on rows.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.errors import UsageError
+from dse.ir.design import Compression
+from dse.ir.units import Tiling, divisors
+from pruning._reorder import similar_rows
+from pruning._scheme import Mask, Structure
+
+NEEDS_BLOCK = True
+COLUMNS_ONLY = 0.25  # from this density up no rows are pruned (seeds: r/p and c/q in 1/4 .. 1)
+ROUNDS = 3  # of alternating column and row choice; the energy hardly grows after the second
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+def legalise(
+    mh: int, mw: int, sparsity: float, block: tuple[int, int] | None
+) -> tuple[float, tuple[int, int] | None]:
+    """Return the possible sparsity whose share of kept weights is nearest in ratio, and the block.
+
+    The block shrinks to the largest divisors of (mh, mw) not above it. `tiles` lists the possible
+    tiles of a block; the sparsity returned is exactly 1 - r*c / (p*q).
+
+    Raises:
+        UsageError: there is no block.
+    """
+    if sparsity <= 0:
+        return 0.0, None
+    if block is None:
+        msg = "pruning scheme bcr needs a block: add `block: 8x16` (rows x columns) or more choices"
+        raise UsageError(msg)
+    p, q = (int(divisors(n)[divisors(n) <= b].max()) for n, b in zip((mh, mw), block, strict=True))
+    wanted = math.log((1 - sparsity) * p * q)
+    count = min(tiles(p, q), key=lambda kept: (abs(math.log(kept) - wanted), -kept))
+    return (0.0, None) if count == p * q else (1 - count / (p * q), (p, q))
+
+
+def tiles(p: int, q: int) -> dict[int, tuple[int, int]]:
+    """Return the tiles (r, c) that a p x q block may keep, by their number of weights r*c.
+
+    One tile per number, so that sparsity and block tell the tile. c folds well: it has no prime factor
+    above 5 that q does not have, and is even above 8 where q is even. r = p as long as that leaves a quarter of the columns or more (with all
+    rows kept, SIMD may span block columns, and there is no row index); below, rows are pruned
+    too, with r/p and c/q as alike as the divisors of p allow.
+    """
+    found = {}
+    for c in range(1, q + 1):
+        if not _folds(c, q):
+            continue
+        for r in divisors(p).tolist():
+            if r == _rows(r * c, p, q):
+                found[r * c] = (r, c)
+    return found
+
+
+def structure(mh: int, mw: int, compression: Compression) -> Structure:
+    """Return the tiled matrix."""
+    assert compression.block is not None
+    p, q = compression.block
+    r, c = tiles(p, q)[round((1 - compression.sparsity) * p * q)]
+    return Structure(mh, mw, Tiling(p, q, r, c), compression.weight_bits)
+
+
+def mask(weights: Floats, compression: Compression, *, reorder: bool) -> Mask:
+    """Keep in every block the columns and rows with the largest L2 norm.
+
+    `reorder=True` gathers rows of similar patterns in one block row where that keeps more energy
+    (sum of squared weights) than the order given.
+    """
+    tiling = structure(weights.shape[0], weights.shape[1], compression).tiling
+    assert tiling is not None
+    energy = np.square(weights)
+    order = np.arange(len(weights))
+    kept = project(energy, tiling)
+    if reorder:
+        similar = similar_rows(energy, tiling)
+        candidate = project(energy[similar], tiling)
+        if energy[similar][candidate].sum() > energy[kept].sum():
+            order, kept = similar, candidate
+    own = np.empty_like(kept)
+    own[order] = kept
+    return Mask(own, order)
+
+
+def project(energy: Floats, tiling: Tiling) -> Bools:
+    """Return the `(mh, mw)` mask that keeps one tile of every block, by energy.
+
+    Columns are chosen by their energy in the kept rows (at first all), then in every residue class
+    modulo r the row with the most energy in the kept columns, alternating: no step loses energy. Of
+    equals the first is kept.
+
+    Args:
+        energy: `(mh, mw)` squared weights, rows in hardware order.
+        tiling: the structure.
+    """
+    p, q, r, c = tiling.block_rows, tiling.block_cols, tiling.kept_rows, tiling.kept_cols
+    u, v = energy.shape[0] // p, energy.shape[1] // q
+    blocks = energy.reshape(u, p, v, q).transpose(0, 2, 1, 3)
+    rows = np.ones((u, v, p), dtype=np.bool_)
+    for _ in range(1 if r == p else ROUNDS):
+        columns = _largest(np.einsum("uvpq,uvp->uvq", blocks, rows), c)
+        score = np.einsum("uvpq,uvq->uvp", blocks, columns).reshape(u, v, p // r, r)
+        rows = (np.arange(p // r)[:, None] == score.argmax(axis=2)[:, :, None]).reshape(u, v, p)
+    kept: Bools = rows[:, :, :, None] & columns[:, :, None, :]
+    return kept.transpose(0, 2, 1, 3).reshape(energy.shape)
+
+
+def _largest(values: Floats, count: int) -> Bools:
+    """Mark the `count` largest values along the last axis."""
+    best = np.argsort(-values, axis=-1, kind="stable")[..., :count]
+    marked = np.zeros(values.shape, dtype=np.bool_)
+    np.put_along_axis(marked, best, True, axis=-1)
+    return marked
+
+
+def _rows(kept: int, p: int, q: int) -> int:
+    """Return r of the tile with `kept` weights (c = kept / r need not be whole)."""
+    if kept >= max(p, COLUMNS_ONLY * p * q):
+        return p
+    possible = divisors(p)
+    possible = possible[(possible <= kept) & (kept <= possible * q)]
+    alike = np.abs(np.log(possible / p) - math.log(kept / (p * q)) / 2)
+    # from the back: of equals the larger r
+    return int(possible[::-1][alike[::-1].argmin()])
+
+
+def _folds(c: int, q: int) -> bool:
+    """Tell whether `c` columns have many divisors: see `tiles`."""
+    if q % 2 == 0 and c % 2 == 1 and c > 8:
+        return False
+    for prime in (2, 3, 5):
+        while c % prime == 0:
+            c //= prime
+    return q % c == 0
