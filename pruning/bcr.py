@@ -24,6 +24,7 @@ COLUMNS_ONLY = 0.25  # from this density up no rows are pruned (seeds: r/p and c
 ROUNDS = 3  # of alternating column and row choice; the energy hardly grows after the second
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -99,9 +100,10 @@ def mask(weights: Floats, compression: Compression, *, reorder: bool) -> Mask:
 def project(energy: Floats, tiling: Tiling) -> Bools:
     """Return the `(mh, mw)` mask that keeps one tile of every block, by energy.
 
-    Columns are chosen by their energy in the kept rows (at first all), then in every residue class
-    modulo r the row with the most energy in the kept columns, alternating: no step loses energy. Of
-    equals the first is kept.
+    Columns are chosen by their energy in the kept rows (at first all), and in every residue class
+    modulo r the row with the most energy in the kept columns, in turns: no turn loses energy. Of
+    equals the first is kept. At the end a row that no block kept gets a place back: it would be an
+    output that never changes.
 
     Args:
         energy: `(mh, mw)` squared weights, rows in hardware order.
@@ -110,13 +112,47 @@ def project(energy: Floats, tiling: Tiling) -> Bools:
     p, q, r, c = tiling.block_rows, tiling.block_cols, tiling.kept_rows, tiling.kept_cols
     u, v = energy.shape[0] // p, energy.shape[1] // q
     blocks = energy.reshape(u, p, v, q).transpose(0, 2, 1, 3)
+    columns = _largest(blocks.sum(axis=2), c)
     rows = np.ones((u, v, p), dtype=np.bool_)
-    for _ in range(1 if r == p else ROUNDS):
+    if r < p:
+        for _ in range(ROUNDS):
+            score = np.einsum("uvpq,uvq->uvp", blocks, columns).reshape(u, v, p // r, r)
+            rows = _marked(score.argmax(axis=2), p // r)
+            columns = _largest(np.einsum("uvpq,uvp->uvq", blocks, rows), c)
+        rows = _marked(_restored(score.argmax(axis=2), score), p // r)
         columns = _largest(np.einsum("uvpq,uvp->uvq", blocks, rows), c)
-        score = np.einsum("uvpq,uvq->uvp", blocks, columns).reshape(u, v, p // r, r)
-        rows = (np.arange(p // r)[:, None] == score.argmax(axis=2)[:, :, None]).reshape(u, v, p)
     kept: Bools = rows[:, :, :, None] & columns[:, :, None, :]
     return kept.transpose(0, 2, 1, 3).reshape(energy.shape)
+
+
+def _restored(choice: Ints, score: Floats) -> Ints:
+    """Give every row that no block column chose a place where that costs least energy.
+
+    Args:
+        choice: `(u, v, r)`: which of the p/r rows of its residue class each kept row is.
+        score: `(u, v, p/r, r)` energy of every row in the kept columns.
+
+    Returns:
+        The choice, without dead rows wherever there are p/r block columns or more.
+    """
+    choice = choice.copy()
+    chosen = np.stack([(choice == t).sum(axis=1) for t in range(score.shape[2])], axis=1)
+    for u, t, k in np.argwhere(chosen == 0):
+        holder = choice[u, :, k]
+        loss = score[u, np.arange(len(holder)), holder, k] - score[u, :, t, k]
+        loss[chosen[u, holder, k] < 2] = np.inf
+        cheapest = loss.argmin()
+        if np.isfinite(loss[cheapest]):
+            chosen[u, holder[cheapest], k] -= 1
+            chosen[u, t, k] = 1
+            choice[u, cheapest, k] = t
+    return choice
+
+
+def _marked(choice: Ints, count: int) -> Bools:
+    """Turn the `(u, v, r)` choice among `count` rows per class into `(u, v, p)` booleans."""
+    marked: Bools = np.arange(count)[:, None] == choice[:, :, None, :]
+    return marked.reshape(*choice.shape[:2], -1)
 
 
 def _largest(values: Floats, count: int) -> Bools:
