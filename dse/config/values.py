@@ -143,4 +143,6 @@ class StudyConfig:
     report: bool
     path: Path  # of the study file
     text: str  # of the study file, byte for byte
-    marks: Mapping[str, tuple[int, int]]  # dotted path of every key and value -> (line, column), 1-based
+    marks: Mapping[
+        str, tuple[int, int]
+    ]  # dotted path of every key and value -> (line, column), 1-based
