@@ -75,6 +75,23 @@ def violation(constraint: Constraint, value: float) -> float:
     return excess / (abs(constraint.limit) or 1.0)
 
 
+def finalised(
+    record: TrialRecord, final: FinalRecord, constraints: Sequence[Constraint]
+) -> TrialRecord:
+    """Return a record with the validation accuracy of its full training, and judged by it.
+
+    A feasible record becomes infeasible where a constraint on accuracy no longer holds.
+    """
+    accuracy = final.validation_accuracy
+    now = {c.text: violation(c, accuracy) for c in constraints if c.metric == "accuracy"}
+    return replace(
+        record,
+        metrics={**record.metrics, "accuracy": accuracy},
+        constraints={**record.constraints, **now},
+        state=record.state if all(v <= 0 for v in now.values()) else "infeasible",
+    )
+
+
 def settle(
     records: Sequence[TrialRecord],
     finals: Mapping[str, FinalRecord],
@@ -93,20 +110,12 @@ def settle(
     """
     if not finals:
         return tuple(records)
-    on_accuracy = [c for c in constraints if c.metric == "accuracy"]
-    settled = []
-    for record in records:
-        final = finals.get(record.design.digest)
-        if final is None:
-            continue
-        accuracy = final.validation_accuracy
-        now = {c.text: violation(c, accuracy) for c in on_accuracy}
-        if all(v <= 0 for v in now.values()):
-            metrics = {**record.metrics, "accuracy": accuracy}
-            settled.append(
-                replace(record, metrics=metrics, constraints={**record.constraints, **now})
-            )
-    return tuple(settled)
+    settled = (
+        finalised(r, finals[r.design.digest], constraints)
+        for r in records
+        if r.state == "feasible" and r.design.digest in finals
+    )
+    return tuple(r for r in settled if r.state == "feasible")
 
 
 def front(

@@ -79,7 +79,8 @@ class SearchSpace:
         wanted = {}
         for layer in self.network.matrix_layers:
             chosen = {k: self._value(layer.name, k, values) for k in COMPRESSION_KNOBS}
-            block = chosen["block"]
+            rows, cols = (int(n) for n in chosen["block"].split("x"))
+            block = (rows, cols)
             scheme = chosen["scheme"] or ("unstructured" if block == (1, 1) else "bcr")
             wanted[layer.name] = Compression(
                 weight_bits=chosen["weight_bits"],
@@ -151,8 +152,8 @@ class SearchSpace:
         name = self.shared.get((layer, knob))
         if name is not None:
             return values[name]
-        fixed = getattr(self.layers[layer], knob)
-        return None if fixed is None else fixed[0]
+        fixed = _listed(self.layers[layer], knob)
+        return fixed[0] if fixed else None
 
 
 def at(knob: Knob, u: float) -> Any:
@@ -194,8 +195,8 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
     shared: dict[tuple[str, str], str] = {}
     for layer in network.matrix_layers:
         for knob in COMPRESSION_KNOBS:
-            values = getattr(layers[layer.name], knob)
-            if values is None or len(values) < 2 or not _matters(layer, knob, layers[layer.name]):
+            values = _listed(layers[layer.name], knob)
+            if len(values) < 2 or not _matters(layer, knob, layers[layer.name]):
                 continue
             name = f"{ties.get((layer.name, knob), layer.name)}.{knob}"
             if name in searched and searched[name] != Choice(name, values):
@@ -212,6 +213,12 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
         folding.append(_cycles(space, tuple(searched.values())))
     folding.append(Choice(PREFERENCE, PREFERENCES))
     return replace(space, knobs=(*searched.values(), *folding))
+
+
+def _listed(knobs: Knobs, knob: str) -> tuple[Any, ...]:
+    """Return the values of a knob as they are recorded: numbers and words, a block as "4x4"."""
+    values = getattr(knobs, knob) or ()
+    return tuple(f"{v[0]}x{v[1]}" for v in values) if knob == "block" else values
 
 
 def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:

@@ -1,0 +1,47 @@
+# Every target sets up what it needs: a virtual environment in .venv, from the pinned constraints file.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+OUT ?= runs/digits-pynq/hls
+
+.PHONY: help install quickstart test check slow clean
+
+help:
+	@echo "make install     virtual environment with dse and its development tools"
+	@echo "make quickstart  install, run studies/quickstart.yaml, emit and verify the recommended design"
+	@echo "make test        install, lint, types, import contracts, tests"
+	@echo "make check       lint, types, import contracts"
+	@echo "make slow        the tests marked slow"
+	@echo "make clean       remove the virtual environment and all runs"
+
+install: $(INSTALLED)
+
+# torch first and pinned: a plain `torch` is gigabytes of CUDA builds
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+quickstart: install
+	$(BIN)/dse run studies/quickstart.yaml
+	$(BIN)/dse emit digits-pynq --pick knee -o $(OUT) --force
+	$(BIN)/dse verify $(OUT)
+	@echo
+	@echo "report       runs/digits-pynq/report.html"
+	@echo "HLS project  $(OUT)"
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -m "not slow"
+
+slow: install
+	$(BIN)/pytest -m slow
+
+clean:
+	rm -rf .venv runs

@@ -1,0 +1,76 @@
+"""The command line: each command parses, calls one function, prints.
+
+stdout is data, stderr is talk. Heavy imports wait inside the commands: `dse --help` needs none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+
+from dse import __version__
+from dse.cli import look, machine, search, use
+from dse.cli.output import print_json
+from dse.errors import DseError
+
+EPILOG = """
+\b
+Exit codes:
+  0    done; at least one feasible design     5  Ray or storage cannot be reached
+  1    unexpected error (a bug)               6  another driver holds the study, or another file made it
+  2    wrong usage or study file              7  an external tool failed, or verification found mismatches
+  3    finished, but no feasible design       130, 143  stopped by Ctrl-C or SIGTERM; `dse run` continues
+  4    stopped by budget.failures
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, prog_name="dse")
+def cli() -> None:
+    """Search FPGA neural-network designs: pruning, bit widths and folding, jointly."""
+
+
+for module in (search, look, use, machine):
+    for command in module.COMMANDS:
+        cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message and a documented exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except DseError as error:
+        if "--json" in sys.argv:
+            problems = getattr(error, "to_json", list)()
+            print_json("error", {"error": str(error), "problems": problems})
+        text = str(error)
+        click.echo(text if hasattr(error, "to_json") else f"error: {text}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away: nothing is wrong, and nobody is there to tell
+        sys.exit(0)
+    except Exception:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="dse-error-", suffix=".txt", delete=False
+        ) as handle:
+            traceback.print_exc(file=handle)
+        click.echo(
+            f"error: unexpected: {sys.exc_info()[1]!r}\n"
+            f"     = this is a bug in dse; the details are in {Path(handle.name)}",
+            err=True,
+        )
+        sys.exit(1)

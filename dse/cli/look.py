@@ -1,0 +1,173 @@
+"""`dse status`, `dse list`, `dse inspect`, `dse report`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dse.cli.output import common, print_json, study_folder, study_names
+from dse.errors import UsageError
+
+if TYPE_CHECKING:
+    from dse.report.values import DesignView, ReportView
+
+PLUGINS = {
+    "pruning": "pruning",
+    "models": "dse.networks",
+    "data": "dse.data",
+    "cost_models": "cost_models",
+}
+
+
+@click.command()
+@click.argument("study", required=False)
+@common
+def status(study: str | None, root: Path, as_json: bool) -> None:
+    """Show how far one study is, or all of them."""
+    names = [study] if study else list(study_names(root))
+    views = [_view(study_folder(root, name)) for name in names]
+    found = [_status(v) for v in views]
+    if as_json:
+        print_json("status", {"studies": found})
+        return
+    if not found:
+        click.echo(f"no studies in {root}; `dse run STUDY.yaml` makes one", err=True)
+    for s in found:
+        t = s["trials"]
+        click.echo(
+            f"{s['study']:<24} {s['state']:<9} {t['finished']:>5} / {t['budget']} trials"
+            f"   feasible {t['feasible']}   infeasible {t['infeasible']}   failed {t['failed']}"
+            f"   repeated {t['repeated']}   front {t['front']}"
+        )
+
+
+@click.command("list")
+@click.argument("what", required=False, type=click.Choice(["studies", *PLUGINS]))
+@common
+def list_(what: str | None, root: Path, as_json: bool) -> None:
+    """List studies (default), or what is built in: pruning, models, data, cost_models."""
+    if what in PLUGINS:
+        import importlib
+
+        from dse.ir import plugins
+
+        package = PLUGINS[what]
+        found = [
+            (n.replace("_", "-"), importlib.import_module(f"{package}.{n}").__doc__ or "")
+            for n in plugins.names(package)
+        ]
+        rows = [{"name": n, "about": doc.strip().splitlines()[0]} for n, doc in found]
+    else:
+        rows = [{"name": n, "about": str(root / n)} for n in study_names(root)]
+    if as_json:
+        print_json("list", {"what": what or "studies", "items": rows})
+        return
+    if not rows:
+        click.echo(f"no studies in {root}; `dse run STUDY.yaml` makes one", err=True)
+    for row in rows:
+        click.echo(f"{row['name']:<16} {row['about']}")
+
+
+@click.command()
+@click.argument("study")
+@click.argument("trial", required=False, type=int)
+@click.option("--failed", is_flag=True, help="Show the failed trials and why.")
+@common
+def inspect(study: str, trial: int | None, failed: bool, root: Path, as_json: bool) -> None:
+    """Show the front, or one design layer by layer. Hardware numbers are predicted."""
+    from dse.report.text import design_table, front_table
+
+    folder = study_folder(root, study)
+    view = _view(folder, trial)
+    if failed:
+        rows = [asdict(f) for f in view.failures]
+        if as_json:
+            print_json("failures", {"study": view.study, "failures": rows})
+        for row in [] if as_json else rows:
+            click.echo(f"{row['count']:>4} x  {row['reason']}   (e.g. trial {row['example']})")
+        return
+    if trial is not None:
+        if trial not in view.designs:
+            msg = f"{view.study} has no trial {trial}; `dse inspect {view.study}` lists the front"
+            raise UsageError(msg)
+        if as_json:
+            print_json("design", {"study": view.study} | design_json(view.designs[trial]))
+        else:
+            click.echo(design_table(view, trial))
+        return
+    if as_json:
+        print_json("inspect", inspect_json(view))
+    else:
+        click.echo(front_table(view))
+
+
+@click.command()
+@click.argument("study")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write.")
+@common
+def report(study: str, out: Path | None, root: Path, as_json: bool) -> None:
+    """Write the HTML report: one file, no network."""
+    from dse.report.html import write
+
+    folder = study_folder(root, study)
+    target = out or folder / "report.html"
+    write(_view(folder), target)
+    if as_json:
+        print_json("report", {"file": str(target)})
+    else:
+        click.echo(target)
+
+
+def inspect_json(view: ReportView) -> dict[str, Any]:
+    """Return the stable document of `dse inspect STUDY --json`."""
+    return _status(view) | {
+        "objectives": [asdict(o) for o in view.objectives],
+        "constraints": [c.text for c in view.constraints],
+        "picks": dict(view.picks),
+        "front": [design_json(view.designs[i]) for i in view.front],
+    }
+
+
+def design_json(design: DesignView) -> dict[str, Any]:
+    """Return one design: metrics with units in the key names, intervals, layers."""
+    tested = {"test_accuracy": design.test_accuracy, "test_images": design.test_images}
+    return {
+        "id": design.id,
+        "digest": design.digest,
+        "origin": design.origin,
+        "feasible": design.feasible,
+        "names": list(design.names),
+        "metrics": dict(design.metrics) | tested,
+        "accuracy_is": f"measured, integer network, after {design.accuracy_after or 'nothing'}",
+        "hardware_is": f"predicted by {design.source}",
+        "clock_mhz": design.clock_mhz,
+        "interval_cycles": design.interval_cycles,
+        "latency_cycles": design.latency_cycles,
+        "intervals": {u.resource: {"low": u.low, "high": u.high} for u in design.usage},
+        "layers": [asdict(layer) for layer in design.layers],
+    }
+
+
+def _status(view: ReportView) -> dict[str, Any]:
+    return {
+        "study": view.study,
+        "state": view.state,
+        "stop_reason": view.stop_reason,
+        "seconds": view.seconds,
+        "board": view.board.name,
+        "clock_mhz": view.clock_mhz,
+        "trials": asdict(view.counts),
+    }
+
+
+def _view(folder: Path, trial: int | None = None) -> ReportView:
+    from dse.report.view import build_view
+    from dse.search.study import snapshot
+
+    return build_view(snapshot(folder), extra=() if trial is None else (trial,))
+
+
+COMMANDS = (status, list_, inspect, report)

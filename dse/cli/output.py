@@ -1,0 +1,69 @@
+"""What commands share: options, study lookup, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dse.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def common(command: Command) -> Command:
+    """Add the options that every command takes."""
+    options = (
+        click.option(
+            "-C",
+            "--dir",
+            "root",
+            type=click.Path(path_type=Path),
+            default=Path("runs"),
+            envvar="DSE_DIR",
+            show_default=True,
+            help="Where studies live.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
+def print_json(kind: str, value: Mapping[str, Any]) -> None:
+    """Print one JSON document with its schema name, "dse.<kind>/1"."""
+    click.echo(json.dumps({"schema": f"dse.{kind}/1"} | dict(value), indent=2))
+
+
+def study_folder(root: Path, study: str) -> Path:
+    """Return the folder of a study given by name, by folder, or by its study file.
+
+    Raises:
+        UsageError: there is none.
+    """
+    given = Path(study)
+    candidates = [root / study, given]
+    if given.suffix in (".yaml", ".yml") and given.is_file():
+        from dse.config.load import load_config
+
+        candidates = [root / load_config(given).study]
+    for folder in candidates:
+        if (folder / "study.json").is_file():
+            return folder
+    known = study_names(root)
+    from dse.ir.plugins import suggestion
+
+    hint = suggestion(study, known)
+    has = ", ".join(known) or "no studies"
+    msg = f"no study {study!r} in {root}{os.sep}.{hint} It has: {has}."
+    raise UsageError(msg)
+
+
+def study_names(root: Path) -> tuple[str, ...]:
+    """Return the studies in a folder, sorted."""
+    return tuple(sorted(p.parent.name for p in root.glob("*/study.json")))

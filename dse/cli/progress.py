@@ -1,0 +1,217 @@
+"""Live progress on stderr: a panel on a terminal, plain lines in a log, JSON events on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import IO, Any
+
+from dse.config.values import StudyConfig
+from dse.ir.metrics import METRICS
+from dse.ir.record import TrialRecord
+from dse.search.driver import Progress, Status
+from dse.search.pareto import front, hypervolume_history, knee
+
+REFRESH_S = 0.25
+PLAIN_S = 30.0
+
+EVENTS = {
+    "pretraining": "training the float network once: {epochs} epochs, {images} images",
+    "pretrained": "float network: {accuracy:.1%} on the validation images",
+    "searching": (
+        "{study}: {done} of {budget} trials done; {knobs} knobs, sampler {sampler}, {workers} at once"
+    ),
+    "searched": "search ended after {trials} trials: {reason}",
+    "retraining": "training the {designs} designs of the front at full budget ({trainings} trainings)",
+    "final": "trial {trial}: {test_accuracy:.1%} on the test images",
+    "final-failed": "{designs}: training at full budget failed: {reason}",
+    "already-complete": "nothing to do: the study is complete ({trials} trials)",
+}
+
+
+def progress(log: str, config: StudyConfig, *, quiet: bool) -> Progress:
+    """Return the progress for `--log auto|live|plain|json`."""
+    if quiet:
+        return Quiet()
+    if log == "json":
+        return JsonLines(sys.stdout)
+    if log == "live" or (log == "auto" and sys.stderr.isatty()):
+        return Live(config)
+    return Plain(config, sys.stderr)
+
+
+class Quiet:
+    """Says nothing but failures of final trainings."""
+
+    def event(self, name: str, **data: Any) -> None:
+        """Show failures only."""
+        if name == "final-failed":
+            print(EVENTS[name].format(**data), file=sys.stderr)
+
+    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class JsonLines:
+    """One event per line."""
+
+    def __init__(self, out: IO[str]) -> None:
+        """Write to `out`, taken before Ray may redirect stdout."""
+        self._out = out
+
+    def event(self, name: str, **data: Any) -> None:
+        """Write the event."""
+        print(json.dumps({"schema": "dse.event/1", "event": name} | data), file=self._out)
+        self._out.flush()
+
+    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+        """Write the trial, without its per-layer estimate."""
+        self.event(
+            "trial",
+            id=record.id,
+            state=record.state,
+            stage=record.stage,
+            metrics=dict(record.metrics),
+            error=record.error,
+            finished=len(records),
+            budget=status.trials,
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Plain:
+    """A line per 5 % of the budget or 30 s."""
+
+    def __init__(self, config: StudyConfig, out: IO[str]) -> None:
+        """Write to `out`."""
+        self._config, self._out = config, out
+        self._last, self._percent = time.monotonic(), -1
+
+    def event(self, name: str, **data: Any) -> None:
+        """Write the event in words."""
+        print(EVENTS[name].format(**data), file=self._out, flush=True)
+
+    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+        """Write a line when it is time for one."""
+        percent = 100 * len(records) // status.trials
+        due = percent // 5 > self._percent // 5 or time.monotonic() - self._last > PLAIN_S
+        if not due:
+            return
+        self._last, self._percent = time.monotonic(), percent
+        clock = time.strftime("%H:%M:%S")
+        text = f"{clock} {self._config.study} {line(records, status, self._config)}"
+        print(text, file=self._out, flush=True)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Live:
+    """A panel that is drawn anew at most four times a second."""
+
+    def __init__(self, config: StudyConfig) -> None:
+        """Draw on stderr."""
+        from rich.console import Console
+
+        self._config = config
+        self._console = Console(stderr=True)
+        self._live: Any = None
+        self._last = 0.0
+
+    def event(self, name: str, **data: Any) -> None:
+        """Print the event above the panel."""
+        if name in ("searched", "already-complete"):
+            self.close()
+        self._console.print(EVENTS[name].format(**data), highlight=False)
+
+    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+        """Redraw."""
+        from rich.live import Live as RichLive
+
+        if self._live is None:
+            self._live = RichLive(console=self._console, auto_refresh=False)
+            self._live.start()
+        done = len(records) >= status.trials
+        if time.monotonic() - self._last > REFRESH_S or done:
+            self._last = time.monotonic()
+            self._live.update(panel(records, status, self._config), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last panel standing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def counts(records: tuple[TrialRecord, ...]) -> dict[str, int]:
+    """Return how many trials are in each state."""
+    states = ("feasible", "infeasible", "failed")
+    return {s: sum(r.state == s for r in records) for s in states}
+
+
+def eta_s(records: tuple[TrialRecord, ...], status: Status) -> float:
+    """Return the seconds that the rest of the trials will take at the pace so far."""
+    return status.seconds / len(records) * (status.trials - len(records))
+
+
+def line(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig) -> str:
+    """Return the state of a search in one line."""
+    n, c = len(records), counts(records)
+    best = front(records, config.objectives)
+    hv = hypervolume_history(records, config.objectives)[-1] if best else 0.0
+    return (
+        f"{n}/{status.trials} {100 * n // status.trials}% hv={hv:.3f} front={len(best)}"
+        f" feasible={c['feasible']} infeasible={c['infeasible']} fail={c['failed']}"
+        f" repeated={status.repeated} eta={_duration(eta_s(records, status))}"
+    )
+
+
+def panel(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig) -> Any:
+    """Return the panel: how far, how long, and the front so far as numbers with units."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    n, c = len(records), counts(records)
+    best = front(records, config.objectives)
+    board = config.board.resources
+    table = Table(box=None, pad_edge=False)
+    for head in ("design", "accuracy", "latency", "frames/s", "LUT", "BRAM18", "DSP", ""):
+        table.add_column(head, justify="right")
+    chosen = knee(best, config.objectives).id if best else None
+    for r in best[:8]:
+        m = r.metrics
+        table.add_row(
+            str(r.id),
+            f"{m[METRICS['accuracy'].key]:.1%}",
+            f"{m['latency_us']:,.1f} us",
+            f"{m['throughput_fps']:,.0f}",
+            f"{m['lut']:,.0f} {m['lut'] / board.lut:.0%}",
+            f"{m['bram18']:,.0f}",
+            f"{m['dsp']:,.0f}",
+            "knee" if r.id == chosen else "",
+        )
+    hv = hypervolume_history(records, config.objectives)[-1] if best else 0.0
+    head = (
+        f"{config.study}   {config.board.name} @ {config.clock_mhz:g} MHz   "
+        f"{_duration(status.seconds)}, {_duration(eta_s(records, status))} left"
+    )
+    state = (
+        f"trials {n} / {status.trials}   feasible {c['feasible']}   infeasible {c['infeasible']}"
+        f"   failed {c['failed']}   repeated {status.repeated}   in flight {status.in_flight}"
+    )
+    more = f"hypervolume {hv:.3f}   front {len(best)}   (hardware numbers are predicted)"
+    bar = ProgressBar(total=status.trials, completed=n, width=60)
+    return Group(Text(head), bar, Text(state), Text(more), table)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

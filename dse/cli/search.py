@@ -1,0 +1,175 @@
+"""`dse run`, `dse resume`, `dse check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dse.cli.output import common, print_json, study_folder
+from dse.errors import NoFeasibleDesignError, TooManyFailuresError
+
+if TYPE_CHECKING:
+    from dse.config.values import StudyConfig
+
+
+def _run_options(command: Any) -> Any:
+    options = (
+        click.option("--trials", metavar="N", help="Total budget; +N adds to what is done."),
+        click.option("--time", "time_", metavar="T", help="Total time, e.g. '2 h'."),
+        click.option("-j", "--workers", type=click.IntRange(1), help="Trials at once."),
+        click.option("--ray", envvar="RAY_ADDRESS", help="local, auto, or host:port."),
+        click.option("--inline", is_flag=True, help="No Ray: one process."),
+        click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a value."),
+        click.option("--seed", type=int, help="Seed of everything random."),
+        click.option("--no-report", is_flag=True, help="Do not write report.html at the end."),
+        click.option(
+            "--log",
+            type=click.Choice(["auto", "live", "plain", "json"]),
+            default="auto",
+            help="How progress is shown.",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Errors only."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("study_file", metavar="STUDY.yaml", type=click.Path(path_type=Path))
+@_run_options
+@click.option("-n", "--dry-run", is_flag=True, help="The same as `dse check`.")
+@common
+def run(study_file: Path, dry_run: bool, **options: Any) -> None:
+    """Run a study, or continue it, until its budget is met."""
+    from dse.config.load import load_config
+
+    overrides = _overrides(options, 0)
+    config = load_config(study_file, overrides)
+    if str(options["trials"] or "").startswith("+"):
+        folder = options["root"] / config.study
+        overrides = _overrides(options, _finished(folder))
+        config = load_config(study_file, overrides)
+    if dry_run:
+        _check(config, as_json=options["as_json"])
+        return
+    _search(config, overrides, options)
+
+
+@click.command()
+@click.argument("study")
+@_run_options
+@common
+def resume(study: str, **options: Any) -> None:
+    """Continue a study by name (the same as `dse run` with its file)."""
+    from dse.config.load import load_config
+    from dse.store import Store
+
+    folder = study_folder(options["root"], study)
+    header = Store(folder, "file").header()
+    overrides = header["overrides"] + _overrides(options, _finished(folder))
+    config = load_config(folder / "study.yaml", overrides, base=Path(header["folder"]))
+    _search(config, overrides, options)
+
+
+@click.command()
+@click.argument("study_file", metavar="STUDY.yaml", type=click.Path(path_type=Path))
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a value.")
+@common
+def check(study_file: Path, sets: tuple[str, ...], root: Path, as_json: bool) -> None:
+    """Validate a study file, and size the search."""
+    del root
+    from dse.config.load import load_config
+
+    _check(load_config(study_file, sets), as_json=as_json)
+
+
+def _overrides(options: dict[str, Any], finished: int) -> list[str]:
+    found = list(options["sets"])
+    if options["trials"]:
+        text = options["trials"]
+        total = finished + int(text[1:]) if text.startswith("+") and text[1:].isdigit() else text
+        found.append(f"budget.trials={total}")
+    for name, key in (
+        ("time_", "budget.time"),
+        ("workers", "parallel.workers"),
+        ("ray", "parallel.ray"),
+        ("seed", "seed"),
+    ):
+        if options[name] is not None:
+            found.append(f"{key}={options[name]}")
+    return found
+
+
+def _finished(folder: Path) -> int:
+    if not (folder / "study.json").exists():
+        return 0
+    from dse.search.study import snapshot
+
+    return len(snapshot(folder).records)
+
+
+def _check(config: StudyConfig, *, as_json: bool) -> None:
+    from dse.search.check import outlook
+
+    found = outlook(config)
+    if as_json:
+        print_json("check", found.to_json())
+    else:
+        click.echo(found.text())
+
+
+def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) -> None:
+    from dse.cli.progress import progress
+    from dse.cli.signals import StopRequest
+    from dse.report.html import write
+    from dse.report.text import summary
+    from dse.report.view import build_view
+    from dse.search.run import run as search
+    from dse.search.study import snapshot
+
+    folder = options["root"] / config.study
+    stop = StopRequest()
+    stop.install()
+    try:
+        result = search(
+            config,
+            folder,
+            overrides,
+            inline=options["inline"],
+            progress=progress(options["log"], config, quiet=options["quiet"]),
+            stop=stop,
+        )
+    except KeyboardInterrupt:
+        result = None
+    view = build_view(snapshot(folder))
+    if config.report and not options["no_report"]:
+        write(view, folder / "report.html")
+    if result is None or stop.requested:
+        done, budget = view.counts.finished, config.budget.trials
+        again = f"dse run {config.path}"
+        click.echo(f"Stopped at {done} of {budget} trials. Continue with: {again}", err=True)
+        sys.exit(stop.exit_code)
+    if options["as_json"]:
+        from dse.cli.look import inspect_json
+
+        print_json("inspect", inspect_json(view))
+    elif options["log"] != "json" and not options["quiet"]:
+        click.echo(summary(view))
+        click.echo(f"  report        {folder / 'report.html'}")
+        click.echo(f"  next          dse emit {config.study} -o hls/")
+    if result.too_many_failures:
+        msg = f"{result.stop_reason}; `dse inspect {config.study} --failed` shows why"
+        raise TooManyFailuresError(msg)
+    if result.feasible == 0:
+        msg = (
+            f"no design of {config.study} meets the constraints; the report shows the nearest one"
+            " and which constraint to relax"
+        )
+        raise NoFeasibleDesignError(msg)
+
+
+COMMANDS = (run, resume, check)

@@ -1,0 +1,135 @@
+"""From a study and a pick to a written HLS project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dse.emit.hls import hls_project
+from dse.errors import NoFeasibleDesignError, UsageError
+from dse.ir.metrics import ALIASES, METRICS
+from dse.ir.record import TrialRecord
+from dse.search.finals import final_task, keep, load_accelerator
+from dse.search.pareto import front, knee, settle
+from dse.search.run import base_weights
+from dse.search.score import constraints_of, rescore
+from dse.search.study import Plan, plan, stored_config
+from dse.search.tasks import TrainingContext, train
+from dse.store import Store
+
+SMALL_TEST_SET, IMAGES = 500, 100  # golden images: all of a small test set, else the first hundred
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """What was written."""
+
+    folder: Path
+    trial: int
+    digest: str
+    images: int
+    test_accuracy: float
+    test_images: int
+
+
+class _Silent:
+    """Progress of the trainings that emission may need."""
+
+    def event(self, name: str, **data: object) -> None:
+        """Say nothing."""
+
+    def trial(self, *_: object) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def emit_design(
+    folder: Path,
+    pick: str,
+    out: Path,
+    *,
+    images: int | None,
+    force: bool,
+    say: Callable[[str], None],
+) -> Emitted:
+    """Write the picked design of a study as an HLS project.
+
+    A design that was not trained at full budget yet is trained now, and its result is kept.
+
+    Raises:
+        UsageError: no such study or design, or `out` is not empty.
+        NoFeasibleDesignError: the study found none.
+    """
+    if out.exists() and any(out.iterdir()) and not force:
+        msg = f"{out} is not empty; give another folder, or --force to write into it"
+        raise UsageError(msg)
+    header = Store(folder, "file").header()
+    config = stored_config(folder, header)
+    store = Store(folder, config.storage)
+    p = plan(config)
+    record = choose(p, store, pick)
+    design = record.design
+    accelerator = load_accelerator(p, store, design)
+    finals = store.finals()
+    if accelerator is None or design.digest not in finals:
+        say(f"trial {record.id} was not trained at full budget yet: training it now")
+        base = base_weights(p, store, _Silent())
+        context = TrainingContext(p.network, p.dataset, base, config.seed)
+        final = keep(p, store, design, train(context, final_task(p, design)))
+        accelerator = load_accelerator(p, store, design)
+        assert accelerator is not None
+    else:
+        final = finals[design.digest]
+    test = p.dataset.test
+    count = images or (len(test) if len(test) <= SMALL_TEST_SET else IMAGES)
+    shown = test.first(count)
+    assert record.hardware is not None
+    project = hls_project(
+        study=config.study,
+        network=p.network,
+        design=design,
+        accelerator=accelerator,
+        board=config.board,
+        clock_mhz=config.clock_mhz,
+        estimate=record.hardware,
+        images=shown.images,
+        labels=shown.labels,
+        accuracy={
+            "validation_accuracy": final.validation_accuracy,
+            "test_accuracy": final.test_accuracy,
+            "test_images": final.test_images,
+        },
+    )
+    project.write(out, force=force)
+    return Emitted(
+        out, record.id, design.digest, len(shown), final.test_accuracy, final.test_images
+    )
+
+
+def choose(p: Plan, store: Store, pick: str) -> TrialRecord:
+    """Return the trial that `pick` names: knee, a trial id, or best:METRIC."""
+    rules = constraints_of(p.config)
+    records = [rescore(r, rules) for r in store.records(p.config.study)]
+    if pick.isdigit():
+        found = next((r for r in records if r.id == int(pick)), None)
+        if found is None or found.hardware is None:
+            msg = f"{p.config.study} has no trial {pick}; `dse inspect {p.config.study}` lists them"
+            raise UsageError(msg)
+        return found
+    best = front(settle(records, store.finals(), rules), p.config.objectives)
+    if not best:
+        msg = f"{p.config.study} has no feasible design yet; give a trial id to emit one anyway"
+        raise NoFeasibleDesignError(msg)
+    if pick == "knee":
+        return knee(best, p.config.objectives)
+    name = ALIASES.get(pick.removeprefix("best:"), pick.removeprefix("best:"))
+    if not pick.startswith("best:") or name not in METRICS:
+        metrics = ", ".join(f"best:{m}" for m in METRICS)
+        msg = f"--pick takes knee, a trial id, or one of {metrics}; not {pick!r}"
+        raise UsageError(msg)
+    metric = METRICS[name]
+    sign = 1 if metric.direction == "minimize" else -1
+    return min(best, key=lambda r: (sign * r.metrics[metric.key], r.id))

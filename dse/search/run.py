@@ -1,0 +1,138 @@
+"""`dse run`, from a checked study file to retrained survivors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.config.values import StudyConfig
+from dse.search.driver import Driver, Progress, Stop
+from dse.search.finals import retrain
+from dse.search.study import Plan, open_study, plan
+from dse.search.tasks import TrainingContext
+from dse.search.workers import InlineWorkers, RayWorkers, Workers
+from dse.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        stop_reason: why the search ended; empty where the user stopped it.
+        complete: the budget is met and all survivors are retrained.
+        feasible: feasible designs found.
+        too_many_failures: the search was given up for `budget.failures`.
+    """
+
+    stop_reason: str
+    complete: bool
+    feasible: int
+    too_many_failures: bool
+
+
+def run(
+    config: StudyConfig,
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    inline: bool,
+    progress: Progress,
+    stop: Stop,
+) -> RunResult:
+    """Run a study, or continue it, until its budget is met.
+
+    Args:
+        config: the checked study file, `overrides` applied.
+        folder: the study's folder.
+        overrides: the `--set` options, kept beside the file.
+        inline: without Ray.
+        progress: hears what happens.
+        stop: says whether the user asked to stop.
+
+    Raises:
+        StudyConflictError: another driver holds the study, or it was made from another file.
+        UnreachableError: Ray or the storage cannot be reached.
+    """
+    p = plan(config)
+    store = open_study(p, folder, overrides)
+    try:
+        if _is_complete(p, store):
+            progress.event("already-complete", trials=len(store.records(config.study)))
+            return _result(p, store)
+        base = base_weights(p, store, progress)
+        workers = start_workers(p, base, inline=inline)
+        try:
+            driver = Driver(p, store, workers, progress, stop)
+            progress.event(
+                "searching",
+                study=config.study,
+                done=len(driver.records),
+                budget=config.budget.trials,
+                sampler=driver.sampler,
+                knobs=len(p.space.knobs),
+                workers=workers.capacity,
+            )
+            reason = driver.run()
+            progress.event("searched", reason=reason, trials=len(driver.records))
+            if reason:
+                retrain(p, store, driver.records, workers, progress, stop)
+        except KeyboardInterrupt:
+            workers.cancel()
+            raise
+        finally:
+            workers.close()
+        return _result(p, store)
+    finally:
+        progress.close()
+        store.release()
+
+
+def _is_complete(p: Plan, store: Store) -> bool:
+    state = store.driver_state()
+    met = len(store.records(p.config.study)) >= p.config.budget.trials
+    return state.complete and (met or "budget of" not in state.stop_reason)
+
+
+def _result(p: Plan, store: Store) -> RunResult:
+    state = store.driver_state()
+    records = store.records(p.config.study)
+    return RunResult(
+        stop_reason=state.stop_reason,
+        complete=state.complete,
+        feasible=sum(r.state == "feasible" for r in records),
+        too_many_failures=state.stop_reason.startswith("too many failures"),
+    )
+
+
+def base_weights(p: Plan, store: Store, progress: Progress) -> Mapping[str, npt.NDArray[Any]]:
+    """Return the float network that every candidate starts from, training it once per study."""
+    from dse.training import pretrain
+
+    arrays = store.load_arrays("base")
+    if arrays is not None:
+        return arrays
+    epochs = p.stages.pretrain_epochs
+    assert epochs is not None
+    progress.event("pretraining", epochs=epochs, images=len(p.dataset.train))
+    base = pretrain(p.network, p.dataset, epochs, p.config.seed)
+    accuracy = float(base.validation_accuracy)
+    store.save_arrays("base", base.arrays())
+    store.write_header(store.header() | {"base_accuracy": accuracy})
+    progress.event("pretrained", accuracy=accuracy)
+    return base.arrays()
+
+
+def start_workers(
+    p: Plan, base: Mapping[str, npt.NDArray[np.generic]], *, inline: bool
+) -> Workers:
+    """Start what runs the trainings."""
+    context = TrainingContext(p.network, p.dataset, base, p.config.seed)
+    if inline:
+        return InlineWorkers(context)
+    return RayWorkers(context, p.config.parallel)

@@ -1,0 +1,204 @@
+"""From a checked study file to everything a search needs; opening and reading studies."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from cost_models._model import CostModel
+from dse.config.load import load_config
+from dse.config.values import Constraint, Stages, StudyConfig
+from dse.data._dataset import Dataset
+from dse.errors import StudyConflictError
+from dse.ir import plugins
+from dse.ir.hardware import HardwareEstimate
+from dse.ir.design import DesignPoint
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.search.estimate import estimate
+from dse.search.score import constraints_of, rescore
+from dse.search.space import SearchSpace, build
+from dse.store import Store, StudySnapshot
+
+# what a finished trial depends on: none of it may change on resume
+FROZEN = ("model", "data", "board", "clock_mhz", "space", "objectives", "stages", "seed")
+PACKAGES = ("optuna", "ray", "torch", "brevitas", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a search needs, made from a study file."""
+
+    config: StudyConfig
+    dataset: Dataset
+    network: Network
+    model: CostModel
+    space: SearchSpace
+    constraints: tuple[Constraint, ...]
+    stages: Stages  # every field set but finetune_images, which may be None: all
+
+    def hardware(self, design: DesignPoint) -> HardwareEstimate:
+        """Predict what a design costs."""
+        c = self.config
+        return estimate(self.network, design, c.board, c.clock_mhz, self.model)
+
+
+def plan(config: StudyConfig) -> Plan:
+    """Load the data, build the network and the search space.
+
+    Raises:
+        UsageError: something in the study file does not fit the model or the data.
+    """
+    dataset = load_data(config)
+    network = build_network(
+        config, dataset.train.images.shape[1:], dataset.input_type, dataset.classes
+    )
+    model = cast(CostModel, plugins.load("cost_models", "analytic").load(config.board.family))
+    return Plan(
+        config=config,
+        dataset=dataset,
+        network=network,
+        model=model,
+        space=build(config, network, model),
+        constraints=constraints_of(config),
+        stages=stages_of(config),
+    )
+
+
+def load_data(config: StudyConfig) -> Dataset:
+    """Load the data set of a study."""
+    loader = plugins.load("dse.data", config.data.name)
+    return cast(Dataset, loader.load(config.data, config.seed))
+
+
+def build_network(
+    config: StudyConfig, input_shape: Sequence[int], input_type: IntType, classes: int
+) -> Network:
+    """Build the network of a study for the shape of its data."""
+    builder = plugins.load("dse.networks", config.model.name)
+    return cast(
+        Network, builder.build(tuple(input_shape), input_type, classes, **config.model.options)
+    )
+
+
+def stages_of(config: StudyConfig) -> Stages:
+    """Return the training effort: what the file says, else the default of the model."""
+    default = plugins.load("dse.networks", config.model.name).STAGES
+    said = {f.name: getattr(config.stages, f.name) for f in fields(Stages)}
+    return Stages(**{k: getattr(default, k) if v is None else v for k, v in said.items()})
+
+
+def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
+    """Hold the study's folder as its one driver, creating it or checking that it is the same study.
+
+    Raises:
+        StudyConflictError: another driver holds it, or the file asks for another study.
+    """
+    config = p.config
+    store = Store(folder, config.storage)
+    store.hold()
+    try:
+        header = {
+            "study": config.study,
+            "folder": str(config.path.resolve().parent),
+            "overrides": list(overrides),
+            "input": {
+                "shape": list(p.network.input_shape),
+                "type": asdict(p.network.input_type),
+                "classes": p.network.classes,
+            },
+            "data": p.dataset.digest,
+            "network": p.network.digest,
+            "created": now(),
+            "versions": versions(),
+            "base_accuracy": None,
+        }
+        if store.exists:
+            old = store.header()
+            _check_same(p, store, old)
+            header |= {"created": old["created"], "base_accuracy": old["base_accuracy"]}
+        store.create(config.text, header)
+        store.open_trials(
+            config.study,
+            [o.direction for o in config.objectives],
+            [o.metric for o in config.objectives],
+        )
+    except BaseException:
+        store.release()
+        raise
+    return store
+
+
+def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
+    before = stored_config(store.folder, old)
+    changed = [
+        f"{name}: {getattr(before, name)} -> {getattr(p.config, name)}"
+        for name in FROZEN
+        if getattr(before, name) != getattr(p.config, name)
+    ]
+    if before.storage != p.config.storage:
+        changed.append(f"storage: {before.storage} -> {p.config.storage}")
+    if not changed and (old["data"], old["network"]) != (p.dataset.digest, p.network.digest):
+        changed.append("the data or the network behind the same names are not the same as before")
+    if changed:
+        msg = (
+            f"study {p.config.study!r} in {store.folder} was made from another study file:\n  "
+            + "\n  ".join(changed)
+            + "\nUndo the change, or use another study name"
+        )
+        raise StudyConflictError(msg)
+
+
+def stored_config(folder: Path, header: Mapping[str, Any]) -> StudyConfig:
+    """Read the study file that is kept in a study's folder."""
+    return load_config(
+        folder / "study.yaml", header["overrides"], base=Path(header["folder"])
+    )
+
+
+def snapshot(folder: Path) -> StudySnapshot:
+    """Read a study, running or not; nothing is written.
+
+    Raises:
+        UsageError: there is no study in the folder.
+    """
+    header = Store(folder, "file").header()
+    config = stored_config(folder, header)
+    store = Store(folder, config.storage)
+    shape = header["input"]
+    network = build_network(config, shape["shape"], IntType(**shape["type"]), shape["classes"])
+    rules = constraints_of(config)
+    records = tuple(rescore(r, rules) for r in store.records(config.study))
+    state = store.driver_state()
+    finished = "complete" if state.complete else "stopped"
+    return StudySnapshot(
+        config=config,
+        network=network,
+        records=records,
+        finals=store.finals(),
+        repeated=state.repeated,
+        state="running" if store.is_held() else finished,  # type: ignore[arg-type]
+        stop_reason=state.stop_reason,
+        seconds=state.seconds,
+        created=header["created"],
+        updated=max((r.finished for r in records), default=header["created"]),
+        written_by=header["written_by"],
+        versions=header["versions"],
+        base_accuracy=header["base_accuracy"],
+    )
+
+
+def now() -> str:
+    """Return the time, UTC, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes."""
+    found = {"python": platform.python_version()}
+    return found | {name: importlib.metadata.version(name) for name in PACKAGES}

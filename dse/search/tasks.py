@@ -1,0 +1,77 @@
+"""What workers run: train one compression. A pure function of its arguments; it knows no study and no file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from dse.data._dataset import Dataset
+from dse.ir.design import Compression
+from dse.ir.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """What all trainings of a study share."""
+
+    network: Network
+    dataset: Dataset
+    base: Mapping[str, npt.NDArray[Any]]  # dse.training.BaseWeights as arrays
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """One compression to train.
+
+    `images` caps the training images (None: all). `final` asks for the test accuracy and the integer network.
+    """
+
+    compressions: Mapping[str, Compression]
+    epochs: int
+    images: int | None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """Accuracies are fractions, of the integer network."""
+
+    validation_accuracy: float
+    test_accuracy: float | None
+    arrays: Mapping[str, npt.NDArray[Any]] | None
+    accelerator_digest: str
+    seconds: float
+
+
+def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
+    """Train one compression and score its integer network.
+
+    The result depends on (context, task) only: not on the process, the order or the other tasks.
+    """
+    from dse.training import BaseWeights, finetune
+
+    begun = time.perf_counter()
+    data = context.dataset
+    accelerator = finetune(
+        context.network,
+        task.compressions,
+        BaseWeights.from_arrays(context.base),
+        data,
+        epochs=task.epochs,
+        images=task.images,
+        seed=context.seed,
+    )
+    return TrainingResult(
+        validation_accuracy=accelerator.accuracy(data.validation.images, data.validation.labels),
+        test_accuracy=accelerator.accuracy(data.test.images, data.test.labels)
+        if task.final
+        else None,
+        arrays=accelerator.arrays() if task.final else None,
+        accelerator_digest=accelerator.digest,
+        seconds=time.perf_counter() - begun,
+    )
