@@ -40,7 +40,9 @@ class UnitPrediction:
 class CostModel(Protocol):
     """The promise; `tests/contracts/test_cost_models.py` is its executable form."""
 
-    source: str  # which model, which coefficients
+    @property
+    def source(self) -> str:
+        """Which model, which coefficients."""
 
     def predict(self, unit: Unit) -> UnitPrediction:
         """Price a unit whose fields may be arrays.

@@ -1,0 +1,202 @@
+"""What a hardware unit is made of: named physical quantities, one function per kind of unit.
+
+A term is a count of LUTs or flip-flops before a fitted factor; `analytic.json` has the factors. Block RAM, DSP
+and URAM are counted exactly, their factor is 1. Terms are never negative and no searched knob makes all of
+them vanish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cost_models import _finn
+from cost_models._model import Floats
+from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, WidthConverter
+
+SHALLOW = 128  # words: up to here a small memory is built of LUTs (FINN: `wmem <= 128`)
+SRL_FIFO = 256  # words: up to here a FIFO is built of shift registers (FINN: `impl_style = rtl`)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """LUT and FF terms by name, and counted blocks."""
+
+    lut: Mapping[str, Floats]
+    ff: Mapping[str, Floats]
+    dsp: Floats
+    bram18: Floats
+    uram: Floats
+
+
+ZERO: Floats = np.float64(0.0) * np.ones(())
+
+
+def matrix(unit: MatrixUnit) -> Terms:
+    """Terms of a matrix-vector-threshold unit: FINN's, the input buffer, and all that tiles add.
+
+    An XNOR-popcount unit has one term for products and tree: FINN-R's P * Q * W * A.
+    """
+    p, q = np.asarray(unit.pe, dtype=np.float64), np.asarray(unit.simd)
+    popcount = np.asarray(unit.popcount)
+    acc, depth = np.asarray(unit.acc_bits), np.asarray(unit.depth)
+    on_dsp = unit.compute == "dsp"
+    finn = _finn.mvau_lut(
+        unit.pe,
+        unit.simd,
+        unit.weight_bits,
+        unit.input_bits,
+        acc,
+        unit.output_bits,
+        np.ceil(np.asarray(unit.mh) / p),
+        depth,
+        lut_multipliers=not on_dsp,
+        lut_weights=unit.memory == "lutram",
+    )
+    word = p * q * unit.weight_bits
+    input_bits = np.asarray(unit.in_width) * unit.input_bits
+    vector = np.asarray(unit.mw) * unit.input_bits
+    arithmetic = 1 - popcount
+    extra = _tiled(unit)
+    return Terms(
+        lut={
+            "control": np.ones_like(p),
+            "multiply": finn.multiply * arithmetic,
+            "tree": finn.tree * arithmetic,
+            "popcount": p * q * popcount,
+            "accumulate": finn.accumulate,
+            "compare": finn.compare,
+            "thresholds": finn.thresholds,
+            "weights": finn.weights,
+            "input_select": (vector - input_bits) * 1.0,
+            "input_enable": vector / input_bits,
+            **extra.lut,
+        },
+        ff={
+            "control": np.ones_like(p),
+            "weights": word,
+            "input_word": input_bits * 1.0,
+            "input_buffer": vector + 0.0 * p,
+            "products": finn.tree * arithmetic,
+            "popcount": p * q * popcount,
+            "accumulate": finn.accumulate,
+            "compare": finn.compare / np.maximum(acc, 1),
+            **extra.ff,
+        },
+        dsp=_finn.mvau_dsp(unit.pe, unit.simd, unit.weight_bits, unit.input_bits)
+        * arithmetic
+        * on_dsp,
+        bram18=_finn.bram18(word, depth) * (unit.memory == "bram") + extra.bram18,
+        uram=_finn.uram(word, depth) * (unit.memory == "uram"),
+    )
+
+
+def _tiled(unit: MatrixUnit) -> Terms:
+    """What balanced blocks add to a dense unit.
+
+    Column gather: per lane a q:1 multiplexer for every activation bit, q / 4 LUT6 a bit. Index memories: a column
+    number per lane for each (block row group, block column group, column step), and a row number per kept row.
+    Accumulators: p / L words in each of the n * L lanes. Output registers: n * p sums.
+    """
+    t = unit.tiling
+    if t is None:
+        return Terms({}, {}, ZERO, ZERO, ZERO)
+    rows, n, cols, m = t.lanes(unit.pe, unit.simd)
+    groups = np.asarray(unit.mh) // t.block_rows // n
+    block_cols = np.asarray(unit.mw) // t.block_cols // m
+    acc = np.asarray(unit.acc_bits)
+    gather = n * np.asarray(unit.simd)
+    column_width = gather * np.ceil(np.log2(t.block_cols))
+    column_depth = groups * block_cols * (t.kept_cols // cols)
+    row_width = n * t.kept_rows * np.ceil(np.log2(t.block_rows // t.kept_rows))
+    row_depth = groups * block_cols
+    in_lut = [
+        unit.memory == "lutram" or column_depth <= SHALLOW,
+        unit.memory == "lutram" or row_depth <= SHALLOW,
+    ]
+    memories = ((column_width, column_depth, in_lut[0]), (row_width, row_depth, in_lut[1]))
+    lanes = n * np.asarray(rows)
+    words = t.block_rows // np.asarray(rows)
+    return Terms(
+        lut={
+            "gather": gather * np.asarray(unit.input_bits) * t.block_cols / 4,
+            "index": sum(
+                (np.where(shallow, _finn.lut_memory(w, d), 0.0) for w, d, shallow in memories),
+                ZERO,
+            ),
+            "accumulators": np.where(words > 1, lanes * acc * np.ceil(words / 32), 0.0),
+        },
+        ff={
+            "index": column_width + row_width,
+            "output": n * t.block_rows * acc * 1.0,
+        },
+        dsp=ZERO,
+        bram18=sum(
+            (np.where(shallow, 0.0, _finn.bram18(w, d)) for w, d, shallow in memories), ZERO
+        ),
+        uram=ZERO,
+    )
+
+
+def window(unit: SlidingWindowUnit) -> Terms:
+    """Terms of a sliding window: kernel + stride row buffers of (width * C / Q) words of Q * A bits."""
+    width = np.asarray(unit.simd) * np.asarray(unit.bits) * 1.0
+    depth = (unit.width + 2 * unit.padding) * (np.asarray(unit.channels) // unit.simd)
+    buffers = unit.kernel + unit.stride
+    return Terms(
+        lut={
+            "control": np.ones_like(width),
+            "buffer": np.where(depth <= SHALLOW, buffers * _finn.lut_memory(width, depth), 0.0),
+            "word": width,
+        },
+        ff={"control": np.ones_like(width), "word": width},
+        dsp=ZERO,
+        bram18=np.where(depth <= SHALLOW, 0.0, buffers * _finn.bram18(width, depth)),
+        uram=ZERO,
+    )
+
+
+def pool(unit: PoolUnit) -> Terms:
+    """Terms of a max-pooling unit: a comparator per bit, a row of partial maxima."""
+    width = np.asarray(unit.pe) * np.asarray(unit.bits) * 1.0
+    depth = (unit.width // unit.kernel) * (np.asarray(unit.channels) // unit.pe)
+    return Terms(
+        lut={
+            "control": np.ones_like(width),
+            "compare": width,
+            "buffer": np.where(depth <= SHALLOW, _finn.lut_memory(width, depth), 0.0),
+        },
+        ff={"control": np.ones_like(width), "word": width},
+        dsp=ZERO,
+        bram18=np.where(depth <= SHALLOW, 0.0, _finn.bram18(width, depth)),
+        uram=ZERO,
+    )
+
+
+def converter(unit: WidthConverter) -> Terms:
+    """Terms of a width converter; all zero where the widths agree and nothing is built."""
+    lut = _finn.converter_lut(unit.in_width, unit.out_width, unit.bits)
+    return Terms({"register": lut}, {"register": lut}, ZERO, ZERO, ZERO)
+
+
+def fifo(unit: Fifo) -> Terms:
+    """Terms of a FIFO: pointers and shift registers, or block RAM beyond 256 words."""
+    width, depth = np.asarray(unit.width_bits) * 1.0, np.asarray(unit.depth)
+    deep = depth > SRL_FIFO
+    return Terms(
+        lut={
+            "control": np.ones_like(width * depth),
+            "pointers": 2 * np.ceil(np.log2(depth)) + 0 * width,
+            "storage": np.where(deep, 0.0, np.ceil(depth / 32) * np.ceil(width / 2)),
+        },
+        ff={
+            "control": np.ones_like(width * depth),
+            "pointers": 2 * np.ceil(np.log2(depth)) + 0 * width,
+            "word": width + 0.0 * depth,
+        },
+        dsp=ZERO,
+        bram18=np.where(deep, _finn.bram18(width, depth), 0.0),
+        uram=ZERO,
+    )
