@@ -1,0 +1,93 @@
+"""Training of one candidate: prune, quantise, train, and convert to the integer network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from dse.data._dataset import Dataset
+from dse.ir.accelerator import Accelerator
+from dse.ir.design import Compression
+from dse.ir.network import Network
+from dse.training.base_weights import BaseWeights
+from dse.training.fitting import Recipe, fit, settle_statistics
+from dse.training.pruned import pruned
+from dse.training.quantised_network import QuantisedNetwork
+from dse.training.thresholds import accelerator
+from dse.training.torch_ops import images_tensor, one_thread, resolved
+
+RATE = 4e-3  # largest learning rate
+CALIBRATION_IMAGES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedNetwork:
+    """A trained candidate.
+
+    Attributes:
+        accelerator: the integer network.
+        validation_accuracy: fraction of the validation images that the integer network classifies correctly.
+    """
+
+    accelerator: Accelerator
+    validation_accuracy: float
+
+
+def finetune(
+    network: Network,
+    compressions: Mapping[str, Compression],
+    base: BaseWeights,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    images: int | None = None,
+    seed: int,
+    device: str = "cpu",
+) -> TrainedNetwork:
+    """Train a candidate and convert it to integers.
+
+    The same arguments give the same integers, in any process of a machine (on the CPU).
+
+    Args:
+        network: the network of the study.
+        compressions: canonical, one per matrix layer.
+        base: the weights of `pretrain`.
+        dataset: its training part trains, its validation part is measured; test is not looked at.
+        epochs: passes over the images.
+        images: number of training images to use, a stratified sample; None: all.
+        seed: of the order of the images.
+        device: "cpu", "cuda" or "auto".
+
+    Returns:
+        The integer network and its accuracy.
+
+    Raises:
+        TrainingError: training diverged, or the base weights belong to another network.
+    """
+    device = resolved(device)
+    train = dataset.train.first(images)
+    with one_thread():
+        module = quantised(network, compressions, base, dataset, device)
+        fit(module, train, Recipe(epochs, RATE), seed, device)
+        settle_statistics(module, train, device)
+        integer = accelerator(module)
+    validation = dataset.validation
+    return TrainedNetwork(integer, integer.accuracy(validation.images, validation.labels))
+
+
+def quantised(
+    network: Network,
+    compressions: Mapping[str, Compression],
+    base: BaseWeights,
+    dataset: Dataset,
+    device: str = "cpu",
+) -> QuantisedNetwork:
+    """Return the quantised network of a candidate before training, its steps set on training images."""
+    built, layers = pruned(network, compressions, base)
+    module = QuantisedNetwork(built, layers).to(device).train()
+    sample = dataset.train.first(CALIBRATION_IMAGES)
+    with torch.no_grad():
+        module.calibrate(images_tensor(sample.images, device))
+    return module

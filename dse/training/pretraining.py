@@ -1,0 +1,118 @@
+"""The float network every candidate starts from: trained once per study."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as f
+
+from dse.data._dataset import Dataset
+from dse.ir.layers._base import MatrixLayer
+from dse.ir.network import Network
+from dse.training.base_weights import BaseWeights, BatchNorm, Floats, LayerWeights
+from dse.training.fitting import Recipe, accuracy, fit, settle_statistics
+from dse.training.torch_ops import EPSILON, one_thread, pooled, product, resolved
+
+RATE = 4e-3  # largest learning rate
+MOMENTUM = 0.1  # of the running mean and variance (the default of torch)
+
+
+class FloatLayer(nn.Module):
+    """A product with batch normalisation and ReLU; the last layer is the product alone."""
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, layer: MatrixLayer, generator: torch.Generator) -> None:
+        super().__init__()
+        self.layer = layer
+        # He et al. 2015: keeps the variance through a ReLU
+        initial = torch.randn(layer.mh, layer.mw, generator=generator) * math.sqrt(2 / layer.mw)
+        self.weights = nn.Parameter(initial)
+        if layer.activation:
+            self.gain = nn.Parameter(torch.ones(layer.mh))
+            self.offset = nn.Parameter(torch.zeros(layer.mh))
+            self.register_buffer("mean", torch.zeros(layer.mh))
+            self.register_buffer("variance", torch.ones(layer.mh))
+            self.momentum = MOMENTUM
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return activations, or class scores."""
+        dot = product(self.layer, x, self.weights, 0.0)
+        if not self.layer.activation:
+            return dot
+        y = f.batch_norm(
+            dot,
+            self.mean,
+            self.variance,
+            self.gain,
+            self.offset,
+            training=self.training,
+            momentum=self.momentum,
+            eps=EPSILON,
+        )
+        return f.relu(y)
+
+    def trained(self) -> LayerWeights:
+        """Return the parameters."""
+        norm = None
+        if self.layer.activation:
+            norm = BatchNorm(*map(_plain, (self.gain, self.offset, self.mean, self.variance)))
+        return LayerWeights(_plain(self.weights), norm)
+
+
+class FloatNetwork(nn.Module):
+    """All layers in order, in floating point."""
+
+    def __init__(self, network: Network, seed: int) -> None:
+        super().__init__()
+        self.network = network
+        self.input_scale = 2.0**-network.input_type.bits
+        generator = torch.Generator().manual_seed(seed)
+        layers = {m.name: FloatLayer(m, generator) for m in network.matrix_layers}
+        self.matrices = nn.ModuleDict(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `(n, classes)` scores of integer images."""
+        x = x * self.input_scale
+        for layer in self.network.layers:
+            if isinstance(layer, MatrixLayer):
+                x = self.matrices[layer.name](x)
+            else:
+                x = pooled(layer, x)
+        return x
+
+
+def pretrain(
+    network: Network, dataset: Dataset, epochs: int, seed: int, device: str = "cpu"
+) -> BaseWeights:
+    """Train the float network of a study: batch normalisation and ReLU behind every product but the last.
+
+    Args:
+        network: the network of the study.
+        dataset: its training part trains, its validation part is measured.
+        epochs: passes over the training images.
+        seed: of the initial weights and the order of the images.
+        device: "cpu", "cuda" or "auto".
+
+    Returns:
+        The weights and the validation accuracy.
+
+    Raises:
+        TrainingError: training diverged.
+    """
+    device = resolved(device)
+    with one_thread():
+        module = FloatNetwork(network, seed).to(device)
+        fit(module, dataset.train, Recipe(epochs, RATE), seed, device)
+        settle_statistics(module, dataset.train, device)
+        reached = accuracy(module, dataset.validation, device)
+    layers = {name: cast(FloatLayer, m).trained() for name, m in module.matrices.items()}
+    return BaseWeights(layers, reached)
+
+
+def _plain(parameter: Tensor) -> Floats:
+    return parameter.detach().cpu().numpy().copy()

@@ -1,0 +1,90 @@
+"""From the base weights to the matrices that are built: rows removed, permuted, masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.compression import effective, scheme
+from dse.ir.design import Compression
+from dse.ir.layers._base import MatrixLayer
+from dse.ir.network import Network
+from dse.training.base_weights import BaseWeights, BatchNorm, Floats
+from dse.training.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedLayer:
+    """A matrix layer as it is built, before quantisation.
+
+    Attributes:
+        layer: the layer of the network that is built.
+        compression: its compression.
+        weights: `(mh, mw)` base weights in the order of the hardware's rows and columns.
+        kept: `(mh, mw)` booleans; False where pruned.
+        norm: batch normalisation of its rows; None for the last layer.
+    """
+
+    layer: MatrixLayer
+    compression: Compression
+    weights: Floats
+    kept: npt.NDArray[np.bool_]
+    norm: BatchNorm | None
+
+
+def pruned(
+    network: Network, compressions: Mapping[str, Compression], base: BaseWeights
+) -> tuple[Network, tuple[PrunedLayer, ...]]:
+    """Apply the compressions to the base weights, first layer to last.
+
+    Masks are chosen by magnitude on matrices that have lost the channels of the layers in front. The
+    columns of a layer follow the row order of the one in front; the last layer keeps its own.
+
+    Args:
+        network: the network of the study.
+        compressions: canonical, one per matrix layer.
+        base: weights of `network`.
+
+    Returns:
+        The network that is built, and its matrix layers in order.
+
+    Raises:
+        TrainingError: the base weights belong to another network.
+    """
+    built, structures = effective(network, compressions)
+    channels: npt.NDArray[np.int64] | None = None
+    layers = []
+    for own, now in zip(network.matrix_layers, built.matrix_layers, strict=True):
+        weights = _base_matrix(base, own)
+        if channels is not None:
+            # columns are (position, channel); the channels that are left, in their new order
+            by_channel = weights.reshape(own.mh, -1, own.input_shape[-1])
+            weights = by_channel[:, :, channels].reshape(own.mh, -1)
+        c = compressions[own.name]
+        mask = scheme(c.scheme).mask(weights.astype(np.float64), c, reorder=own.activation)
+        channels = mask.row_order[: structures[own.name].mh]
+        norm = base.layers[own.name].norm
+        layers.append(
+            PrunedLayer(
+                now,
+                c,
+                weights[channels],
+                mask.kept[channels],
+                None if norm is None else norm.rows(channels),
+            )
+        )
+    return built, tuple(layers)
+
+
+def _base_matrix(base: BaseWeights, layer: MatrixLayer) -> Floats:
+    found = base.layers[layer.name].weights.shape if layer.name in base.layers else None
+    if found != (layer.mh, layer.mw):
+        msg = (
+            f"the base weights of layer {layer.name} must be {layer.mh} x {layer.mw},"
+            f" got {found}; pretrain this network again"
+        )
+        raise TrainingError(msg)
+    return base.layers[layer.name].weights

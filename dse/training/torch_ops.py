@@ -1,0 +1,77 @@
+"""Matrix layers in torch: products, input tensors, threads and devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as f
+
+from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.max_pool2d import MaxPool2d
+
+EPSILON = 1e-5  # added to the variance in batch normalisation (the default of torch)
+
+
+def product(layer: MatrixLayer, x: Tensor, weights: Tensor, pad_value: float) -> Tensor:
+    """Return the matrix products of a layer.
+
+    Args:
+        layer: a convolution or a dense layer.
+        x: `(n, C, H, W)` or `(n, C)`.
+        weights: `(mh, mw)`, columns in stream order (ky, kx, channel).
+        pad_value: what a convolution puts around its input.
+
+    Returns:
+        `(n, mh, OH, OW)` or `(n, mh)`.
+    """
+    if not isinstance(layer, Conv2d):
+        if x.ndim == 4:
+            x = x.permute(0, 2, 3, 1).flatten(1)  # stream order (h, w, channel)
+        return f.linear(x, weights)
+    k, padding = layer.kernel, layer.padding
+    kernel = weights.view(layer.mh, k, k, -1).permute(0, 3, 1, 2)
+    if padding and pad_value:
+        x = f.pad(x, (padding,) * 4, value=pad_value)
+        padding = 0
+    return f.conv2d(x, kernel, stride=layer.stride, padding=padding)
+
+
+def pooled(layer: Layer, x: Tensor) -> Tensor:
+    """Return the output of a layer without weights."""
+    if not isinstance(layer, MaxPool2d):
+        msg = f"layer {layer.name!r} cannot be trained ({type(layer).__name__})"
+        raise TypeError(msg)
+    return f.max_pool2d(x, layer.kernel)
+
+
+def images_tensor(images: npt.NDArray[np.integer], device: str) -> Tensor:
+    """Return `(n, H, W, C)` or `(n, F)` integers as float32, maps as `(n, C, H, W)` with channels innermost."""
+    x = torch.from_numpy(np.ascontiguousarray(images)).to(device, torch.float32)
+    return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
+
+
+def resolved(device: str) -> str:
+    """Return a torch device; "auto" is a GPU where there is one."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, so that sums have one order and the same seed gives the same weights.
+
+    Candidates run side by side in workers; more threads in each would only be in each other's way.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
