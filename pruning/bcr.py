@@ -9,6 +9,9 @@ each other. See `dse.ir.units.Tiling` for the rule on rows.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -50,11 +53,12 @@ def legalise(
     return (0.0, None) if count == p * q else (1 - count / (p * q), (p, q))
 
 
-def tiles(p: int, q: int) -> dict[int, tuple[int, int]]:
+@cache
+def tiles(p: int, q: int) -> Mapping[int, tuple[int, int]]:
     """Return the tiles (r, c) that a p x q block may keep, by their number of weights r*c.
 
     One tile per number, so that sparsity and block tell the tile. c folds well: it has no prime factor
-    above 5 that q does not have, and is even above 8 where q is even. r = p as long as that leaves a quarter of the columns or more (with all
+    above 7 that q does not have, and is even above 8 where q is even. r = p as long as that leaves a quarter of the columns or more (with all
     rows kept, SIMD may span block columns, and there is no row index); below, rows are pruned
     too, with r/p and c/q as alike as the divisors of p allow.
     """
@@ -65,7 +69,7 @@ def tiles(p: int, q: int) -> dict[int, tuple[int, int]]:
         for r in divisors(p).tolist():
             if r == _rows(r * c, p, q):
                 found[r * c] = (r, c)
-    return found
+    return MappingProxyType(found)
 
 
 def structure(mh: int, mw: int, compression: Compression) -> Structure:
@@ -178,7 +182,7 @@ def _folds(c: int, q: int) -> bool:
     """Tell whether `c` columns have many divisors: see `tiles`."""
     if q % 2 == 0 and c % 2 == 1 and c > 8:
         return False
-    for prime in (2, 3, 5):
+    for prime in (2, 3, 5, 7):
         while c % prime == 0:
             c //= prime
     return q % c == 0
