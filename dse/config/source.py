@@ -20,9 +20,9 @@ class Source:
     is_file: bool = True
 
     @staticmethod
-    def of_file(label: str, text: str) -> Source:
-        """Split the text of a study file."""
-        return Source(label, tuple(LINE_BREAKS.split(text)))
+    def of(label: str, text: str, is_file: bool = True) -> Source:
+        """Split a text into lines."""
+        return Source(label, tuple(LINE_BREAKS.split(text)), is_file)
 
 
 @dataclass(frozen=True, slots=True)

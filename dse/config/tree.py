@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -62,18 +61,12 @@ PATH = re.compile(r"[^.\[\]]+|\[\d{1,6}\]")
 
 
 def steps(path: str) -> tuple[Step, ...]:
-    """Split "space.layers[0].match" into its steps.
-
-    Raises:
-        ValueError: the path is not of that form.
-    """
-    found: list[Step] = [int(s[1:-1]) if s.startswith("[") else s for s in PATH.findall(path)]
-    if not found or join(found) != path:
-        raise ValueError(path)
-    return tuple(found)
+    """Split "space.layers[0].match" into its steps; empty where the path is not of that form."""
+    found = tuple(int(s[1:-1]) if s.startswith("[") else s for s in PATH.findall(path))
+    return found if join(found) == path else ()
 
 
-def join(found: list[Step] | tuple[Step, ...]) -> str:
+def join(found: tuple[Step, ...]) -> str:
     """Write steps as a path."""
     return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in found).removeprefix(".")
 
@@ -103,18 +96,6 @@ def place(root: Node, path: str) -> Span:
 def _is_shown(entry: Entry) -> bool:
     same_line = entry.value.span.line == entry.key.span.line
     return same_line and not (isinstance(entry.value, Scalar) and entry.value.text == "")
-
-
-def walk(node: Node, path: tuple[Step, ...] = ()) -> Iterator[str]:
-    """Yield the path of every key and list item below `node`."""
-    if path:
-        yield join(path)
-    if isinstance(node, Map):
-        for entry in node.entries:
-            yield from walk(entry.value, (*path, entry.key.text))
-    elif isinstance(node, Sequence):
-        for i, item in enumerate(node.items):
-            yield from walk(item, (*path, i))
 
 
 def marks(node: Node, path: tuple[Step, ...] = ()) -> dict[str, tuple[int, int]]:

@@ -10,7 +10,7 @@ from typing import Literal
 from dse.ir.hardware import Board, Resources
 from dse.ir.metrics import Direction
 
-SAMPLERS = ("auto", "tpe", "nsga2", "nsga3", "gp", "qmc", "random")
+SAMPLERS = ("auto", "nsga2", "nsga3", "tpe", "gp", "random", "qmc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,6 @@ class StudyConfig:
     report: bool
     path: Path  # of the study file
     text: str  # of the study file, byte for byte
-    marks: Mapping[
-        str, tuple[int, int]
-    ]  # dotted path of every key and value -> (line, column), 1-based
+    # dotted path of every value -> (line, column), counted from 1; line 0 where an override gave it
+    marks: Mapping[str, tuple[int, int]]
+    overrides: tuple[str, ...] = ()  # "budget.trials=50", applied to the text
