@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,7 @@ def fit(module: nn.Module, split: Split, recipe: Recipe, seed: int, device: str)
             if not bool(torch.isfinite(loss)):
                 raise TrainingError(_diverged(module, epoch))
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
 
 
@@ -99,7 +100,7 @@ def settle_statistics(module: nn.Module, split: Split, device: str, batch: int =
     x = images_tensor(split.images, device)
     layers = [m for m in module.modules() if hasattr(m, "momentum")]
     module.train()
-    for i, part in enumerate(x.split(batch)):
+    for i, part in enumerate(_batches(x, batch)):
         for layer in layers:
             layer.momentum = 1 / (i + 1)  # type: ignore[assignment]
         module(part)
@@ -110,8 +111,12 @@ def accuracy(module: nn.Module, split: Split, device: str, batch: int = 256) -> 
     """Return the fraction of images that `module` classifies correctly, in evaluation mode."""
     module.eval()
     x = images_tensor(split.images, device)
-    scores = torch.cat([_scores(module, part) for part in x.split(batch)])
+    scores = torch.cat([_scores(module, part) for part in _batches(x, batch)])
     return float(np.mean(scores.argmax(dim=1).cpu().numpy() == split.labels))
+
+
+def _batches(x: Tensor, batch: int) -> Iterator[Tensor]:
+    return (x[i : i + batch] for i in range(0, len(x), batch))
 
 
 def _scores(module: nn.Module, x: Tensor) -> Tensor:

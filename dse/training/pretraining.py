@@ -79,10 +79,8 @@ class FloatNetwork(nn.Module):
         """Return `(n, classes)` scores of integer images."""
         x = x * self.input_scale
         for layer in self.network.layers:
-            if isinstance(layer, MatrixLayer):
-                x = self.matrices[layer.name](x)
-            else:
-                x = pooled(layer, x)
+            is_matrix = isinstance(layer, MatrixLayer)
+            x = self.matrices[layer.name](x) if is_matrix else pooled(layer, x)
         return x
 
 

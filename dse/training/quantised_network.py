@@ -55,7 +55,7 @@ class QuantisedLayer(nn.Module):
 
     def integer_weights(self) -> Tensor:
         """Return the `(mh, mw)` quantised weights, 0 where pruned."""
-        integers = self.weight_quantiser(self.weights)
+        integers: Tensor = self.weight_quantiser(self.weights)
         return integers if self.kept is None else integers * self.kept
 
     def dot(self, x: Tensor) -> Tensor:
@@ -122,10 +122,8 @@ class QuantisedNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return `(n, classes)` scores of integer images."""
         for layer in self.network.layers:
-            if isinstance(layer, MatrixLayer):
-                x = self.matrices[layer.name](x)
-            else:
-                x = pooled(layer, x)
+            is_matrix = isinstance(layer, MatrixLayer)
+            x = self.matrices[layer.name](x) if is_matrix else pooled(layer, x)
         return x
 
     def calibrate(self, x: Tensor) -> None:

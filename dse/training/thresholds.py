@@ -56,15 +56,14 @@ def _thresholds(layer: QuantisedLayer, sign: Ints, weights: Ints, bits: int) -> 
     """
     low, high = attainable(weights, layer.source)
     codes = np.arange(1, 2**bits)
-    # invariant: the code at `below` is smaller, the code at `reached` is not (both ends are outside)
+    # the sum searched for is above `below` and at most `reached`
     below = np.repeat(low[:, None] - 1, len(codes), axis=1)
     reached = np.repeat(high[:, None] + 1, len(codes), axis=1)
-    while np.any(reached - below > 1):
+    while np.any(between := reached - below > 1):
         middle = (below + reached) // 2
-        code = _code(layer, middle * sign[:, None], bits)
-        up = code >= codes
-        reached = np.where(up, middle, reached)
-        below = np.where(up, below, middle)
+        up = _code(layer, middle * sign[:, None], bits) >= codes
+        reached = np.where(between & up, middle, reached)
+        below = np.where(between & ~up, middle, below)
     return reached
 
 

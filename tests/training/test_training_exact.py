@@ -1,0 +1,169 @@
+"""The integer network computes what the torch module computes: every code of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dse.compression import canonical
+from dse.config.values import DataConfig
+from dse.data import digits
+from dse.data._dataset import Dataset
+from dse.ir.accelerator import Accelerator
+from dse.ir.design import Compression
+from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.network import Network
+from dse.networks import digits_cnn
+from dse.training import BaseWeights, pretrain
+from dse.training.finetuning import quantised
+from dse.training.fitting import Recipe, fit, settle_statistics
+from dse.training.quantised_network import QuantisedNetwork
+from dse.training.thresholds import accelerator, attainable
+from dse.training.torch_ops import images_tensor
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return digits.load(DataConfig("digits", limit={"train": 320}), seed=0)
+
+
+@pytest.fixture(scope="module")
+def network(data: Dataset) -> Network:
+    return digits_cnn.build(data.input_shape, data.input_type, data.classes, width=0.5)
+
+
+@pytest.fixture(scope="module")
+def base(network: Network, data: Dataset) -> BaseWeights:
+    return pretrain(network, data, epochs=3, seed=1)
+
+
+def compressed(
+    network: Network, weight_bits: int, activation_bits: int, *schemes: tuple[str, float]
+) -> dict[str, Compression]:
+    """Compress the layers with `schemes` in turn."""
+    wanted = {}
+    for i, layer in enumerate(network.matrix_layers):
+        scheme, sparsity = schemes[i % len(schemes)]
+        wanted[layer.name] = Compression(weight_bits, activation_bits, scheme, sparsity, (4, 4))
+    return canonical(network, wanted)
+
+
+CASES = [
+    (1, 1, [("dense", 0.0)]),
+    (1, 1, [("unstructured", 0.5), ("filter", 0.5)]),
+    (1, 2, [("bcr", 0.5)]),
+    (2, 1, [("filter", 0.25), ("bcr", 0.5)]),
+    (2, 3, [("bcr", 0.75), ("dense", 0.0)]),
+    (3, 4, [("unstructured", 0.9)]),
+    (4, 5, [("filter", 0.5)]),
+    (5, 6, [("bcr", 0.5), ("filter", 0.5), ("unstructured", 0.5)]),
+    (6, 7, [("dense", 0.0)]),
+    (7, 8, [("filter", 0.5), ("dense", 0.0)]),
+    (8, 8, [("dense", 0.0)]),
+]
+
+
+def trained(
+    network: Network, compressions: Mapping[str, Compression], base: BaseWeights, data: Dataset
+) -> QuantisedNetwork:
+    module = quantised(network, compressions, base, data)
+    fit(module, data.train, Recipe(epochs=1, rate=5e-3, batch=32), seed=0, device="cpu")
+    settle_statistics(module, data.train, "cpu")
+    with torch.no_grad():  # what training rarely leaves behind: inverted and constant channels
+        for matrix in (module.matrix(name) for name in module.matrices):
+            if matrix.normalised:
+                matrix.gain[0] *= -1
+                matrix.gain[1] = 0
+                matrix.gain[2] *= -1
+    return module
+
+
+def integer_outputs(integer: Accelerator, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the output of every layer: that of the network cut off behind it."""
+    layers = integer.network.layers
+    return {
+        layer.name: Accelerator(
+            replace(integer.network, layers=layers[: i + 1]), integer.parameters
+        ).scores(images)
+        for i, layer in enumerate(layers)
+    }
+
+
+@pytest.mark.parametrize(("weight_bits", "activation_bits", "schemes"), CASES)
+def test_every_code_agrees(
+    weight_bits: int,
+    activation_bits: int,
+    schemes: list[tuple[str, float]],
+    network: Network,
+    base: BaseWeights,
+    data: Dataset,
+) -> None:
+    compressions = compressed(network, weight_bits, activation_bits, *schemes)
+    module = trained(network, compressions, base, data)
+    integer = accelerator(module)
+    images = data.test.images
+    expected = integer_outputs(integer, images)
+
+    x = images_tensor(images, "cpu").double()
+    with torch.no_grad():
+        for layer in integer.network.layers[:-1]:
+            if isinstance(layer, MaxPool2d):
+                x = torch.nn.functional.max_pool2d(x, layer.kernel)
+            else:
+                x = module.matrix(layer.name)(x)
+            codes = x.permute(0, 2, 3, 1) if x.ndim == 4 else x
+            np.testing.assert_array_equal(codes.numpy(), expected[layer.name], layer.name)
+        last = integer.network.layers[-1].name
+        np.testing.assert_array_equal(module.matrix(last).dot(x).numpy(), expected[last])
+        scores = module(images_tensor(images, "cpu").double())
+    classes = expected[last].argmax(axis=1)
+    np.testing.assert_array_equal(scores.argmax(dim=1).numpy(), classes)
+
+
+@pytest.mark.parametrize(("weight_bits", "activation_bits"), [(1, 1), (3, 2), (8, 8)])
+def test_thresholds_hold_for_every_attainable_sum(
+    weight_bits: int, activation_bits: int, network: Network, base: BaseWeights, data: Dataset
+) -> None:
+    compressions = compressed(
+        network, weight_bits, activation_bits, ("bcr", 0.5), ("unstructured", 0.5)
+    )
+    module = trained(network, compressions, base, data)
+    integer = accelerator(module)
+    for name, p in integer.parameters.items():
+        matrix = module.matrix(name)
+        assert np.all(np.abs(p.weights) <= max(1, 2 ** (weight_bits - 1) - 1))
+        assert not p.weights[~p.kept].any()
+        if weight_bits == 1:
+            assert np.all(np.abs(p.weights[p.kept]) == 1)
+        if p.thresholds is None:
+            continue
+        low, high = attainable(p.weights, integer.input_type(name))
+        assert np.all(np.diff(p.thresholds, axis=1) >= 0)
+        assert np.all(p.thresholds >= low[:, None])
+        assert np.all(p.thresholds <= high[:, None] + 1)
+        for row in range(0, len(low), 5):
+            sums = np.arange(low[row], high[row] + 1)
+            code = (sums[:, None] >= p.thresholds[row]).sum(axis=1)
+            sign = -1.0 if float(matrix.gain[row].detach()) < 0 else 1.0
+            dot = torch.zeros(len(sums), len(low), dtype=torch.float64)
+            dot[:, row] = torch.from_numpy(sign * sums)
+            with torch.no_grad():
+                value = matrix.activate(dot)[:, row].numpy()
+            np.testing.assert_array_equal(2 * code - 1 if activation_bits == 1 else code, value)
+
+
+def test_a_negative_score_scale_keeps_the_class(
+    network: Network, base: BaseWeights, data: Dataset
+) -> None:
+    module = quantised(network, compressed(network, 4, 4, ("dense", 0.0)), base, data)
+    with torch.no_grad():
+        module.matrix("fc2").logit_scale.mul_(-1)
+    integer = accelerator(module)
+    with torch.no_grad():
+        scores = module(images_tensor(data.test.images, "cpu").double())
+    expected = scores.argmax(dim=1).numpy()
+    np.testing.assert_array_equal(integer.scores(data.test.images).argmax(axis=1), expected)
