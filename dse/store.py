@@ -20,6 +20,7 @@ import json
 import os
 import socket
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,8 +226,10 @@ class Store:
             directions=list(directions),
             load_if_exists=True,
         )
-        if not self._study.metric_names:
-            self._study.set_metric_names(list(metrics))
+        with warnings.catch_warnings():  # Optuna calls metric names experimental
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            if not self._study.metric_names:
+                self._study.set_metric_names(list(metrics))
 
     def append(
         self,
