@@ -105,8 +105,9 @@ class MatrixUnit:
 
     @property
     def popcount(self) -> Ints:
-        """1 where the unit is XNOR-popcount."""
-        one: Ints = (np.asarray(self.weight_bits) == 1) * (np.asarray(self.input_bits) == 1) * 1
+        """1 where the unit is XNOR-popcount: bipolar weights and inputs (not 1-bit inputs 0 and 1)."""
+        bipolar = (np.asarray(self.weight_bits) == 1) & (np.asarray(self.input_bits) == 1)
+        one: Ints = (bipolar & self.input_signed) * 1
         return one
 
     @property

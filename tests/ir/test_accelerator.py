@@ -106,7 +106,7 @@ def test_scores_equal_torch(
     scores = acc.scores(images, batch=4)
     assert scores.dtype == np.int64
     assert np.array_equal(scores, by_torch(acc, images))
-    assert len(np.unique(scores)) > 8
+    assert len(np.unique(scores, axis=0)) > 1
 
 
 def test_accuracy_takes_the_first_of_equal_scores() -> None:
