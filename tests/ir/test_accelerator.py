@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dse.ir.accelerator import Accelerator, MatrixParameters, count_thresholds, max_pool, windows
+from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
@@ -38,20 +39,35 @@ def network(input_type: IntType, stride: int = 1, padding: int = 1) -> Network:
 def parameters(
     net: Network, weight_bits: int, output_bits: int, seed: int
 ) -> dict[str, MatrixParameters]:
+    """Draw weights, and thresholds that divide the sums of random images evenly."""
     rng = np.random.default_rng(seed)
-    result = {}
-    for layer in net.matrix_layers:
+    images = draw(net, 20, seed)
+    top = 2 ** (weight_bits - 1) - 1
+    result: dict[str, MatrixParameters] = {}
+    for i, layer in enumerate(net.layers):
+        if not isinstance(layer, MatrixLayer):
+            continue
         shape = (layer.mh, layer.mw)
         kept = rng.random(shape) < 0.7
-        top = 2 ** (weight_bits - 1) - 1
         signs = rng.choice([-1, 1], shape)
         weights = (signs if weight_bits == 1 else rng.integers(-top, top + 1, shape)) * kept
-        bits = output_bits if layer.activation else None
-        thresholds = None
-        if bits is not None:
-            thresholds = np.sort(rng.integers(-15, 16, (layer.mh, 2**bits - 1)), axis=1)
-        result[layer.name] = MatrixParameters(weight_bits, weights, kept, bits, thresholds)
+        p = MatrixParameters(weight_bits, weights, kept, None, None)
+        if layer.activation:
+            front = replace(net, layers=net.layers[: i + 1])
+            sums = Accelerator(front, {**result, layer.name: p}).scores(images)
+            shares = np.arange(1, 2**output_bits) / 2**output_bits
+            thresholds = np.quantile(sums.reshape(-1, layer.mh), shares, axis=0).T.round()
+            p = replace(p, output_bits=output_bits, thresholds=thresholds.astype(np.int64))
+        result[layer.name] = p
     return result
+
+
+def draw(net: Network, count: int, seed: int) -> Ints:
+    rng = np.random.default_rng(seed)
+    shape = (count, *net.input_shape)
+    if net.input_type.bipolar:
+        return rng.choice([-1, 1], shape)
+    return rng.integers(net.input_type.min, net.input_type.max + 1, shape)
 
 
 def by_torch(acc: Accelerator, images: Ints) -> Ints:
@@ -99,10 +115,7 @@ def test_scores_equal_torch(
 ) -> None:
     net = network(input_type, stride, padding)
     acc = Accelerator(net, parameters(net, weight_bits, output_bits, seed=padding))
-    rng = np.random.default_rng(9)
-    images = rng.integers(input_type.min, input_type.max + 1, (11, 7, 6, 3))
-    if input_type.bipolar:
-        images = rng.choice([-1, 1], (11, 7, 6, 3))
+    images = draw(net, 11, seed=9)
     scores = acc.scores(images, batch=4)
     assert scores.dtype == np.int64
     assert np.array_equal(scores, by_torch(acc, images))
@@ -163,7 +176,7 @@ def test_arrays_rebuild_the_accelerator() -> None:
     again = Accelerator.from_arrays(net, acc.arrays())
     assert again.digest == acc.digest
     assert again.parameters["out"].output_bits is None
-    images = np.random.default_rng(0).integers(0, 256, (3, 7, 6, 3))
+    images = draw(net, 3, seed=0)
     assert np.array_equal(again.scores(images), acc.scores(images))
 
 
