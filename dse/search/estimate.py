@@ -1,0 +1,130 @@
+"""What a design costs: every unit priced, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from cost_models._model import CostModel, ResourceArrays, UnitPrediction
+from dse.errors import UsageError
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import (
+    RESOURCES,
+    Board,
+    HardwareEstimate,
+    LayerEstimate,
+    Resources,
+    UnitEstimate,
+)
+from dse.ir.network import Network
+from dse.ir.timing import interval_cycles, latency_cycles
+from dse.ir.units import Fifo, MatrixUnit, Unit, WidthConverter
+from dse.search.pipeline import pipeline
+
+BITS_PER_KIB = 8 * 1024
+NOTHING = UnitEstimate(Resources(), Resources(), Resources())
+
+
+def estimate(
+    network: Network, design: DesignPoint, board: Board, clock_mhz: float, model: CostModel
+) -> HardwareEstimate:
+    """Price a design.
+
+    Args:
+        network: the network of the study.
+        design: a legal, canonical design of it.
+        board: the board it is for; only what it lacks altogether matters here.
+        clock_mhz: clock of the accelerator.
+        model: prices the units.
+
+    Returns:
+        Expected resources and the ends of their 90 % intervals. Ends of units are added up: they are bounds
+        even where all units err the same way.
+
+    Raises:
+        UsageError: the design is illegal for the network, or asks for memory that the board has not.
+    """
+    for name, layer in design.layers:
+        if layer.folding.memory == "uram" and not board.resources.uram:
+            msg = (
+                f"layer {name}: memory `uram` needs a board with UltraRAM, {board.name} has none;"
+                f" use bram or lutram"
+            )
+            raise UsageError(msg)
+    units = pipeline(network, design)
+    prices = price(units, model)
+    layers = []
+    for name, _ in design.layers:
+        own = [i for i, unit in enumerate(units) if unit.layer == name]
+        matrix = next((u for u in (units[i] for i in own) if isinstance(u, MatrixUnit)), None)
+        layers.append(
+            LayerEstimate(
+                name=name,
+                resources=_total(prices[i] for i in own),
+                cycles=interval_cycles([units[i] for i in own]),
+                vectors=0 if matrix is None else int(matrix.vectors),
+                macs=0 if matrix is None else int(matrix.macs),
+                weight_kib=0.0 if matrix is None else stored_bits(matrix) / BITS_PER_KIB,
+            )
+        )
+    return HardwareEstimate(
+        layers=tuple(layers),
+        total=_total(layer.resources for layer in layers),
+        interval_cycles=interval_cycles(units),
+        latency_cycles=latency_cycles(units),
+        clock_mhz=clock_mhz,
+        source=model.source,
+    )
+
+
+def price(units: Sequence[Unit], model: CostModel) -> list[UnitEstimate]:
+    """Return the price of every unit; converters and FIFOs, most of the units, are asked for at once."""
+    prices = [NOTHING] * len(units)
+    for kind in (WidthConverter, Fifo):
+        places = [i for i, unit in enumerate(units) if isinstance(unit, kind)]
+        if places:
+            columns = {
+                f.name: np.array([getattr(units[i], f.name) for i in places])
+                for f in fields(kind)
+                if f.name != "layer"
+            }
+            prediction = model.predict(kind(layer="", **columns))
+            for row, place in enumerate(places):
+                prices[place] = _row(prediction, row)
+    for i, unit in enumerate(units):
+        if not isinstance(unit, WidthConverter | Fifo):
+            prices[i] = _row(model.predict(unit), 0)
+    return prices
+
+
+def stored_bits(unit: MatrixUnit) -> int:
+    """Return the bits of a unit's weights and of the indices that say which weights they are.
+
+    A tiled unit stores, for every block, one of q columns c times and one of p / r rows r times.
+    """
+    bits = int(unit.macs) // int(unit.vectors) * int(unit.weight_bits)
+    t = unit.tiling
+    if t is None:
+        return bits
+    blocks = (int(unit.mh) // t.block_rows) * (int(unit.mw) // t.block_cols)
+    column = t.kept_cols * (t.block_cols - 1).bit_length()
+    row = t.kept_rows * (t.block_rows // t.kept_rows - 1).bit_length()
+    return bits + blocks * (column + row)
+
+
+def _row(prediction: UnitPrediction, row: int) -> UnitEstimate:
+    def resources(arrays: ResourceArrays) -> Resources:
+        return Resources(*(float(np.ravel(getattr(arrays, r))[row]) for r in RESOURCES))
+
+    return UnitEstimate(
+        resources(prediction.expected), resources(prediction.low), resources(prediction.high)
+    )
+
+
+def _total(parts: Iterable[UnitEstimate]) -> UnitEstimate:
+    total = NOTHING
+    for part in parts:
+        total = total + part
+    return total
