@@ -9,7 +9,7 @@ import numpy as np
 
 from dse.compression import canonical, effective
 from dse.errors import UsageError
-from dse.ir.design import Compression, DesignPoint
+from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.max_pool2d import MaxPool2d
@@ -194,6 +194,18 @@ def check(network: Network, design: DesignPoint) -> None:
     if [n for n, _ in design.layers] != names:
         msg = f"a design must list the layers {', '.join(names)} in this order"
         raise UsageError(msg)
+    for name, d in design.layers:
+        if (d.compression is not None) != network[name].is_matrix:
+            verb = "needs a" if network[name].is_matrix else "has no weights and takes no"
+            msg = f"layer {name} {verb} compression, got {d.compression}"
+            raise UsageError(msg)
+        for kind, value, known in (
+            ("memory", d.folding.memory, MEMORIES),
+            ("compute", d.folding.compute, COMPUTES),
+        ):
+            if value not in known:
+                msg = f"layer {name}: {kind} must be one of {', '.join(known)}, got {value!r}"
+                raise UsageError(msg)
     if canonical(network, design.compressions) != design.compressions:
         msg = "the compression of the design is not canonical; pass it through `canonical` first"
         raise UsageError(msg)
