@@ -1,0 +1,1 @@
+"""The report: numbers first (`view`), then drawn as HTML or as text from the same numbers."""

@@ -1,0 +1,182 @@
+"""One design as the report shows it: usage of the board, layers, what limits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from dse.compression import effective
+from dse.config.values import Constraint, StudyConfig
+from dse.ir.design import LayerDesign
+from dse.ir.hardware import RESOURCES, HardwareEstimate, LayerEstimate
+from dse.ir.layers._base import Layer
+from dse.ir.metrics import METRICS
+from dse.ir.network import Network
+from dse.ir.record import FinalRecord, TrialRecord
+from dse.ir.units import MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, legal_folds
+from dse.report.values import Bottleneck, DesignView, LayerView, Slack, Usage
+from dse.search.pipeline import pipeline
+
+
+def design_view(
+    record: TrialRecord,
+    network: Network,
+    config: StudyConfig,
+    constraints: Sequence[Constraint],
+    *,
+    final: FinalRecord | None,
+    names: tuple[str, ...],
+    on_front: bool,
+) -> DesignView:
+    """Return all that is known about a design.
+
+    Args:
+        record: a trial with a hardware estimate; its accuracy is already that of `final`.
+        network: of the study.
+        config: of the study.
+        constraints: of the file and of the board.
+        final: its full training, where there was one.
+        names: what it was picked for.
+        on_front: whether no other design dominates it.
+    """
+    hardware = record.hardware
+    assert hardware is not None
+    trained = "search training" if "accuracy" in record.metrics else ""
+    return DesignView(
+        id=record.id,
+        digest=record.design.digest,
+        origin=record.origin,
+        feasible=record.state == "feasible",
+        on_front=on_front,
+        names=names,
+        metrics=record.metrics,
+        accuracy_after="full training" if final else trained,
+        test_accuracy=final.test_accuracy if final else None,
+        test_images=final.test_images if final else None,
+        clock_mhz=hardware.clock_mhz,
+        interval_cycles=hardware.interval_cycles,
+        latency_cycles=hardware.latency_cycles,
+        source=hardware.source,
+        usage=usage(hardware, config, constraints),
+        slacks=slacks(record, hardware, constraints),
+        layers=layer_views(record, network, hardware),
+        bottleneck=bottleneck(record, network),
+    )
+
+
+def usage(
+    hardware: HardwareEstimate, config: StudyConfig, constraints: Sequence[Constraint]
+) -> tuple[Usage, ...]:
+    """Return the usage of every resource that the board has or the design takes."""
+    total = hardware.total
+    rows = []
+    for resource in RESOURCES:
+        limits = [c.limit for c in constraints if c.metric == resource and c.op == "<="]
+        row = Usage(
+            resource=resource,
+            expected=getattr(total.expected, resource),
+            low=getattr(total.low, resource),
+            high=getattr(total.high, resource),
+            board=getattr(config.board.resources, resource),
+            reserve=getattr(config.reserve, resource),
+            limit=min(limits, default=None),
+        )
+        if row.board or row.high:
+            rows.append(row)
+    return tuple(rows)
+
+
+def slacks(
+    record: TrialRecord, hardware: HardwareEstimate, constraints: Sequence[Constraint]
+) -> tuple[Slack, ...]:
+    """Return how far a design is from every constraint that was judged.
+
+    A limit of zero that is kept (no URAM on a board without any) says nothing and is left out.
+    """
+    rows = []
+    for c in constraints:
+        excess = record.constraints.get(c.text)
+        if excess is None or (c.limit == 0 and excess <= 0):
+            continue
+        value = record.metrics[METRICS[c.metric].key]
+        if c.metric in RESOURCES and c.op == "<=":
+            value = getattr(hardware.total.high, c.metric)
+        rows.append(Slack(c.text, c.metric, value, c.limit, excess))
+    return tuple(rows)
+
+
+def layer_views(
+    record: TrialRecord, network: Network, hardware: HardwareEstimate
+) -> tuple[LayerView, ...]:
+    """Return every layer as it is built, in order."""
+    built, _ = effective(network, record.design.compressions)
+    slowest = max(layer.cycles for layer in hardware.layers)
+    return tuple(
+        _layer(layer, record.design[layer.name], cost, slowest)
+        for layer, cost in zip(built.layers, hardware.layers, strict=True)
+    )
+
+
+def _layer(layer: Layer, design: LayerDesign, cost: LayerEstimate, slowest: int) -> LayerView:
+    c, f = design.compression, design.folding
+    return LayerView(
+        name=layer.name,
+        kind=type(layer).__name__,
+        input_shape=layer.input_shape,
+        output_shape=layer.output_shape,
+        weight_bits=c.weight_bits if c else None,
+        activation_bits=c.activation_bits if c else None,
+        scheme=c.scheme if c else "",
+        sparsity=c.sparsity if c else 0.0,
+        block=c.block if c else None,
+        pe=f.pe,
+        simd=f.simd,
+        memory=f.memory if c else "",
+        compute=f.compute if c else "",
+        cycles=int(cost.cycles),
+        pace=cost.cycles / slowest,
+        efficiency=cost.macs / (cost.cycles * f.pe * f.simd) if c else None,
+        resources=cost.resources.expected,
+        weight_kib=cost.weight_kib,
+        bottleneck=cost.cycles == slowest,
+    )
+
+
+def bottleneck(record: TrialRecord, network: Network) -> Bottleneck:
+    """Return the unit that sets the frame rate, and the cheapest folding that relieves it.
+
+    Only a matrix unit is refolded: the smallest legal PE * SIMD with fewer cycles; of equals the one
+    with fewer cycles. Units beside it are taken as they are.
+    """
+    units = pipeline(network, record.design)
+    slowest = max(units, key=lambda u: int(u.cycles))
+    cycles = int(slowest.cycles)
+    fold = _refold(slowest) if isinstance(slowest, MatrixUnit) else None
+    if fold is None:
+        return Bottleneck(slowest.layer, _kind(slowest), cycles, None, None, None)
+    pe, simd, faster = fold
+    pace = [(int(u.cycles), u.layer) for u in units if u is not slowest]
+    after, layer = max([*pace, (faster, slowest.layer)], key=lambda p: p[0])
+    return Bottleneck(slowest.layer, _kind(slowest), cycles, (pe, simd), after, layer)
+
+
+def _refold(unit: MatrixUnit) -> tuple[int, int, int] | None:
+    """Return (PE, SIMD, cycles) of the cheapest faster folding."""
+    pes, simds = legal_folds(int(unit.mh), int(unit.mw), unit.tiling)
+    values = {f.name: getattr(unit, f.name) for f in fields(unit)}
+    cycles = np.asarray(MatrixUnit(**{**values, "pe": pes, "simd": simds}).cycles)
+    faster = np.flatnonzero(cycles < int(unit.cycles)).tolist()
+    if not faster:
+        return None
+    best = min(faster, key=lambda i: (pes[i] * simds[i], cycles[i]))
+    return int(pes[best]), int(simds[best]), int(cycles[best])
+
+
+def _kind(unit: Unit) -> str:
+    if isinstance(unit, MatrixUnit):
+        return "matrix unit"
+    if isinstance(unit, SlidingWindowUnit):
+        return "sliding window unit"
+    return "pooling unit" if isinstance(unit, PoolUnit) else "width converter"

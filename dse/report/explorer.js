@@ -1,0 +1,222 @@
+// The explorer: any two quantities against each other, a third as colour.
+"use strict";
+
+// cividis (Nunez, Anderton and Renslow, PLoS ONE 13(7), 2018), without the end that is lost on the page
+const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
+const OPTIONS = [
+  ...DATA.axes.map((a) => ({ ...a, group: DATA.objectives.includes(a.key) ? "Objectives" : "Predicted", column: DATA.metrics[a.key] })),
+  ...DATA.knobs.map((k) => ({ key: `knob:${k}`, label: k, unit: "", log: false, scale: 1, group: "Knobs", column: DATA.values[k] })),
+];
+const byKey = (key) => OPTIONS.find((o) => o.key === key);
+const TRIALS = DATA.trials;
+const onFront = new Set(DATA.front);
+let current = null; // the trial in the drawer
+
+/** Text for plotly, which reads a few tags. */
+const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
+const unitOf = (o) => (o.unit === "fraction" ? "%" : o.unit);
+const title = (o) => plain(o.label + (unitOf(o) ? ` (${unitOf(o)})` : "") + (o.predicted ? ", predicted" : ""));
+const at = (o, i) => {
+  const v = o.column[i];
+  return typeof v === "number" ? v * o.scale : v;
+};
+const isNumeric = (o) => o.column.every((v) => v == null || typeof v === "number");
+
+function fillSelect(select, chosen) {
+  for (const group of ["Objectives", "Predicted", "Knobs"]) {
+    const options = OPTIONS.filter((o) => o.group === group);
+    if (!options.length) continue;
+    const box = el("optgroup", { label: group });
+    for (const o of options) box.append(el("option", { value: o.key }, o.label));
+    select.append(box);
+  }
+  if (byKey(chosen)) select.value = chosen;
+}
+
+function range(values, log) {
+  let [low, high] = [Math.min(...values), Math.max(...values)];
+  if (log) [low, high] = [Math.log10(low), Math.log10(high)];
+  const pad = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
+  return [low - pad, high + pad];
+}
+
+/** Which way is better for an axis: 1 up, -1 down, 0 unknown. */
+function sense(key) {
+  const direction = DATA.directions[key] || { accuracy: "maximize", throughput_fps: "maximize" }[key];
+  if (key.startsWith("knob:")) return 0;
+  return direction === "maximize" ? 1 : -1;
+}
+
+/** The front of the chosen pair, as steps through designs of the front. */
+function steps(x, y) {
+  const [sx, sy] = [sense(x.key), sense(y.key)];
+  if (!sx || !sy || x.key === y.key) return [];
+  const points = TRIALS.id.map((id, i) => ({ id, x: at(x, i), y: at(y, i) }))
+    .filter((p) => onFront.has(p.id) && p.x != null && p.y != null)
+    .sort((a, b) => sx * (b.x - a.x) || sy * (b.y - a.y));
+  const line = [];
+  for (const p of points) {
+    if (!line.length || sy * (p.y - line[line.length - 1].y) > 0) line.push(p);
+  }
+  return line;
+}
+
+/** Shading of what a constraint forbids, where it lies inside the plot. */
+function forbidden(option, axis, log, [low, high]) {
+  const shapes = [], notes = [];
+  for (const c of DATA.constraints.filter((k) => k.key === option.key)) {
+    const limit = c.limit * option.scale;
+    const place = log ? Math.log10(limit) : limit;
+    if (!(place > low && place < high)) continue;
+    const open = (log ? (v) => 10 ** v : (v) => v)(c.op === "<=" ? high : low);
+    const across = axis === "x" ? "y" : "x";
+    const frame = { [`${across}ref`]: "paper", [`${across}0`]: 0, [`${across}1`]: 1, layer: "below" };
+    shapes.push({ type: "rect", ...frame, [`${axis}0`]: limit, [`${axis}1`]: open, line: { width: 0 }, fillcolor: colour("--limit"), opacity: 0.09 });
+    shapes.push({ type: "line", ...frame, [`${axis}0`]: limit, [`${axis}1`]: limit, line: { color: colour("--limit"), width: 1.5, dash: "dot" } });
+    const common = { text: plain(c.text), showarrow: false, font: { color: colour("--limit"), size: 11 } };
+    notes.push(axis === "x"
+      ? { ...common, x: place, y: 1, yref: "paper", xanchor: c.op === "<=" ? "right" : "left", yanchor: "bottom" }
+      : { ...common, y: place, x: 1, xref: "paper", xanchor: "right", yanchor: c.op === "<=" ? "bottom" : "top" });
+  }
+  return { shapes, notes };
+}
+
+function errorBars(option, i) {
+  const pair = (DATA.intervals[option.key] || [])[i];
+  if (!pair || !pair.length) return undefined;
+  const value = option.column[i];
+  return { type: "data", symmetric: false, array: [pair[1] - value], arrayminus: [value - pair[0]], color: colour("--ink"), thickness: 1.5, width: 5 };
+}
+
+function hover(i, x, y, c) {
+  const lines = [`<b>trial ${TRIALS.id[i]}</b> ${TRIALS.state[i]}, ${TRIALS.stage[i]}`];
+  const shown = [...new Set([x, y, c, ...DATA.objectives.map(byKey)])];
+  for (const o of shown) {
+    const v = at(o, i);
+    if (v != null) lines.push(`${plain(o.label)}: ${plain(short(v))} ${unitOf(o)}`);
+  }
+  if (TRIALS.note[i]) lines.push(plain(TRIALS.note[i].slice(0, 90)));
+  return lines.join("<br>");
+}
+
+/** A colour per trial, and the scale beside the plot as a trace without points. */
+function colouring(option, rows) {
+  const scale = isDark() ? CIVIDIS.slice(2) : CIVIDIS.slice(0, 9);
+  const known = rows.map((i) => at(option, i)).filter((v) => v != null);
+  if (!isNumeric(option) || !known.length) return { of: (list) => list.map(() => colour("--accent")), bar: null };
+  const low = Math.min(...known), high = Math.max(...known);
+  const parts = scale.map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
+  const pick = (v) => {
+    if (v == null) return colour("--soft");
+    const place = ((v - low) / (high - low || 1)) * (parts.length - 1);
+    const k = Math.min(Math.floor(place), parts.length - 2);
+    return `rgb(${parts[k].map((a, n) => Math.round(a + (parts[k + 1][n] - a) * (place - k)))})`;
+  };
+  const bar = { type: "scatter", mode: "markers", x: [null], y: [null], hoverinfo: "skip", showlegend: false,
+    marker: { color: [low], cmin: low, cmax: high, colorscale: scale.map((v, i) => [i / (scale.length - 1), v]), showscale: true,
+      colorbar: { title: { text: title(option), side: "right" }, thickness: 12, outlinewidth: 0 } } };
+  return { of: (list) => list.map((i) => pick(at(option, i))), bar: innerWidth > 700 ? bar : null };
+}
+
+function drawExplorer() {
+  const [x, y, c] = ["x", "y", "c"].map((a) => byKey($(`axis-${a}`).value));
+  const logX = isNumeric(x) && $("log-x").checked, logY = isNumeric(y) && $("log-y").checked;
+  const fits = (v, log) => v != null && !(log && v <= 0);
+  const rows = TRIALS.id.map((_, i) => i).filter((i) => fits(at(x, i), logX) && fits(at(y, i), logY));
+  const groups = {
+    bad: rows.filter((i) => TRIALS.state[i] !== "feasible" && $("show-infeasible").checked),
+    rest: rows.filter((i) => TRIALS.state[i] === "feasible" && !onFront.has(TRIALS.id[i])),
+    front: rows.filter((i) => onFront.has(TRIALS.id[i])),
+  };
+  const shade = colouring(c, [...groups.rest, ...groups.front]);
+  const points = (list, name, marker) => ({
+    type: "scatter", mode: "markers", name, x: list.map((i) => at(x, i)), y: list.map((i) => at(y, i)),
+    customdata: list.map((i) => TRIALS.id[i]), text: list.map((i) => hover(i, x, y, c)), hovertemplate: "%{text}<extra></extra>", marker,
+  });
+  const symbols = (list, open) => list.map((i) => (TRIALS.stage[i] === "full training" ? "diamond" : "circle") + (open ? "-open" : ""));
+  const line = steps(x, y);
+  const traces = [
+    points(groups.bad, "infeasible", { symbol: "x-thin", size: 7, line: { width: 1.3, color: "#8b949e" } }),
+    points(groups.rest, "feasible, dominated", { color: shade.of(groups.rest), symbol: symbols(groups.rest, true), size: 8, line: { width: 1.6 } }),
+    { type: "scatter", mode: "lines", name: "front of this pair", x: line.map((p) => p.x), y: line.map((p) => p.y), hoverinfo: "skip",
+      line: { shape: sense(y.key) * sense(x.key) < 0 ? "hv" : "vh", color: colour("--soft"), width: 1.5 } },
+    points(groups.front, "on the front", { color: shade.of(groups.front), symbol: symbols(groups.front, false), size: 11, line: { width: 1, color: colour("--ink") } }),
+  ];
+  if (shade.bar) traces.push(shade.bar);
+  const chosen = TRIALS.id.indexOf(current);
+  if (rows.includes(chosen)) {
+    traces.push({ ...points([chosen], "selected", { symbol: "circle-open", size: 18, color: colour("--ink"), line: { width: 2.5 } }),
+      error_x: errorBars(x, chosen), error_y: errorBars(y, chosen), hoverinfo: "skip", hovertemplate: undefined });
+  }
+  const layout = {
+    margin: { l: 62, r: 8, t: 46, b: 52 }, hovermode: "closest", dragmode: "zoom",
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 }, itemsizing: "constant" },
+    xaxis: { title: { text: title(x) }, type: isNumeric(x) ? (logX ? "log" : "linear") : "category", zeroline: false, automargin: true },
+    yaxis: { title: { text: title(y) }, type: isNumeric(y) ? (logY ? "log" : "linear") : "category", zeroline: false, automargin: true },
+    shapes: [], annotations: [],
+  };
+  for (const [axis, option, log] of [["x", x, logX], ["y", y, logY]]) {
+    if (!isNumeric(option) || !rows.length) continue;
+    const span = range(rows.filter((i) => !groups.bad.length || TRIALS.state[i] === "feasible" || groups.bad.includes(i)).map((i) => at(option, i)), log);
+    layout[`${axis}axis`].range = span;
+    const { shapes, notes } = forbidden(option, axis, log, span);
+    layout.shapes.push(...shapes);
+    layout.annotations.push(...notes);
+  }
+  layout.annotations.push(...labels(x, y, logX, logY));
+  Plotly.react("plot", traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] })
+    .then((plot) => Plotly.relayout(plot, chrome(["xaxis", "yaxis"])));
+  describe(groups, rows);
+}
+
+/** Names beside the picked designs; designs picked twice carry both names. */
+function labels(x, y, logX, logY) {
+  const names = new Map();
+  for (const [name, id] of Object.entries(DATA.picks)) names.set(id, [...(names.get(id) || []), name.toLowerCase()]);
+  return [...names].flatMap(([id, list], n) => {
+    const i = TRIALS.id.indexOf(id);
+    const [px, py] = [at(x, i), at(y, i)];
+    if (typeof px !== "number" || typeof py !== "number" || (logX && px <= 0) || (logY && py <= 0)) return [];
+    return [{ x: logX ? Math.log10(px) : px, y: logY ? Math.log10(py) : py, text: list.join(", "), showarrow: true, arrowhead: 0,
+      arrowwidth: 1, arrowcolor: colour("--soft"), ax: n % 2 ? 46 : -46, ay: -28 - 10 * (n % 3), font: { size: 11, color: colour("--ink") },
+      bgcolor: colour("--paper"), borderpad: 2, opacity: 0.92 }];
+  });
+}
+
+function describe(groups, rows) {
+  const missing = TRIALS.id.length - rows.length;
+  const parts = [`${groups.front.length} designs on the front, ${groups.rest.length} other feasible ones`];
+  if (groups.bad.length) parts.push(`${groups.bad.length} infeasible`);
+  if (missing) parts.push(`${missing} trials lack one of these numbers (rejected before training, or failed)`);
+  $("plot-note").textContent = `${parts.join("; ")}. The front is that of all objectives (${DATA.objectives.map((k) => byKey(k).label.toLowerCase()).join(", ")}), so in two of them some of its designs look dominated. Filled: on the front. Hollow: not. Diamond: trained at full budget. Shaded: forbidden by a constraint (resources at the upper end of their interval, drawn on the selected design). Click a point for its card.`;
+}
+
+const numericDefault = (key, fallback) => (byKey(key) ? key : fallback);
+const first = DATA.objectives[0], second = DATA.objectives[1] || "lut", third = DATA.objectives[2] || "throughput_fps";
+if (OPTIONS.length && TRIALS.id.length) {
+  fillSelect($("axis-x"), numericDefault(second, OPTIONS[0].key));
+  fillSelect($("axis-y"), numericDefault(first, OPTIONS[0].key));
+  fillSelect($("axis-c"), numericDefault(third, OPTIONS[0].key));
+  for (const a of ["x", "y"]) {
+    const suggest = () => { const o = byKey($(`axis-${a}`).value); $(`log-${a}`).checked = o.log; };
+    suggest();
+    $(`axis-${a}`).addEventListener("change", suggest);
+  }
+  document.querySelectorAll("#explorer .controls select, #explorer .controls input").forEach((c) => c.addEventListener("change", drawExplorer));
+  drawExplorer();
+  $("plot").on("plotly_click", (event) => openDesign(event.points[0].customdata));
+  selected.push((id) => { current = id; drawExplorer(); });
+  themed.push(drawExplorer);
+} else {
+  document.querySelector("#explorer .needs-js").hidden = true;
+}
+
+const progress = $("progress-plot");
+if (progress) {
+  const figure = DATA.figures.progress;
+  const axes = Object.keys(figure.layout).filter((k) => k.includes("axis"));
+  Plotly.newPlot(progress, figure.data, figure.layout, { displaylogo: false, responsive: true, displayModeBar: false });
+  const retheme = () => Plotly.relayout(progress, chrome(axes));
+  retheme();
+  themed.push(retheme);
+}

@@ -1,0 +1,57 @@
+"""The report as one HTML file that needs nothing else: no network, no server."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from dse.report import words
+from dse.report.format import FILTERS, LABELS, PICKS
+from dse.report.payload import payload, script_json
+from dse.report.values import ReportView
+from dse.store import write_atomic
+
+FOLDER = Path(__file__).parent
+SCRIPTS = ("report.js", "explorer.js", "trials.js")
+PLOTLY = "vendor/plotly-cartesian.min.js"  # 4.1.1, MIT; licence in vendor/LICENSE.plotly
+
+
+def render(view: ReportView) -> str:
+    """Return the report as HTML; the same text for the same view."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS, squeeze=_squeeze)
+    return environment.get_template("report.html.j2").render(
+        view=view,
+        words=words,
+        labels=LABELS,
+        pick_names=PICKS,
+        data=script_json(payload(view)),
+        style=_text("report.css"),
+        plotly=_text(PLOTLY),
+        licence=_text("vendor/LICENSE.plotly"),
+        scripts=[_text(name) for name in SCRIPTS],
+    )
+
+
+def write(view: ReportView, path: Path) -> None:
+    """Write the report; a reader sees the old file or the whole new one."""
+    write_atomic(path, render(view))
+
+
+def _squeeze(markup: Markup) -> Markup:
+    """Drop the indentation of a template; what it filled in is escaped and holds no markup."""
+    flat = re.sub(r"\s+", " ", markup)
+    return Markup(re.sub(r" (?=</?t)", "", flat))  # noqa: S704
+
+
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

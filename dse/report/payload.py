@@ -1,0 +1,81 @@
+"""The data that the page's scripts read: columns, not rows, with numbers rounded for size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dse.ir.hardware import RESOURCES
+from dse.ir.metrics import METRICS
+from dse.report import words
+from dse.report.figures import progress_figure
+from dse.report.format import BY_KEY, LABELS, PICKS, UNITS
+from dse.report.values import ReportView
+
+
+def payload(view: ReportView) -> dict[str, Any]:
+    """Return plain JSON values: axes to choose from, one column per quantity, the figures."""
+    keys = [k for k in LABELS if any(t.metrics.get(k) for t in view.trials)]
+    knobs = list(dict.fromkeys(name for t in view.trials for name in t.knobs))
+    objectives = [METRICS[o.metric].key for o in view.objectives]
+    trials = view.trials
+    return {
+        "study": view.study,
+        "objectives": objectives,
+        "directions": {METRICS[o.metric].key: o.direction for o in view.objectives},
+        "axes": [
+            {
+                "key": k,
+                "label": LABELS[k],
+                "unit": UNITS.get(k, BY_KEY[k].unit),
+                "log": BY_KEY[k].log,
+                "scale": 100 if BY_KEY[k].unit == "fraction" else 1,
+                "predicted": k != "accuracy",
+            }
+            for k in keys
+        ],
+        "knobs": knobs,
+        "constraints": [
+            {"key": METRICS[c.metric].key, "op": c.op, "limit": c.limit, "text": c.text}
+            for c in view.constraints
+        ],
+        "picks": {PICKS[name]: i for name, i in view.picks.items()},
+        "front": list(view.front),
+        "trials": {
+            "id": [t.id for t in trials],
+            "digest": [t.digest for t in trials],
+            "state": [t.state for t in trials],
+            "stage": [words.stage(t.stage) for t in trials],
+            "origin": [t.origin for t in trials],
+            "seconds": _rounded([t.seconds for t in trials]),
+            "note": [t.error or ", ".join(t.violated) for t in trials],
+        },
+        "metrics": _columns([t.metrics for t in trials], keys),
+        "values": _columns([t.knobs for t in trials], knobs),
+        "intervals": {
+            r: [_rounded(t.intervals.get(r, ())) for t in trials] for r in RESOURCES if r in keys
+        },
+        "figures": {"progress": progress_figure(view.progress)},
+    }
+
+
+def script_json(value: object) -> str:
+    """Return JSON that is safe inside a script element: no markup can begin or end in it."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[Any]]:
+    return {name: _rounded([row.get(name) for row in rows]) for name in names}
+
+
+def _rounded(values: Sequence[Any]) -> list[Any]:
+    """Round numbers to six digits; they are predictions."""
+    return [_short(float(f"{v:.6g}")) if isinstance(v, float) else v for v in values]
+
+
+def _short(value: float) -> float:
+    return int(value) if value.is_integer() else value

@@ -1,0 +1,152 @@
+"""From a study to the numbers that its report shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dse.ir.hardware import RESOURCES
+from dse.ir.record import TrialRecord
+from dse.report.designs import design_view
+from dse.report.progress import progress
+from dse.report.values import Counts, DesignView, Failure, ReportView, TrialRow
+from dse.search.pareto import finalised, front, picks, settle
+from dse.search.score import constraints_of
+from dse.store import StudySnapshot
+
+
+def build_view(snapshot: StudySnapshot) -> ReportView:
+    """Return the numbers and names of a study's report.
+
+    The front is that of the designs trained at full budget, once there are any; before, that of all
+    feasible trials.
+    """
+    config = snapshot.config
+    constraints = constraints_of(config)
+    finals = snapshot.finals
+    records = tuple(
+        finalised(r, finals[r.design.digest], constraints)
+        if r.state == "feasible" and r.design.digest in finals
+        else r
+        for r in sorted(snapshot.records, key=lambda r: r.id)
+    )
+    best = front(settle(records, finals, constraints), config.objectives)
+    chosen = {name: r.id for name, r in picks(best, config.objectives).items()}
+    baseline = next((r for r in records if r.origin == "baseline" and r.hardware), None)
+    close = None if best else nearest(records)
+    shown = {r.id: r for r in (*best, baseline, close) if r is not None}
+    on_front = {r.id for r in best}
+
+    def card(record: TrialRecord) -> DesignView:
+        names = [name for name, i in chosen.items() if i == record.id]
+        return design_view(
+            record,
+            snapshot.network,
+            config,
+            constraints,
+            final=finals.get(record.design.digest),
+            names=(*names, "baseline") if record.origin == "baseline" else tuple(names),
+            on_front=record.id in on_front,
+        )
+
+    data = config.data.path.name if config.data.path else config.data.name
+    return ReportView(
+        study=config.study,
+        description=config.description,
+        network=snapshot.network.name,
+        weights=snapshot.network.weights,
+        data=data,
+        board=config.board,
+        reserve=config.reserve,
+        clock_mhz=config.clock_mhz,
+        confidence=config.confidence,
+        seed=config.seed,
+        sampler=config.sampler,
+        state=snapshot.state,
+        stop_reason=snapshot.stop_reason,
+        seconds=snapshot.seconds,
+        created=snapshot.created,
+        updated=snapshot.updated,
+        written_by=snapshot.written_by,
+        versions=dict(sorted(snapshot.versions.items())),
+        spec_digest=hashlib.blake2b(config.text.encode(), digest_size=8).hexdigest(),
+        study_text=config.text,
+        objectives=config.objectives,
+        constraints=constraints,
+        base_accuracy=snapshot.base_accuracy,
+        sources=tuple(sorted({r.hardware.source for r in records if r.hardware})),
+        counts=_counts(snapshot, records, len(best)),
+        picks=chosen,
+        front=tuple(r.id for r in best),
+        baseline=baseline.id if baseline else None,
+        nearest=close.id if close else None,
+        designs={i: card(r) for i, r in shown.items()},
+        trials=tuple(_row(r, r.id in on_front, snapshot) for r in records),
+        progress=progress(snapshot.records, config.objectives),
+        failures=_failures(records),
+    )
+
+
+def nearest(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Return the priced record with the least sum of violations, the oldest of equals."""
+    priced = [r for r in records if r.hardware is not None and r.state == "infeasible"]
+    return min(
+        priced,
+        key=lambda r: (sum(max(v, 0.0) for v in r.constraints.values()), r.id),
+        default=None,
+    )
+
+
+def _counts(snapshot: StudySnapshot, records: Sequence[TrialRecord], on_front: int) -> Counts:
+    states = Counter(r.state for r in records)
+    return Counts(
+        budget=snapshot.config.budget.trials,
+        finished=len(records),
+        feasible=states["feasible"],
+        infeasible=states["infeasible"],
+        failed=states["failed"],
+        repeated=snapshot.repeated,
+        front=on_front,
+    )
+
+
+def _row(record: TrialRecord, on_front: bool, snapshot: StudySnapshot) -> TrialRow:
+    total = record.hardware.total if record.hardware else None
+    final = record.design.digest in snapshot.finals
+    return TrialRow(
+        id=record.id,
+        digest=record.design.digest,
+        state=record.state,
+        stage="final" if final else record.stage,
+        on_front=on_front,
+        origin=record.origin,
+        metrics=dict(record.metrics),
+        intervals={r: (getattr(total.low, r), getattr(total.high, r)) for r in RESOURCES}
+        if total
+        else {},
+        knobs=_plain(record.knobs),
+        violated=tuple(text for text, v in record.constraints.items() if v > 0),
+        error=record.error or "",
+        seconds=record.seconds,
+    )
+
+
+def _plain(knobs: Mapping[str, Any]) -> dict[str, float | str]:
+    """Return knob values as numbers and words; a block as 4x8."""
+    return {
+        name: "x".join(map(str, value)) if isinstance(value, list | tuple) else value
+        for name, value in knobs.items()
+    }
+
+
+def _failures(records: Sequence[TrialRecord]) -> tuple[Failure, ...]:
+    """Return the reasons of failure, the most frequent first; a reason is the last line of an error."""
+    groups: dict[str, list[TrialRecord]] = {}
+    for record in records:
+        if record.state == "failed":
+            lines = (record.error or "unknown").strip().splitlines()
+            groups.setdefault(lines[-1], []).append(record)
+    ordered = sorted(groups.items(), key=lambda g: (-len(g[1]), g[1][0].id))
+    return tuple(Failure(k, len(g), g[0].id, g[0].error or "") for k, g in ordered)

@@ -1,0 +1,171 @@
+"""Sentences about a study, made from its numbers; HTML and terminal print the same ones."""
+
+from __future__ import annotations
+
+from dse.ir.metrics import METRICS
+from dse.report.format import PICKS, accuracy, count, factor, metric, percent
+from dse.report.values import DesignView, Progress, ReportView, Slack
+
+
+def verdict(progress: Progress) -> str:
+    """Tell whether the search still improves."""
+    done = len(progress.ids)
+    if not done:
+        return "No trial has finished yet."
+    if not progress.hypervolume[-1]:
+        return f"No feasible design in {done} trials yet."
+    if progress.flat_for >= progress.window:
+        return f"Flat for the last {progress.flat_for} trials: more trials are unlikely to help."
+    gain = f"+{100 * progress.gain:.1f} % in the last {progress.window} trials"
+    if progress.gain < 0.01:
+        return f"Nearly flat: {gain}."
+    return f"Still rising: {gain}. A larger budget may find better designs."
+
+
+def knee_rule(view: ReportView) -> str:
+    """State how the recommended design was chosen."""
+    names = _listed([_objective(view, i) for i in range(len(view.objectives))])
+    if view.counts.front < 3:
+        return (
+            f"The front has only {count(view.counts.front)} design"
+            f"{'s' if view.counts.front > 1 else ''}; this is the better balanced or the smaller one."
+        )
+    shape = {1: "point", 2: "line"}.get(len(view.objectives), "plane")
+    return (
+        f"This is the knee of the front: with {names} scaled between the best and the worst value on the"
+        f" front, it lies farthest below the {shape} through the ends of the axes. Going on from here costs"
+        " more in one objective than it buys in the others."
+    )
+
+
+def why(view: ReportView) -> str:
+    """Compare the recommended design with the extremes of the front, in one sentence."""
+    best = view.recommended
+    if best is None:
+        return ""
+    parts = []
+    for name in ("most_accurate", "fastest", "smallest"):
+        other = view.designs.get(view.picks.get(name, best.id))
+        if other is not None and other.id != best.id:
+            parts.append(f"{comparison(best, other)} than the {PICKS[name].lower()} (trial {other.id})")
+    if not parts:
+        return "No other design on the front is more accurate, faster or smaller."
+    return f"It is {'; '.join(parts)}."
+
+
+def comparison(one: DesignView, other: DesignView) -> str:
+    """Compare two designs: "2.4x smaller, 1.3x faster, 0.9 points less accurate"."""
+    parts = []
+    for key, better, worse, more_is_better in (
+        ("lut", "smaller", "larger", False),
+        ("throughput_fps", "faster", "slower", True),
+    ):
+        a, b = one.metrics[key], other.metrics[key]
+        if a <= 0 or b <= 0:
+            continue
+        ratio = a / b if more_is_better else b / a
+        if max(ratio, 1 / ratio) >= 1.05:
+            word = better if ratio > 1 else worse
+            parts.append(f"{factor(max(ratio, 1 / ratio))}x {word}")
+    if "accuracy" in one.metrics and "accuracy" in other.metrics:
+        points = 100 * (one.metrics["accuracy"] - other.metrics["accuracy"])
+        if abs(points) >= 0.05:
+            parts.append(f"{abs(points):.1f} points {'more' if points > 0 else 'less'} accurate")
+    return ", ".join(parts) or "no different"
+
+
+def against_baseline(view: ReportView) -> str:
+    """Compare the recommended design with the uncompressed one, empty where there is none."""
+    best = view.recommended
+    if best is None:
+        return ""
+    sentences = []
+    if view.baseline is not None and view.baseline != best.id:
+        base = view.designs[view.baseline]
+        fits = "" if base.feasible else ", which breaks a constraint"
+        sentences.append(
+            f"Against the baseline (trial {base.id}: least pruning, most bits{fits}) it is"
+            f" {comparison(best, base)}."
+        )
+    if view.base_accuracy is not None and "accuracy" in best.metrics:
+        points = round(100 * (best.metrics["accuracy"] - view.base_accuracy), 1) + 0.0
+        sentences.append(
+            f"The float network reaches {accuracy(view.base_accuracy)} on the same validation split"
+            f" ({points:+.1f} points for this design)."
+        )
+    return " ".join(sentences)
+
+
+def limits(design: DesignView) -> list[str]:
+    """Tell what limits a design: the slowest unit, its next folding, the tightest constraint."""
+    b = design.bottleneck
+    sentences = [
+        f"The {b.unit} of {b.layer} sets the frame rate with {b.cycles:,} cycles per frame."
+    ]
+    if b.next_fold is not None and b.next_cycles is not None:
+        pe, simd = b.next_fold
+        gain = b.cycles / b.next_cycles - 1
+        then = (
+            f"{b.layer} would stay the slowest"
+            if b.next_layer == b.layer
+            else f"{b.next_layer} would be the slowest"
+        )
+        result = f"{percent(gain)} more frames per second" if gain >= 0.0005 else "no gain"
+        sentences.append(
+            f"Its next legal folding is PE {pe} x SIMD {simd}: {result}, then {then} with"
+            f" {b.next_cycles:,} cycles."
+        )
+    hardware = [s for s in design.slacks if s.metric != "accuracy"]
+    if hardware:
+        tightest = max(hardware, key=lambda s: s.violation)
+        sentences.append(f"Tightest hardware limit: {tightest.text} ({room(tightest)}).")
+    return sentences
+
+
+def room(slack: Slack) -> str:
+    """Tell how much of a limit is left, or by how much it is missed."""
+    if slack.metric == "accuracy":
+        points = 100 * (slack.value - slack.limit)
+        return f"{abs(points):.1f} points {'to spare' if points >= 0 else 'short'}"
+    if slack.violation > 0:
+        return f"missed by {percent(slack.violation)} of the limit"
+    return f"{percent(-slack.violation)} of the limit to spare"
+
+
+def value_of(slack: Slack) -> str:
+    """Return the compared value of a constraint with its unit."""
+    return metric(METRICS[slack.metric].key, slack.value)
+
+
+def relaxations(design: DesignView) -> list[str]:
+    """List the constraints that a design misses, and what they would have to be."""
+    return [
+        f"{s.text}: needs {value_of(s)}, the limit is {metric(METRICS[s.metric].key, s.limit)}"
+        f" ({room(s)})"
+        for s in sorted(design.slacks, key=lambda s: -s.violation)
+        if s.violation > 0
+    ]
+
+
+def stage(name: str) -> str:
+    """Return what a trial reached, in words."""
+    return {
+        "estimate": "estimated only",
+        "finetune": "search training",
+        "final": "full training",
+    }[name]
+
+
+def emit_command(view: ReportView, trial: int) -> str:
+    """Return the command that writes a design as an HLS project."""
+    return f"dse emit {view.study} --pick {trial} -o hls/"
+
+
+def _objective(view: ReportView, index: int) -> str:
+    o = view.objectives[index]
+    scaled = " (logarithm)" if METRICS[o.metric].log else ""
+    return f"{METRICS[o.metric].name}{scaled}"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
