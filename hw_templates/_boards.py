@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -16,15 +17,8 @@ FAMILIES = ("7series", "ultrascale+")
 USABLE_SHARE = {"lut": 0.70, "ff": 0.50, "dsp": 0.80, "bram18": 0.80, "uram": 0.80}
 # rule of thumb for dataflow designs, not a datasheet limit: above it timing rarely closes unaided
 MAX_CLOCK_MHZ = {"7series": 200.0, "ultrascale+": 350.0}
-# how the parts of a family begin
-PREFIXES = {
-    "xc7": "7series",
-    "xczu": "ultrascale+",
-    "xck": "ultrascale+",
-    "xcu": "ultrascale+",
-    "xcvu": "ultrascale+",
-    "xcau": "ultrascale+",
-}
+# how the parts of a family begin; xcku040 and xcvu095, without the p, are UltraScale
+PARTS = {"7series": r"xc7", "ultrascale+": r"xczu|xck2|xcu\d|xcau|xc[kv]u\d+p"}
 
 
 def board_names() -> tuple[str, ...]:
@@ -66,5 +60,4 @@ def load_board(name: str) -> Board:
 
 def family_of(part: str) -> str | None:
     """Return the family a part number tells, None where it tells none."""
-    # Kintex-7 parts are xc7k..., so no prefix of one family begins those of another
-    return next((f for p, f in PREFIXES.items() if part.lower().startswith(p)), None)
+    return next((f for f, start in PARTS.items() if re.match(start, part.lower())), None)

@@ -67,8 +67,8 @@ class Complaints:
     def __init__(self) -> None:
         self._problems: list[Problem] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._problems)
+    def __len__(self) -> int:
+        return len(self._problems)
 
     def add(
         self,

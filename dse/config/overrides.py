@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dse.config.complaints import Complaints
 from dse.config.parse import parse
 from dse.config.source import Source, Span
-from dse.config.tree import Entry, Map, Node, Scalar, Sequence, Step, join, steps
+from dse.config.tree import Entry, Items, Map, Node, Scalar, Step, join, steps
 
 
 def override(root: Node, text: str, complaints: Complaints) -> Node:
@@ -56,13 +56,13 @@ class _Override:
             if old is None:
                 return replace(at, entries=(*at.entries, entry))
             return replace(at, entries=tuple(entry if e is old else e for e in at.entries))
-        if isinstance(at, Sequence) and isinstance(step, int) and step < len(at.items):
+        if isinstance(at, Items) and isinstance(step, int) and step < len(at.items):
             item = self.put(at.items[step], rest, here)
             return replace(at, items=(*at.items[:step], item, *at.items[step + 1 :]))
         kind = "one value"
         if isinstance(at, Map):
             kind = "a map"
-        elif isinstance(at, Sequence):
+        elif isinstance(at, Items):
             kind = f"a list of {len(at.items)}, counted from [0]"
         where = join(done) or "the study file"
         self.complaints.add(

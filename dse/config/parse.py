@@ -10,7 +10,7 @@ from dse.config.complaints import Complaints
 from dse.config.scalars import resolve
 from dse.config.source import Source, Span
 from dse.config.syntax import explain, spot, unquoted_star
-from dse.config.tree import Entry, Map, Node, Scalar, Sequence, Step, join
+from dse.config.tree import Entry, Items, Map, Node, Scalar, Step, join
 
 DEEPEST = 20  # levels; a study file needs five
 
@@ -91,7 +91,7 @@ class _Builder:
             items: list[Node] = []
             while not isinstance(child := next(self._events), yaml.SequenceEndEvent):
                 items.append(self._node(child, (*path, len(items))))
-            return Sequence(self._span(event, child), tuple(items))
+            return Items(self._span(event, child), tuple(items))
         entries, end = self._entries(path)
         return Map(self._span(event, end), entries)
 
@@ -147,6 +147,5 @@ class _Builder:
         assert start is not None  # only events made by hand have none
         assert end is not None
         span = spot(self._source, start, self._offset)
-        if start.line == end.line:
-            return span.part(0, end.column - start.column)
-        return span.part(0, len(span.text.rstrip()) - span.column + 1)
+        # of what goes on over several lines, the beginning is shown
+        return span.part(0, end.column - start.column if start.line == end.line else 1)

@@ -28,7 +28,7 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class Items:
     """A list."""
 
     span: Span
@@ -55,7 +55,7 @@ class Map:
         return next((e for e in self.entries if e.key.text == key), None)
 
 
-Node: TypeAlias = Scalar | Sequence | Map
+Node: TypeAlias = Scalar | Items | Map
 Step: TypeAlias = str | int
 PATH = re.compile(r"[^.\[\]]+|\[\d{1,6}\]")
 
@@ -85,7 +85,7 @@ def place(root: Node, path: str) -> Span:
                 break
             node = entry.value
             span = node.span if _is_shown(entry) else entry.key.span
-        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+        elif isinstance(node, Items) and isinstance(step, int) and step < len(node.items):
             node = node.items[step]
             span = node.span
         else:
@@ -107,7 +107,7 @@ def marks(node: Node, path: tuple[Step, ...] = ()) -> dict[str, tuple[int, int]]
     children: list[tuple[Step, Node]] = []
     if isinstance(node, Map):
         children = [(e.key.text, e.value) for e in node.entries]
-    elif isinstance(node, Sequence):
+    elif isinstance(node, Items):
         children = list(enumerate(node.items))
     for step, child in children:
         found |= marks(child, (*path, step))
@@ -118,7 +118,7 @@ def describe(node: Node) -> str:
     """Say what a value is, for messages."""
     if isinstance(node, Map):
         return "a map"
-    if isinstance(node, Sequence):
+    if isinstance(node, Items):
         return "a list"
     if node.value is None:
         return "nothing"

@@ -1,0 +1,104 @@
+"""`data`: what a network is trained and measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dse.config.complaints import Complaints
+from dse.config.model import own_data
+from dse.config.paths import existing
+from dse.config.quantities import amount, fraction
+from dse.config.read import ANY, entries, keys, plugin, scalar, whole
+from dse.config.tree import Map, Node, describe
+from dse.config.values import DataConfig, ModelConfig
+from dse.ir import plugins
+
+NPZ = "write data: {name: npz, path: FILE}"
+DATA = keys(
+    "data",
+    ("name", "path", "pad", "validation", "limit"),
+    later={"calibrate": NPZ, "validate": NPZ},
+)
+LIMIT = keys("limit", ("train", "validation", "test"))
+
+
+def data_of(
+    node: Node, folder: Path, check_files: bool, complaints: Complaints
+) -> DataConfig | None:
+    """Read a data set: its name, a path to an .npz file, or a map.
+
+    Args:
+        node: the value of `data`.
+        folder: of the study file; paths are relative to it.
+        check_files: whether the files must be there.
+        complaints: receives what is wrong.
+    """
+    if isinstance(node, Map):
+        return _described(node, folder, check_files, complaints)
+    word = scalar(node, "data", complaints, "a name such as digits, or a path to an .npz file")
+    if word is None:
+        return None
+    if word.text.endswith(".npz"):
+        path = existing(word, "data", folder, check_files, complaints)
+        return None if path is None else DataConfig("npz", path)
+    name = plugin(word, "data", "data sets", plugins.names("dse.data"), complaints)
+    return None if name is None else DataConfig(name)
+
+
+def data_of_model(model: ModelConfig, node: Node, complaints: Complaints) -> DataConfig | None:
+    """Return the model's own data set; `node` is the value of `model`."""
+    name = own_data(model)
+    if name is not None:
+        return DataConfig(name)
+    complaints.add(
+        node.span,
+        "missing-key",
+        "the study file needs 'data': this model has none of its own",
+        "write data: FILE.npz, or data: {name: idx, path: FOLDER}",
+    )
+    return None
+
+
+def _described(
+    node: Map, folder: Path, check_files: bool, complaints: Complaints
+) -> DataConfig | None:
+    before = len(complaints)
+    found = {k: e.value for k, e in entries(node, DATA, complaints).items()}
+    path, name, validation = None, None, None
+    if "path" in found and (word := scalar(found["path"], "path", complaints)) is not None:
+        path = existing(word, "data.path", folder, check_files, complaints)
+    if "name" in found and (word := scalar(found["name"], "name", complaints)) is not None:
+        name = plugin(word, "data", "data sets", plugins.names("dse.data"), complaints)
+    elif path is not None and path.suffix == ".npz":
+        name = "npz"
+    elif len(complaints) == before:
+        complaints.add(node.span.part(0, 1), "missing-key", "data needs 'name'", "write name: idx")
+    pad = whole(found["pad"], "pad", 0, 1024, complaints) if "pad" in found else 0
+    if "validation" in found:
+        validation = _share(found["validation"], complaints)
+    limit = {}
+    for split, entry in (
+        entries(found["limit"], LIMIT, complaints).items() if "limit" in found else ()
+    ):
+        limit[split] = whole(entry.value, split, 1, ANY, complaints) or 0
+    if len(complaints) > before or name is None:
+        return None
+    return DataConfig(name, path, pad or 0, validation, limit)
+
+
+def _share(node: Node, complaints: Complaints) -> float | None:
+    found = scalar(node, "validation", complaints)
+    if found is None:
+        return None
+    parts = amount(found)
+    if parts is not None:
+        value = fraction(parts) if parts.unit else parts.number
+        if value is not None and 0 < value < 1:
+            return value
+    complaints.add(
+        found.span,
+        "out-of-range",
+        f"validation is a fraction above 0 and below 1, not {describe(found)}",
+        "write 0.1 or '10 %'",
+    )
+    return None

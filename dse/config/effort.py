@@ -1,0 +1,208 @@
+"""`budget`, `stages`, `cost_model`, `parallel` and `sampler`: how the search is run."""
+
+from __future__ import annotations
+
+import re
+
+from dse.config.complaints import Complaints, did_you_mean, listed
+from dse.config.quantities import fraction, seconds
+from dse.config.read import (
+    ANY,
+    Kind,
+    entries,
+    items,
+    keys,
+    not_supported,
+    one_of,
+    quantity,
+    scalar,
+    whole,
+)
+from dse.config.tree import Map, Node, Scalar, describe
+from dse.config.values import SAMPLERS, Budget, Parallel, Stages
+
+TIME = Kind(
+    noun="a time",
+    unit="a unit of time",
+    convert=seconds,
+    low=1e-3,
+    high=3.2e9,  # a century
+    bounds="from 1 ms on",
+    examples="'15 min', '2 h' or '3 d'",
+)
+SHARE = Kind(
+    noun="a percentage",
+    unit="a percentage",
+    convert=fraction,
+    low=0.0,
+    high=1.0,
+    bounds="from 0 to 100 %",
+    examples="'10 %'",
+)
+CONFIDENCE = 0.9  # of the intervals that cost models give
+
+BUDGET = keys("budget", ("trials", "time", "patience", "failures"))
+STAGES = {
+    "pretrain": ("epochs",),
+    "estimate": (),
+    "finetune": ("epochs", "images"),
+    "final": ("epochs",),
+}
+OWN_RULE = "every design that hardware accepts is finetuned"
+COST_MODEL = keys(
+    "cost_model",
+    ("confidence",),
+    later={
+        "file": "the built-in cost model is used",
+        "synthesise": "use `dse emit` and run the tool on the project",
+    },
+)
+NO_SHARES = "every worker has one core"
+PARALLEL = keys(
+    "parallel",
+    ("ray", "workers", "timeout", "retries"),
+    later={"cpus": NO_SHARES, "gpus": NO_SHARES, "memory": NO_SHARES},
+)
+ADDRESS = re.compile(r"[\w.-]+:\d{1,5}")
+REFUSED_SAMPLERS = {
+    "cmaes": "it needs one objective and no choices",
+    "grid": "no budget covers every design",
+}
+IN_WORDS = ("no", "one", "two", "three", "four")
+
+
+def budget_of(node: Node, complaints: Complaints) -> Budget:
+    """Read the totals at which the search ends."""
+    found = {k: e.value for k, e in entries(node, BUDGET, complaints).items()}
+    default = Budget()
+    trials: int | None = default.trials
+    failures: float | None = default.failures
+    time = patience = None
+    if "trials" in found:
+        trials = whole(found["trials"], "trials", 1, ANY, complaints)
+    if "time" in found:
+        time = quantity(found["time"], "time", TIME, complaints)
+    if "patience" in found:
+        patience = whole(found["patience"], "patience", 1, ANY, complaints)
+    if "failures" in found:
+        failures = quantity(found["failures"], "failures", SHARE, complaints)
+    return Budget(trials or 0, time, patience, failures or 0.0)
+
+
+def stages_of(node: Node, complaints: Complaints) -> Stages:
+    """Read the training effort: a list of one-key maps in the order of `STAGES`."""
+    effort: dict[str, int | None] = {}
+    done: list[str] = []
+    order = tuple(STAGES)
+    for item in items(node, "stages", complaints):
+        if not isinstance(item, Map) or len(item.entries) != 1:
+            message = f"a stage is one name with its options, not {describe(item)}"
+            complaints.add(item.span, "bad-type", message, "write - finetune: {epochs: 5}")
+            continue
+        key, value = item.entries[0].key, item.entries[0].value
+        name = key.text
+        if name == "accuracy":
+            not_supported(key, "the stage 'accuracy'", OWN_RULE, complaints)
+        elif name not in order:
+            complaints.add(
+                key.span,
+                "unknown-key",
+                f"unknown stage {name!r}",
+                did_you_mean(name, order),
+                [f"stages, in this order: {listed(order)}"],
+                order,
+            )
+        elif name in done or any(order.index(d) > order.index(name) for d in done):
+            message = f"stage {name!r} cannot follow {done[-1]!r}"
+            notes = [f"stages, in this order: {listed(order)}"]
+            complaints.add(key.span, "bad-order", message, notes=notes)
+        else:
+            done.append(name)
+            if not (isinstance(value, Scalar) and value.value is None):
+                effort |= _effort(name, value, complaints)
+    return Stages(**effort)
+
+
+def _effort(name: str, node: Node, complaints: Complaints) -> dict[str, int | None]:
+    options = keys(f"stage {name}", STAGES[name], later={"keep": OWN_RULE})
+    lowest = {"epochs": 0, "images": 1}
+    return {
+        f"{name}_{k}": whole(e.value, k, lowest[k], ANY, complaints)
+        for k, e in entries(node, options, complaints).items()
+    }
+
+
+def confidence_of(node: Node, complaints: Complaints) -> float:
+    """Read the cost model section; only the confidence of the intervals can be said, and only 90 %."""
+    found = entries(node, COST_MODEL, complaints)
+    if "confidence" in found:
+        value = quantity(found["confidence"].value, "confidence", SHARE, complaints)
+        if value is not None and value != CONFIDENCE:
+            not_supported(
+                found["confidence"].value,
+                "another confidence than 90 %",
+                "the intervals of the cost models are 90 % intervals",
+                complaints,
+            )
+    return CONFIDENCE
+
+
+def parallel_of(node: Node, complaints: Complaints) -> Parallel:
+    """Read where candidates are evaluated."""
+    found = {k: e.value for k, e in entries(node, PARALLEL, complaints).items()}
+    default = Parallel()
+    ray, workers, timeout = default.ray, default.workers, default.timeout_s
+    retries: int | None = default.retries
+    if "ray" in found and (word := scalar(found["ray"], "ray", complaints)) is not None:
+        ray = word.text
+        if ray not in ("local", "auto") and not ADDRESS.fullmatch(ray):
+            message = f"ray is local, auto or host:port, not {describe(word)}"
+            hint = did_you_mean(ray, ("local", "auto"))
+            complaints.add(word.span, "bad-value", message, hint)
+    if "workers" in found:
+        value = found["workers"]
+        if not (isinstance(value, Scalar) and value.text == "cores"):
+            workers = whole(value, "workers", 1, 4096, complaints, ["or `workers: cores`"])
+    if "timeout" in found:
+        timeout = quantity(found["timeout"], "timeout", TIME, complaints)
+    if "retries" in found:
+        retries = whole(found["retries"], "retries", 0, 100, complaints)
+    return Parallel(ray, workers, timeout, retries or 0)
+
+
+def sampler_of(node: Node, objectives: int, complaints: Complaints) -> str | None:
+    """Read the sampler; `objectives` is how many there are."""
+    found = scalar(node, "sampler", complaints)
+    if found is None or found.text in SAMPLERS:
+        return None if found is None else found.text
+    name = found.text
+    message, hint = f"unknown sampler {describe(found)}", did_you_mean(name, SAMPLERS)
+    if name in REFUSED_SAMPLERS:
+        number = IN_WORDS[objectives] if objectives < len(IN_WORDS) else str(objectives)
+        message, hint = f"sampler {name!r} cannot be used: {REFUSED_SAMPLERS[name]}", ""
+        if name == "cmaes" and objectives > 1:
+            message = f"sampler 'cmaes' cannot search {number} objectives"
+    complaints.add(
+        found.span, "bad-sampler", message, hint, [f"samplers here: {listed(SAMPLERS)}"], SAMPLERS
+    )
+    return None
+
+
+def report_of(node: Node, complaints: Complaints) -> bool:
+    """Read whether a report is written at the end."""
+    if isinstance(node, Map):
+        not_supported(node, "a map for report", "write report: auto", complaints)
+        return True
+    return one_of(node, "report", ("auto", "off"), complaints) != "off"
+
+
+def seeds_of(node: Node, complaints: Complaints) -> tuple[str, ...]:
+    """Read the designs that are tried first; only the baseline can be named."""
+    listed_items = (node,) if isinstance(node, Scalar) else items(node, "seeds", complaints)
+    for item in listed_items:
+        word = scalar(item, "a seed", complaints, "baseline")
+        if word is not None and word.text != "baseline":
+            not_supported(
+                word, f"the seed {describe(word)}", "only baseline can be tried first", complaints
+            )
+    return ("baseline",) if listed_items else ()

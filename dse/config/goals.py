@@ -1,0 +1,262 @@
+"""`objectives` and `constraints`: what is wanted of a design, and what it must hold."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from dse.config.complaints import Complaints, listed, near
+from dse.config.quantities import (
+    Amount,
+    Convert,
+    amount,
+    count,
+    fraction,
+    frames_per_second,
+    kibibytes,
+    seconds,
+)
+from dse.config.read import items, not_supported, scalar
+from dse.config.tree import Map, Node, Scalar, describe
+from dse.config.values import Constraint, Objective
+from dse.ir.hardware import RESOURCES, Board, Resources
+from dse.ir.metrics import ALIASES, METRICS, Direction
+
+MOST_OBJECTIVES = 4  # with five, the hypervolume of a front takes seconds
+LATER = ("energy", "power")  # there is no model of them yet
+NO_MODEL = "no cost model predicts it"
+CONSTRAINT = re.compile(r"\s*([A-Za-z_][\w ]*?)\s*(<=|>=|==|=|<|>|≤|≥)\s*(.*?)\s*", re.DOTALL)
+OPERATORS: dict[str, Literal["<=", ">="]] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
+DIRECTIONS: dict[str, Direction] = {
+    "maximize": "maximize",
+    "maximise": "maximize",
+    "minimize": "minimize",
+    "minimise": "minimize",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """How a limit of a metric is written; `units` are two examples."""
+
+    needs: str  # "a unit of time"
+    convert: Convert
+    units: tuple[str, str]
+    kind: str  # "a time (2 ms or 2 us)"
+
+
+def _microseconds(value: Amount) -> float | None:
+    found = seconds(value)
+    return None if found is None else float(f"{found * 1e6:.12g}")
+
+
+PERCENT = Units("a unit", fraction, ("%", "%"), "a percentage (90 %)")
+UNITS = {
+    "accuracy": PERCENT,
+    "utilisation": PERCENT,
+    "latency": Units("a unit of time", _microseconds, ("ms", "us"), "a time (2 ms or 2 us)"),
+    "throughput": Units(
+        "a unit", frames_per_second, ("fps", "k fps"), "a rate (1000 fps or 1 k fps)"
+    ),
+    "model_size": Units("a unit of size", kibibytes, ("KiB", "MiB"), "a size (64 KiB or 1 MiB)"),
+}
+
+
+def objectives_of(node: Node, complaints: Complaints) -> tuple[Objective, ...]:
+    """Read what is searched for: one to four metrics, each maximized or minimized."""
+    if not isinstance(node, Map):
+        message = f"objectives is a map of metrics, not {describe(node)}"
+        complaints.add(node.span, "bad-type", message, "write for example accuracy: maximize")
+        return ()
+    found: dict[str, Objective] = {}
+    for entry in node.entries:
+        metric = _metric(entry.key, entry.key.text, complaints)
+        direction = scalar(entry.value, entry.key.text, complaints, "maximize or minimize")
+        if metric is None or direction is None:
+            continue
+        better = METRICS[metric].direction
+        if metric in found:
+            message = f"objective {metric} appears twice"
+            complaints.add(entry.key.span, "duplicate-key", message, "bram is bram18")
+        elif direction.text not in DIRECTIONS:
+            message = f"an objective is to maximize or minimize, not {describe(direction)}"
+            complaints.add(direction.span, "bad-value", message, f"write {better}")
+        elif DIRECTIONS[direction.text] != better:
+            message = (
+                f"{metric} is better the {'larger' if better == 'maximize' else 'smaller'} it is"
+            )
+            complaints.add(direction.span, "wrong-direction", message, f"write {better}")
+        else:
+            found[metric] = Objective(metric, better)
+    if not node.entries:
+        complaints.add(node.span, "missing-value", "objectives names no metric")
+    elif len(node.entries) > MOST_OBJECTIVES:
+        message = f"a study has 1 to {MOST_OBJECTIVES} objectives, not {len(node.entries)}"
+        span = node.entries[MOST_OBJECTIVES].key.span
+        complaints.add(span, "out-of-range", message, "make the others constraints")
+    return tuple(found.values())
+
+
+def constraints_of(
+    node: Node, board: Board | None, reserve: Resources, complaints: Complaints
+) -> tuple[Constraint, ...]:
+    """Read the constraints; percentages of a resource are of the board after `reserve`."""
+    found: dict[tuple[str, str], Constraint] = {}
+    for item in items(node, "constraints", complaints):
+        if not isinstance(item, Scalar) or item.value is None:
+            message = f"a constraint is a line such as 'lut <= 70 %', not {describe(item)}"
+            complaints.add(item.span, "bad-type", message)
+            continue
+        constraint = _constraint(item, board, reserve, complaints)
+        if constraint is None:
+            continue
+        first = found.setdefault((constraint.metric, constraint.op), constraint)
+        if first is not constraint:
+            message = f"{constraint.metric} {constraint.op} is limited twice"
+            complaints.add(
+                item.span, "duplicate-constraint", message, f"first on line {first.line}"
+            )
+    return tuple(found.values())
+
+
+def default_constraints(board: Board, reserve: Resources) -> tuple[Constraint, ...]:
+    """Return the rules that hold where a study file has no `constraints`: the board's usable shares."""
+    return tuple(
+        Constraint(
+            metric=r,
+            op="<=",
+            limit=share * _available(r, board, reserve),
+            text=f"{r} <= {100 * share:g} %",
+            share=share,
+        )
+        for r, share in board.usable_share.items()
+    )
+
+
+def _constraint(
+    node: Scalar, board: Board | None, reserve: Resources, complaints: Complaints
+) -> Constraint | None:
+    match = CONSTRAINT.fullmatch(node.text)
+    if match is None:
+        message = f"{describe(node)} is not a constraint"
+        complaints.add(node.span, "bad-constraint", message, "write for example lut <= 70 %")
+        return None
+    metric = _metric(node, match[1], complaints, match.start(1))
+    if metric is None:
+        return None
+    op = OPERATORS.get(match[2])
+    better: Literal["<=", ">="] = ">=" if METRICS[metric].direction == "maximize" else "<="
+    if op is None:
+        message = f"a constraint uses <= or >=, not {match[2]}"
+        complaints.add(
+            node.part(match.start(2), len(match[2])), "bad-constraint", message, f"write {better}"
+        )
+        return None
+    if op != better:
+        word = "larger" if better == ">=" else "smaller"
+        message = f"{metric} is better the {word} it is: {match[2]} would forbid good designs"
+        complaints.add(node.part(match.start(2), 2), "wrong-direction", message, f"write {better}")
+        return None
+    value = amount(node, match.start(3))
+    if value is None:
+        message = f"{match[3]!r} is not a number with a unit"
+        complaints.add(
+            node.part(match.start(3), len(match[3])),
+            "bad-constraint",
+            message,
+            "write for example lut <= 70 %",
+        )
+        return None
+    limit, share = _limit(metric, value, board, reserve, complaints)
+    if limit is None:
+        return None
+    return Constraint(
+        metric=metric,
+        op=op,
+        limit=limit,
+        text=" ".join(node.text.split()),
+        share=share,
+        line=node.span.line if node.span.source.is_file else 0,
+        column=node.span.column,
+    )
+
+
+def _metric(node: Scalar, name: str, complaints: Complaints, offset: int = 0) -> str | None:
+    metric = ALIASES.get(name, name)
+    if metric in METRICS:
+        return metric
+    if metric in LATER:
+        not_supported(node, f"metric {name!r}", NO_MODEL, complaints)
+    elif name.endswith(" per slr"):
+        not_supported(node, f"{name!r}", "limit the whole board", complaints)
+    else:
+        known = tuple(METRICS)
+        close = near(name, known, 1)
+        complaints.add(
+            node.part(offset, len(name)),
+            "unknown-metric",
+            f"unknown metric {name!r}",
+            f"did you mean {close[0]!r}?" if close else "",
+            [f"metrics: {listed(known)}"],
+            known,
+        )
+    return None
+
+
+def _limit(
+    metric: str, value: Amount, board: Board | None, reserve: Resources, complaints: Complaints
+) -> tuple[float | None, float | None]:
+    """Return the limit in the metric's unit and, for a percentage of a resource, the share."""
+    if metric in RESOURCES:
+        return _resource_limit(metric, value, board, reserve, complaints)
+    units = UNITS[metric]
+    limit = units.convert(value)
+    number = f"{value.number:g}"
+    if limit is None and not value.unit:
+        written = [f"'{number} {u}'" for u in dict.fromkeys(units.units)]
+        if units is PERCENT and 0 <= value.number <= 1:
+            written = [f"'{100 * value.number:g} %'"]
+        message = f"{metric} needs {units.needs}"
+        complaints.add(value.number_span, "needs-unit", message, f"write {' or '.join(written)}")
+    elif limit is None:
+        message = f"{value.unit!r} is not a unit of {metric}"
+        complaints.add(value.unit_span, "bad-unit", message, f"{metric} is {units.kind}")
+    elif not (0 <= limit <= 1 if units is PERCENT else 0 < limit < math.inf):
+        bounds = "from 0 to 100 %" if units is PERCENT else "above 0"
+        message = f"{metric} must be {bounds}, not {number} {value.unit}"
+        complaints.add(value.number_span, "out-of-range", message)
+        limit = None
+    return limit, None
+
+
+def _resource_limit(
+    metric: str, value: Amount, board: Board | None, reserve: Resources, complaints: Complaints
+) -> tuple[float | None, float | None]:
+    share, number = fraction(value), count(value)
+    have = math.inf if board is None else _available(metric, board, reserve)
+    if share is None and number is None:
+        complaints.add(
+            value.unit_span,
+            "bad-unit",
+            f"{value.unit!r} is not a unit of {metric}",
+            f"{metric} is a count (40000 or 40 k) or a share of the board (70 %)",
+        )
+        return None, None
+    if share is not None:
+        if 0 <= share <= 1:
+            return (share * have if board is not None else None), share
+        message = f"{metric} must be from 0 to 100 % of the board, not {100 * share:g} %"
+        complaints.add(value.number_span, "out-of-range", message)
+    elif number is not None:
+        if 0 <= number <= have:
+            return number, None
+        message = f"{metric} must be from 0 to the {have:,.0f} there are, not {number:,.0f}"
+        complaints.add(value.number_span, "out-of-range", message)
+    return None, None
+
+
+def _available(resource: str, board: Board, reserve: Resources) -> float:
+    have: float = getattr(board.resources, resource) - getattr(reserve, resource)
+    return have

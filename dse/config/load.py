@@ -1,0 +1,88 @@
+"""study.yaml -> StudyConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dse.config.complaints import Complaints, Problem
+from dse.config.overrides import override
+from dse.config.parse import parse
+from dse.config.problems import StudyFileError
+from dse.config.source import Source, Span
+from dse.config.study import Origin, study_of
+from dse.config.values import StudyConfig
+from dse.errors import UsageError
+
+LARGEST = 1 << 20  # bytes; a study file has a few thousand
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
+    """Read and check a study file.
+
+    Args:
+        path: of the file, as messages shall name it.
+        overrides: `KEY=VALUE` texts that replace values of the file.
+
+    Raises:
+        StudyFileError: the file is wrong; it carries all problems.
+        UsageError: the file cannot be opened.
+    """
+    return parse_config(_read(path), path, overrides)
+
+
+def parse_config(
+    text: str, path: Path, overrides: Sequence[str] = (), *, check_files: bool = True
+) -> StudyConfig:
+    """Check the text of a study file.
+
+    Args:
+        text: the YAML text.
+        path: where it was read: messages name it and relative paths start from it.
+        overrides: `KEY=VALUE` texts that replace values of the file.
+        check_files: whether the files it names must be there; False to look at a study of another machine.
+
+    Raises:
+        StudyFileError: the text is wrong; it carries all problems.
+    """
+    complaints = Complaints()
+    source = Source.of(str(path), text)
+    root = parse(source, text, complaints)
+    if root is None and not complaints:
+        start = Span(source, 1, 1, 1)
+        complaints.add(start, "empty-file", "the study file is empty", "`dse init` writes one")
+    for change in overrides:
+        root = override(root, change, complaints) if root is not None else None
+    if root is None:
+        raise StudyFileError(complaints.sorted())
+    config = study_of(root, Origin(path, text, tuple(overrides)), check_files, complaints)
+    if config is None or complaints:
+        raise StudyFileError(complaints.sorted())
+    return config
+
+
+def _read(path: Path) -> str:
+    """Read the text of a study file; a byte order mark is dropped."""
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        msg = f"the study file {path} cannot be read: {reason}; `dse init` writes one"
+        raise UsageError(msg) from None
+    if len(data) > LARGEST:
+        msg = f"{path} is no study file: it has more than {LARGEST >> 20} MiB; name a study.yaml"
+        raise UsageError(msg)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", errors="replace")
+        source = Source.of(str(path), data.decode("utf-8-sig", errors="replace"))
+        lines = Source.of("", before).lines
+        problem = Problem(
+            Span(source, len(lines), len(lines[-1]) + 1, 1),
+            "encoding",
+            f"a study file is UTF-8 text, and byte 0x{data[error.start]:02X} here is not",
+            "save the file as UTF-8",
+        )
+        raise StudyFileError((problem,)) from None

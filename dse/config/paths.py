@@ -1,0 +1,56 @@
+"""Paths of a study file, and `${NAME}` in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from dse.config.complaints import Complaints
+from dse.config.tree import Scalar, describe
+
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+def existing(
+    node: Scalar, name: str, folder: Path, check: bool, complaints: Complaints
+) -> Path | None:
+    """Return the absolute path that a scalar means.
+
+    Args:
+        node: the path as written; relative to `folder`.
+        name: of the key, for messages.
+        folder: of the study file.
+        check: whether something must be there.
+        complaints: receives what is wrong.
+    """
+    text = expanded(node, complaints)
+    if text is None:
+        return None
+    path = folder.absolute() / text
+    try:
+        there = not check or path.exists()
+    except (OSError, ValueError):  # too long, or a null character
+        there = False
+    if there:
+        return path
+    complaints.add(
+        node.span,
+        "no-such-file",
+        f"{name} {describe(node)} does not exist",
+        "paths are relative to the study file",
+    )
+    return None
+
+
+def expanded(node: Scalar, complaints: Complaints) -> str | None:
+    """Return the text with every `${NAME}` replaced from the environment."""
+    missing = [m for m in VARIABLE.finditer(node.text) if m[1] not in os.environ]
+    for m in missing:
+        complaints.add(
+            node.part(m.start(), len(m[0])),
+            "undefined-variable",
+            f"the environment variable {m[1]!r} is not set",
+            f"export {m[1] or 'NAME'}=... before running dse",
+        )
+    return None if missing else VARIABLE.sub(lambda m: os.environ[m[1]], node.text)

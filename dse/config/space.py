@@ -1,0 +1,149 @@
+"""`space`: the knobs of all layers, and overrides by layer name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from dse.config.complaints import Complaints
+from dse.config.knobs import blocks, fractions, integers, numbers, words
+from dse.config.read import entries, items, keys, not_supported, one_of, scalar
+from dse.config.tree import Entry, Items, Node, Scalar
+from dse.config.values import Knobs, Space
+from dse.ir import plugins
+from dse.ir.design import COMPUTES, MEMORIES
+from dse.ir.hardware import Board
+
+MOST_LANES = 65536  # PE or SIMD: far beyond any matrix that is built
+NUMBERS = {
+    k.name: k
+    for k in (
+        integers("weight_bits", 1, 8, "8 bits are the widest that is built"),
+        integers("activation_bits", 1, 8, "8 bits are the widest that is built"),
+        fractions("sparsity"),
+        integers("pe", 1, MOST_LANES),
+        integers("simd", 1, MOST_LANES),
+    )
+}
+# in the order in which messages list them
+KNOBS = (
+    "weight_bits",
+    "activation_bits",
+    "sparsity",
+    "block",
+    "fold",
+    "pe",
+    "simd",
+    "memory",
+    "compute",
+    "scheme",
+    "tie",
+)
+TIEABLE = ("weight_bits", "activation_bits", "scheme", "sparsity", "block")
+REQUIRE = {"require": "use constraints, or lists of pe and simd"}
+SPACE = keys("space", (*KNOBS, "layers", "defaults"), later=REQUIRE)
+DEFAULTS = keys("space.defaults", KNOBS)
+LAYER = keys("space.layers", ("match", *KNOBS), needed={"match": "match: conv*"})
+
+
+def space_of(entry: Entry, board: Board | None, complaints: Complaints) -> Space:
+    """Read the search space.
+
+    Args:
+        entry: the key `space` and its value.
+        board: where the memories must exist; None where it could not be read.
+        complaints: receives what is wrong.
+    """
+    before = len(complaints)
+    found = entries(entry.value, SPACE, complaints)
+    general = {k: e for k, e in found.items() if k in KNOBS}
+    if "defaults" in found:
+        for key, default in entries(found["defaults"].value, DEFAULTS, complaints).items():
+            if key in general:
+                first = general[key].key.span.line
+                complaints.add(
+                    default.key.span,
+                    "duplicate-key",
+                    f"{key} is in space and in space.defaults",
+                    f"first set on line {first}",
+                )
+            else:
+                general[key] = default
+    levels = [general]
+    layers = []
+    for node in items(found["layers"].value, "layers", complaints) if "layers" in found else ():
+        special = entries(node, LAYER, complaints)
+        match = special.pop("match", None)
+        pattern = None if match is None else scalar(match.value, "match", complaints)
+        if pattern is not None and not special and len(complaints) == before:
+            complaints.add(pattern.span, "missing-key", "this entry of space.layers sets no knob")
+        levels.append(special)
+        layers.append(("" if pattern is None else pattern.text, _knobs(special, board, complaints)))
+    space = Space(_knobs(general, board, complaints), tuple(layers))
+    if len(complaints) == before and not any(
+        _is_searched(knob, level[knob].value, getattr(knobs, knob))
+        for knobs, level in zip([space.defaults, *(k for _, k in layers)], levels, strict=True)
+        for knob in level
+    ):
+        complaints.add(
+            entry.key.span,
+            "nothing-to-search",
+            "every knob of the space has one value",
+            "give one a list, such as weight_bits: [2, 4, 8]",
+        )
+    return space
+
+
+def _is_searched(name: str, node: Node, values: Any) -> bool:
+    """Whether a knob leaves a choice; a folding that is asked for is always searched."""
+    if name in ("fold", "tie"):
+        return name == "fold"
+    return _is_divisors(node) or len(values or ()) > 1
+
+
+def _is_divisors(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.text == "divisors"
+
+
+def _knobs(found: dict[str, Entry], board: Board | None, complaints: Complaints) -> Knobs:
+    values: dict[str, Any] = {}
+    for field in fields(Knobs):
+        name = field.name
+        if name not in found:
+            continue
+        node = found[name].value
+        if name in ("pe", "simd") and _is_divisors(node):
+            values[name] = None  # what is not restricted takes every legal value
+        elif name in NUMBERS:
+            values[name] = numbers(node, NUMBERS[name], complaints)
+        elif name == "block":
+            values[name] = blocks(node, name, complaints)
+        elif name == "fold":
+            values[name] = _fold(node, complaints)
+        elif name == "scheme":
+            known = tuple(n for n in plugins.names("pruning") if n != "dense")
+            values[name] = words(node, name, known, complaints)
+        elif name == "memory":
+            values[name] = words(node, name, MEMORIES, complaints)
+            _check_uram(node, board, complaints)
+        elif name == "compute":
+            values[name] = words(node, name, COMPUTES, complaints)
+        else:
+            values[name] = words(node, name, TIEABLE, complaints)
+    return Knobs(**values)
+
+
+def _fold(node: Node, complaints: Complaints) -> str | None:
+    found = scalar(node, "fold", complaints, "fold: balanced")
+    if found is not None and found.text.startswith("balanced("):
+        not_supported(found, f"fold {found.text!r}", "write balanced or free", complaints)
+        return None
+    return None if found is None else one_of(found, "fold", ("balanced", "free"), complaints)
+
+
+def _check_uram(node: Node, board: Board | None, complaints: Complaints) -> None:
+    if board is None or board.resources.uram:
+        return
+    for item in node.items if isinstance(node, Items) else (node,):
+        if isinstance(item, Scalar) and item.text == "uram":
+            complaints.add(item.span, "not-on-board", f"{board.name} has no URAM", "leave uram out")

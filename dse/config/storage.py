@@ -1,0 +1,70 @@
+"""`storage`: where finished trials are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dse.config.complaints import Complaints, did_you_mean, listed
+from dse.config.paths import VARIABLE, expanded
+from dse.config.read import not_supported, scalar
+from dse.config.source import SECRET
+from dse.config.tree import Node, Scalar
+
+SCHEMES = ("sqlite", "postgresql", "mysql", "redis")
+SQLITE = "sqlite:///"
+
+
+def storage_of(node: Node, folder: Path, complaints: Complaints) -> str | None:
+    """Read "file" or the URL of a database; the password comes from the environment.
+
+    Args:
+        node: the value of `storage`.
+        folder: of the study file; the file of a sqlite URL is relative to it.
+        complaints: receives what is wrong.
+    """
+    found = scalar(node, "storage", complaints, "file, or a URL such as sqlite:///trials.db")
+    if found is None or found.text == "file":
+        return None if found is None else "file"
+    if _holds_secret(found, complaints):
+        return None
+    url = expanded(found, complaints)
+    if url is None:
+        return None
+    scheme, separator, _ = url.partition("://")
+    driver = scheme.partition("+")[0]  # postgresql+psycopg2
+    if separator and driver == "grpc":
+        not_supported(found, "storage behind grpc://", "use file or a database", complaints)
+        return None
+    if not separator or driver not in SCHEMES:
+        known = ("file", *(f"{s}://" for s in SCHEMES))
+        complaints.add(
+            found.part(0, len(scheme)),
+            "bad-storage",
+            f"storage cannot be {scheme!r}",
+            did_you_mean(driver, ("file", *SCHEMES)),
+            [f"storage takes: {listed(known)}"],
+            known,
+        )
+        return None
+    if driver != "sqlite":
+        return url
+    path = url.removeprefix(SQLITE)
+    if path == url or not path or path == ":memory:":
+        message = "a sqlite storage names its file"
+        complaints.add(found.span, "bad-storage", message, "write sqlite:///trials.db")
+        return None
+    return SQLITE + str(folder.absolute() / path)
+
+
+def _holds_secret(node: Scalar, complaints: Complaints) -> bool:
+    match = SECRET.search(node.text)
+    group = 2 if match is not None and match[2] else 4
+    if match is None or VARIABLE.fullmatch(match[group]):
+        return False
+    complaints.add(
+        node.part(match.start(group), len(match[group])),
+        "secret-in-file",
+        "the storage URL holds a password",
+        "put it in DSE_STORAGE_PASSWORD, and leave it out here",
+    )
+    return True
