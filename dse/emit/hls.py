@@ -1,0 +1,140 @@
+"""From a design and its integers to the HLS project."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+import numpy as np
+
+import dse
+from dse.emit.finn import folding_config
+from dse.emit.golden import Port, golden_files
+from dse.emit.manifest import manifest
+from dse.emit.names import identifier, identifiers, part_name
+from dse.emit.processes import lower
+from dse.emit.project import HlsProject, content_digest
+from dse.emit.rendering import copied, rendered, with_tables
+from dse.errors import UsageError
+from dse.ir.accelerator import Accelerator, Integers
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import Board, HardwareEstimate
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.ir.units import Fifo, MatrixUnit, Unit
+from dse.search.pipeline import pipeline
+
+
+def hls_project(
+    *,
+    study: str,
+    network: Network,
+    design: DesignPoint,
+    accelerator: Accelerator,
+    board: Board,
+    clock_mhz: float,
+    estimate: HardwareEstimate,
+    images: Integers,
+    labels: Integers,
+    accuracy: Mapping[str, float] = MappingProxyType({}),
+) -> HlsProject:
+    """Return the HLS project that computes what `accelerator` computes, built as `design` says.
+
+    Args:
+        study: name of the study.
+        network: of the study, before any pruning.
+        design: a legal design of the network.
+        accelerator: the integers; its network is the one that is built.
+        board: what it is built for.
+        clock_mhz: target clock.
+        estimate: predicted cost, for design.json and README.md.
+        images: `(n, *input_shape)` integers, golden vectors; best from the test split.
+        labels: `(n,)`.
+        accuracy: measured accuracies of the integer network by split, for design.json and README.md.
+
+    Raises:
+        UsageError: the design is illegal, does not belong to the accelerator, or is beyond what HLS takes.
+    """
+    units = pipeline(network, design)
+    names = identifiers(layer.name for layer in network.layers)
+    chain = lower(units, accelerator, names)
+    source, target = _ports(units, accelerator.network)
+    context = {
+        "version": dse.__version__,
+        "study": identifier(study),
+        "digest": design.digest,
+        "board": identifier(board.name),
+        "part": part_name(board.part),
+        "clock_mhz": float(clock_mhz),
+        "clock_ns": round(1000.0 / clock_mhz, 3),
+        "chain": chain,
+        "with_tables": with_tables(chain),
+        "max_bits": -(-chain.widest_bits // 1024) * 1024,
+        "source": source,
+        "target": target,
+        "images": len(images),
+        "estimate": estimate,
+        "accuracy": {identifier(k): float(v) for k, v in accuracy.items()},
+    }
+    files: dict[PurePosixPath, str | bytes] = {
+        **copied(),
+        **rendered(context, chain),
+        **golden_files(accelerator, source, target, images, labels),
+        PurePosixPath("folding_config.json"): _json(folding_config(units)),
+        PurePosixPath("accelerator.npz"): _archive(accelerator),
+    }
+    digests = {str(name): content_digest(content) for name, content in sorted(files.items())}
+    files[PurePosixPath("design.json")] = _json(
+        manifest(
+            study=study,
+            network=network,
+            design=design,
+            accelerator=accelerator,
+            board=board,
+            clock_mhz=clock_mhz,
+            estimate=estimate,
+            chain=chain,
+            source=source,
+            target=target,
+            images=len(images),
+            accuracy=accuracy,
+            files=digests,
+        )
+    )
+    return HlsProject(MappingProxyType(dict(sorted(files.items()))))
+
+
+def _ports(units: tuple[Unit, ...], network: Network) -> tuple[Port, Port]:
+    """Return input and output side.
+
+    Raises:
+        UsageError: the network's input is 1 bit and not bipolar, which no unit computes.
+    """
+    element = network.input_type
+    if element.bits == 1 and not element.bipolar:
+        msg = (
+            "a 1-bit network input must be bipolar (-1, +1), got 0 and 1; use 2-bit unsigned input"
+        )
+        raise UsageError(msg)
+    first = units[0]
+    last = [u for u in units if isinstance(u, MatrixUnit)][-1]
+    assert not isinstance(first, Fifo)
+    width = int(first.in_width)
+    score = IntType(int(last.out_element_bits), signed=True)
+    return (
+        Port(width, element, int(np.prod(network.input_shape)) // width),
+        Port(1, score, network.classes),
+    )
+
+
+def _archive(accelerator: Accelerator) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **accelerator.arrays())  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1) + "\n"

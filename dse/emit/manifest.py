@@ -1,0 +1,135 @@
+"""design.json: everything needed to rebuild a project and to join a synthesis report with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+import dse
+from dse.emit.golden import Port
+from dse.emit.processes import Chain
+from dse.ir.accelerator import Accelerator
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import Board, HardwareEstimate
+from dse.ir.network import Network
+from dse.ir.units import Unit
+
+SCHEMA = "dse.design/1"
+
+
+def manifest(
+    *,
+    study: str,
+    network: Network,
+    design: DesignPoint,
+    accelerator: Accelerator,
+    board: Board,
+    clock_mhz: float,
+    estimate: HardwareEstimate,
+    chain: Chain,
+    source: Port,
+    target: Port,
+    images: int,
+    accuracy: Mapping[str, float],
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the JSON values of design.json.
+
+    Args:
+        study: name of the study.
+        network: of the study, before any pruning.
+        design: how it is built.
+        accelerator: its integers.
+        board: what it is built for.
+        clock_mhz: target clock.
+        estimate: predicted cost.
+        chain: the emitted processes.
+        source: input side.
+        target: output side.
+        images: number of golden images.
+        accuracy: measured accuracies by split.
+        files: digest of every other file of the project.
+    """
+    return {
+        "schema": SCHEMA,
+        "written_by": f"dse {dse.__version__}",
+        "study": study,
+        "network": network_json(network),
+        "design": design.to_json(),
+        "digests": {
+            "network": network.digest,
+            "design": design.digest,
+            "compression": design.compression_digest,
+            "accelerator": accelerator.digest,
+        },
+        "board": board.name,
+        "part": board.part,
+        "clock_mhz": clock_mhz,
+        "top": "accelerator",
+        "accuracy": {"kind": "measured on the integer network", **accuracy},
+        "estimate": {"kind": "predicted", **estimate.to_json()},
+        "units": [
+            *(
+                unit_json(m.name, m.unit, [p.name for p in m.processes])
+                | {"traits": dict(m.traits)}
+                for m in chain.modules
+            ),
+            *(unit_json(name, fifo, [name]) for name, fifo in chain.fifos),
+        ],
+        "input": port_json(source),
+        "output": port_json(target),
+        "golden": {"images": images, "words": images * target.words},
+        "files": dict(files),
+    }
+
+
+def unit_json(name: str, unit: Unit, instances: list[str]) -> dict[str, Any]:
+    """Return one row of the units table.
+
+    `kind` and `parameters` rebuild the value of `dse.ir.units`; `instances` are the functions (or, for a
+    FIFO, the stream) of that unit in the HLS code, and therefore in its reports.
+    """
+    return {
+        "name": name,
+        "instances": instances,
+        "layer": unit.layer,
+        "kind": type(unit).__name__,
+        "parameters": {key: _plain(value) for key, value in asdict(unit).items()},
+        "cycles_predicted": int(unit.cycles),
+    }
+
+
+def port_json(port: Port) -> dict[str, Any]:
+    """Return the format of the words of one side."""
+    return {
+        "words_per_frame": port.words,
+        "elements_per_word": port.elements,
+        "element": asdict(port.element),
+        "axis_bits": port.axis_bits,
+        "order": "element 0 in the low bits; channels fastest, then columns, then rows",
+    }
+
+
+def network_json(network: Network) -> dict[str, Any]:
+    """Return the structure of a network with all shapes."""
+    return {
+        "name": network.name,
+        "input_shape": list(network.input_shape),
+        "input_type": asdict(network.input_type),
+        "layers": [
+            {
+                "type": type(layer).__name__,
+                **asdict(layer),
+                "output_shape": list(layer.output_shape),
+            }
+            for layer in network.layers
+        ],
+    }
+
+
+def _plain(value: object) -> object:
+    """Turn numpy scalars, which units may hold, into Python numbers."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) else value

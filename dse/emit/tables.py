@@ -1,0 +1,153 @@
+"""The constant tables of a matrix unit: weights, gather indices, thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dse.emit.words import chunks, codes
+from dse.errors import UsageError
+from dse.ir.accelerator import MatrixParameters
+from dse.ir.numbers import weight_type
+from dse.ir.units import MatrixUnit
+from pruning._pack import pack
+
+# BIND_STORAGE of Folding.memory
+STORAGE = {
+    "bram": "type=rom_1p impl=bram",
+    "lutram": "type=rom_1p impl=lutram",
+    "uram": "type=rom_1p impl=uram",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A constant array of the emitted project.
+
+    Attributes:
+        name: C++ name.
+        type: C++ element type.
+        values: the integers, any number of axes.
+        pragmas: HLS directives without "#pragma HLS".
+    """
+
+    name: str
+    type: str
+    values: npt.NDArray[Any]
+    pragmas: tuple[str, ...]
+
+    @property
+    def shape(self) -> str:
+        """The C++ array bounds."""
+        return "".join(f"[{n}]" for n in self.values.shape)
+
+    @property
+    def initialiser(self) -> str:
+        """The C++ initialiser, one line per row of the last axis."""
+        return "".join(_braces(self.values))
+
+
+def matrix_tables(name: str, unit: MatrixUnit, p: MatrixParameters) -> tuple[Table, ...]:
+    """Return the tables of a matrix unit in the order of the kernel's arguments.
+
+    Dense: weights, rows. Tiled: weights, columns, choices, rows.
+
+    Args:
+        name: of the unit in the emitted project.
+        unit: how it is built.
+        p: its integers, rows in hardware order.
+
+    Raises:
+        UsageError: the integers are not those of such a unit.
+    """
+    _check(unit, p)
+    bits = int(unit.weight_bits)
+    packed = pack(p.weights, p.kept, unit.tiling, int(unit.pe), int(unit.simd))
+    try:
+        words, width = chunks(codes(packed.weights, weight_type(bits)), bits)
+    except ValueError as e:
+        msg = f"layer {unit.layer}: a stored weight does not fit: {e}"
+        raise UsageError(msg) from e
+    weights = Table(
+        f"{name}_weights",
+        f"dse::rom_uint<{width}>",
+        words,
+        (
+            *(f"ARRAY_RESHAPE variable={name}_weights complete dim={d}" for d in (2, 3)),
+            f"BIND_STORAGE variable={name}_weights {STORAGE[unit.memory]}",
+        ),
+    )
+    entries = f"{name}_offsets" if p.thresholds is None else f"{name}_thresholds"
+    rows = Table(
+        entries,
+        f"dse::Activation<{name}_unit>::Math::entry",
+        row_table(unit, p).reshape(int(unit.mh // unit.pe), int(unit.pe), -1),
+        tuple(f"ARRAY_PARTITION variable={entries} complete dim={d}" for d in (2, 3)),
+    )
+    if packed.columns is None or packed.rows is None:
+        return weights, rows
+    columns, choices = (
+        Table(
+            f"{name}_{what}",
+            f"dse::Tiles<{name}_unit>::{kind}",
+            values,
+            (f"ARRAY_RESHAPE variable={name}_{what} complete dim=2",),
+        )
+        for what, kind, values in (
+            ("columns", "column", packed.columns),
+            ("choices", "choice", packed.rows),
+        )
+    )
+    return weights, columns, choices, rows
+
+
+def row_table(unit: MatrixUnit, p: MatrixParameters) -> npt.NDArray[np.int64]:
+    """Return the `(mh, entries)` row table that activation.hpp reads.
+
+    A popcount unit compares matches: with N weights in the row, dot = 2 * pop - N, so dot >= T exactly when
+    pop >= ceil((T + N) / 2) (seeds: FINN). Thresholds are clipped to what a sum can reach, and one more.
+    """
+    weights = p.kept.sum(axis=1, dtype=np.int64)[:, None]
+    if p.thresholds is None:
+        return weights if unit.popcount else np.zeros_like(weights)
+    if unit.popcount:
+        return np.clip(-(-(p.thresholds + weights) // 2), 0, weights + 1)
+    limit = 2 ** (int(unit.acc_bits) - 1)
+    return np.clip(p.thresholds, -limit, limit)
+
+
+def _check(unit: MatrixUnit, p: MatrixParameters) -> None:
+    expected = {
+        "weights": (int(unit.mh), int(unit.mw)),
+        "output bits": int(unit.output_bits),
+        "thresholds": (int(unit.mh), 2 ** int(unit.output_bits) - 1) if unit.output_bits else None,
+    }
+    got = {
+        "weights": p.weights.shape,
+        "output bits": p.output_bits or 0,
+        "thresholds": None if p.thresholds is None else p.thresholds.shape,
+    }
+    for what, value in expected.items():
+        if got[what] != value:
+            msg = (
+                f"layer {unit.layer}: the design asks for {what} {value}, the accelerator has {got[what]};"
+                " both must come from the same trial"
+            )
+            raise UsageError(msg)
+
+
+def _braces(values: npt.NDArray[Any]) -> Iterator[str]:
+    if values.ndim == 1:
+        form = hex if values.dtype == np.uint64 else str
+        yield "{" + ", ".join(map(form, values.tolist())) + "}"
+        return
+    yield "{"
+    for i, part in enumerate(values):
+        if i:
+            yield ",\n"
+        yield from _braces(part)
+    yield "}"

@@ -1,0 +1,136 @@
+"""Compile an emitted project with an open compiler and compare it with its golden vectors."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dse.emit.manifest import SCHEMA
+from dse.emit.project import content_digest
+from dse.errors import ExternalToolError, UsageError
+
+RESULT = "build/csim.json"  # written by the testbench
+TAIL_LINES = 20  # of the compiler, for an error message
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What C simulation of a project showed.
+
+    Attributes:
+        images: golden images that ran.
+        words: output words that were compared.
+        mismatches: words that differ from the integer reference.
+        accuracy: fraction of the images that the compiled design classified as labelled.
+        loop_trips: simulated loop iterations per frame of every unit (II = 1: its cycles).
+        predicted: cycles per frame of every unit by design.json.
+        changed: files that differ from what design.json says was written, or are missing.
+        seconds: time of compilation and simulation.
+    """
+
+    images: int
+    words: int
+    mismatches: int
+    accuracy: float
+    loop_trips: Mapping[str, float]
+    predicted: Mapping[str, int]
+    changed: tuple[str, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """True where every word agrees, every unit took the predicted trips and no file was changed."""
+        return (
+            self.mismatches == 0
+            and not self.changed
+            and dict(self.loop_trips) == dict(self.predicted)
+        )
+
+
+def verify(folder: Path, *, images: int | None = None) -> Verification:
+    """Run `make csim` in an emitted project, from clean, and return what it showed.
+
+    Args:
+        folder: of the project.
+        images: run the first so many golden images only.
+
+    Raises:
+        UsageError: the folder is no emitted project, or `images` is not positive.
+        ExternalToolError: make or the compiler is missing, or the project does not compile or run.
+    """
+    if images is not None and images < 1:
+        msg = f"at least one image must be verified, got {images}; leave it out for all"
+        raise UsageError(msg)
+    manifest = _manifest(folder)
+    start = time.monotonic()
+    result = _simulate(folder, images or 0)
+    seconds = time.monotonic() - start
+    if result["design"] != manifest["digests"]["design"]:
+        msg = (
+            f"{folder}: the sources are of design {result['design']}, design.json is of"
+            f" {manifest['digests']['design']}; emit the project again"
+        )
+        raise UsageError(msg)
+    return Verification(
+        images=result["images"],
+        words=result["words"],
+        mismatches=result["mismatches"],
+        accuracy=result["correct"] / result["images"],
+        loop_trips={n: trips / result["images"] for n, trips in result["loop_trips"].items()},
+        predicted={
+            u["name"]: u["cycles_predicted"] for u in manifest["units"] if u["kind"] != "Fifo"
+        },
+        changed=_changed(folder, manifest["files"]),
+        seconds=seconds,
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "design.json"
+    try:
+        value = json.loads(path.read_text())
+        if value["schema"] == SCHEMA:
+            return dict(value)
+        found = value["schema"]
+    except FileNotFoundError:
+        found = "no such file"
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        found = f"{type(e).__name__}: {e}"
+    msg = f"an emitted project has a design.json of schema {SCHEMA}; {path}: {found}"
+    raise UsageError(msg)
+
+
+def _simulate(folder: Path, images: int) -> dict[str, Any]:
+    compiler = os.environ.get("CXX", "g++")
+    for tool in ("make", compiler.split()[0]):
+        if shutil.which(tool) is None:
+            msg = f"C simulation needs {tool}, which is not on PATH; install it (Debian: build-essential)"
+            raise ExternalToolError(msg)
+    result = folder / RESULT
+    result.unlink(missing_ok=True)
+    # -B: whatever the time stamps say, what runs is compiled from the sources that are there
+    command = ["make", "-B", "-j2", "csim", f"IMAGES={images}", f"CXX={compiler}"]
+    run = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+    )
+    try:
+        return dict(json.loads(result.read_text()))
+    except (OSError, ValueError) as e:
+        tail = "\n".join((run.stdout + run.stderr).splitlines()[-TAIL_LINES:])
+        msg = f"`make csim` must compile and finish in {folder}, it ended with status {run.returncode}:\n{tail}"
+        raise ExternalToolError(msg) from e
+
+
+def _changed(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, digest in files.items()
+        if not (folder / name).is_file() or content_digest((folder / name).read_bytes()) != digest
+    )
