@@ -17,11 +17,15 @@ from dse.search.score import constraints_of
 from dse.store import StudySnapshot
 
 
-def build_view(snapshot: StudySnapshot) -> ReportView:
+def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView:
     """Return the numbers and names of a study's report.
 
     The front is that of the designs trained at full budget, once there are any; before, that of all
     feasible trials.
+
+    Args:
+        snapshot: the study.
+        extra: ids of more trials to show as whole designs; those that were never priced are left out.
     """
     config = snapshot.config
     constraints = constraints_of(config)
@@ -36,7 +40,8 @@ def build_view(snapshot: StudySnapshot) -> ReportView:
     chosen = {name: r.id for name, r in picks(best, config.objectives).items()}
     baseline = next((r for r in records if r.origin == "baseline" and r.hardware), None)
     close = None if best else nearest(records)
-    shown = {r.id: r for r in (*best, baseline, close) if r is not None}
+    asked = [r for r in records if r.id in extra and r.hardware]
+    shown = {r.id: r for r in (*best, baseline, close, *asked) if r is not None}
     on_front = {r.id for r in best}
 
     def card(record: TrialRecord) -> DesignView:

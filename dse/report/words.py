@@ -47,7 +47,9 @@ def why(view: ReportView) -> str:
     for name in ("most_accurate", "fastest", "smallest"):
         other = view.designs.get(view.picks.get(name, best.id))
         if other is not None and other.id != best.id:
-            parts.append(f"{comparison(best, other)} than the {PICKS[name].lower()} (trial {other.id})")
+            parts.append(
+                f"{comparison(best, other)} than the {PICKS[name].lower()} (trial {other.id})"
+            )
     if not parts:
         return "No other design on the front is more accurate, faster or smaller."
     return f"It is {'; '.join(parts)}."

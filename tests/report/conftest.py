@@ -124,7 +124,19 @@ def design_for(network, wanted, target):
         s = structures[layer.name]
         pes, simds = legal_folds(s.mh, s.mw, s.tiling)
         unit = MatrixUnit(
-            layer.name, s.mh, s.mw, layer.vectors, pes, simds, 4, 4, False, 4, "bram", "lut", s.tiling
+            layer.name,
+            s.mh,
+            s.mw,
+            layer.vectors,
+            pes,
+            simds,
+            4,
+            4,
+            False,
+            4,
+            "bram",
+            "lut",
+            s.tiling,
         )
         ranked = sorted(
             zip(unit.cycles.tolist(), pes.tolist(), simds.tolist(), strict=True),
@@ -254,7 +266,9 @@ def synthetic(trials=150, seed=1, names=None, finals=True):
         for record in front(records, OBJECTIVES):
             accuracy = min(1.0, record.metrics["accuracy"] + 2 / 360)
             digest = record.design.digest
-            retrained[digest] = FinalRecord(digest, accuracy, accuracy - 0.004, 360, 60, "ab" * 8, 9)
+            retrained[digest] = FinalRecord(
+                digest, accuracy, accuracy - 0.004, 360, 60, "ab" * 8, 9
+            )
     return StudySnapshot(
         config=study_config(),
         network=network,

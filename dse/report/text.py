@@ -1,0 +1,185 @@
+"""The same numbers for a terminal: plain text, 80 columns where they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dse.errors import UsageError
+from dse.report import words
+from dse.report.format import (
+    LABELS,
+    PICKS,
+    accuracy,
+    block,
+    count,
+    microseconds,
+    number,
+    percent,
+    seconds,
+)
+from dse.report.values import DesignView, LayerView, ReportView
+
+SHORT = ("accuracy", "latency", "frames/s", "LUT", "BRAM18", "DSP")
+NOTE = "hardware numbers are predicted; accuracies are measured on the integer network"
+
+
+def summary(view: ReportView) -> str:
+    """Return what a finished search prints: counts, the designs worth naming, what to do next."""
+    c = view.counts
+    head = {"running": "Running", "stopped": "Stopped", "complete": "Finished"}[view.state]
+    counts = f"{c.feasible:,} feasible, {c.front:,} {_plural('design', c.front)} on the front."
+    lines = [f"{head}: {c.finished:,} trials in {seconds(view.seconds)}, {counts}", ""]
+    best = view.recommended
+    if best is None:
+        return "\n".join([*lines, *_nothing(view)])
+    rows = [["", "", *SHORT]]
+    for name, i in view.picks.items():
+        rows.append([PICKS[name].lower(), f"trial {i}", *_short(view.designs[i])])
+    if view.baseline is not None:
+        base = view.designs[view.baseline]
+        fits = "" if base.feasible else "breaks a constraint"
+        rows.append(["baseline", f"trial {base.id}", *_short(base), fits])
+    lines += _columns(rows, "ll" + "r" * 6 + "l")
+    if best.test_accuracy is not None:
+        lines.append(
+            f"  accuracy      test split, {best.test_images:,} images, after full training"
+        )
+    elif "accuracy" in best.metrics:
+        lines.append("  accuracy      validation split, after search training")
+    lines += [
+        f"  search        {words.verdict(view.progress)}",
+        f"  next          {words.emit_command(view, best.id)}",
+        f"  note          {NOTE}",
+    ]
+    return "\n".join(lines)
+
+
+def front_table(view: ReportView) -> str:
+    """Return the designs on the front, one per line."""
+    head = (
+        f"{view.study}   {view.board.name} @ {number(view.clock_mhz)} MHz   {view.state},"
+        f" {view.counts.finished:,} of {view.counts.budget:,} trials"
+    )
+    if not view.front:
+        return "\n".join([head, "", *_nothing(view)])
+    tested = any(view.designs[i].test_accuracy is not None for i in view.front)
+    rows = [["design", *SHORT]]
+    for i in view.front:
+        d = view.designs[i]
+        rows.append([str(i), *_short(d), ", ".join(PICKS[n].lower() for n in d.names)])
+    split = "the test split, after full training" if tested else "the validation split"
+    return "\n".join(
+        [
+            head,
+            "",
+            *_columns(rows, "r" * 7 + "l"),
+            "",
+            f"  accuracy on {split}; {NOTE}",
+            f"  one design: dse inspect {view.study} {view.front[0]}",
+        ]
+    )
+
+
+def design_table(view: ReportView, trial: int) -> str:
+    """Return one design, layer by layer.
+
+    Raises:
+        UsageError: the view holds no such design.
+    """
+    if trial not in view.designs:
+        known = ", ".join(map(str, sorted(view.designs)))
+        msg = f"trial {trial} must be a design of the report; it has {known or 'none'}"
+        raise UsageError(msg)
+    d = view.designs[trial]
+    place = "on the front" if d.on_front else ("feasible" if d.feasible else "infeasible")
+    names = "".join(f", {PICKS[n].lower()}" for n in d.names)
+    lines = [f"trial {d.id}  {d.digest}   {place}{names}"]
+    if "accuracy" in d.metrics:
+        measured = f"{accuracy(d.metrics['accuracy'])} on validation, after {d.accuracy_after}"
+        if d.test_accuracy is not None:
+            measured = f"{accuracy(d.test_accuracy)} on the test split ({measured})"
+        lines.append(f"  accuracy   {measured}   measured, integer network")
+    pace = f"throughput {number(d.metrics['throughput_fps'])} frames/s"
+    lines += [f"  latency    {microseconds(d.metrics['latency_us'])}   {pace}   predicted", ""]
+    usage = [["", "used", "interval", "board", "share", "limit"]]
+    for u in d.usage:
+        limit = "-" if u.limit is None else f"{u.limit:,.0f}"
+        interval = f"{count(u.low)}-{count(u.high)}"
+        share = percent(u.share) if u.board else "-"
+        usage.append(
+            [LABELS[u.resource], count(u.expected), interval, f"{u.board:,.0f}", share, limit]
+        )
+    lines += [*_columns(usage, "lrrrrr"), "", *_columns(_layer_rows(d), "lrrrlrrrrrrr")]
+    lines += ["  * the slowest layer sets the frame rate", ""]
+    lines += [f"  {sentence}" for sentence in words.limits(d)]
+    broken = words.relaxations(d)
+    lines += [f"  Breaks {text}" for text in broken]
+    if d.feasible:
+        lines.append(f"  build:  {words.emit_command(view, d.id)}")
+    return "\n".join(lines)
+
+
+def _layer_rows(d: DesignView) -> list[list[str]]:
+    built = ["layer", "W/A", "sparsity", "block", "PE", "SIMD"]
+    cost = ["cycles", "pace", "LUT", "FF", "BRAM18", "DSP"]
+    return [built + cost, *(_layer_row(x) for x in d.layers)]
+
+
+def _layer_row(x: LayerView) -> list[str]:
+    bits = f"{x.weight_bits}/{x.activation_bits or '-'}" if x.weight_bits else "-"
+    r = x.resources
+    return [
+        x.name,
+        bits,
+        f"{x.sparsity:.2f}" if x.weight_bits else "-",
+        block(x.block),
+        str(x.pe),
+        str(x.simd),
+        f"{x.cycles:,}",
+        percent(x.pace) + ("*" if x.bottleneck else " "),
+        *(count(v) for v in (r.lut, r.ff, r.bram18, r.dsp)),
+    ]
+
+
+def _short(d: DesignView) -> list[str]:
+    """Return the cells of `SHORT`."""
+    best = d.test_accuracy if d.test_accuracy is not None else d.metrics.get("accuracy")
+    cells = [
+        "?" if best is None else accuracy(best),
+        microseconds(d.metrics["latency_us"]),
+        number(d.metrics["throughput_fps"]),
+    ]
+    used = {u.resource: u for u in d.usage}
+    for resource in ("lut", "bram18", "dsp"):
+        u = used[resource]
+        cells.append(f"{count(u.expected)} {percent(u.share):>5}")
+    return cells
+
+
+def _nothing(view: ReportView) -> list[str]:
+    if view.nearest is None:
+        return ["  No design was priced yet."]
+    d = view.designs[view.nearest]
+    lines = [f"  No design meets all constraints. The closest is trial {d.id}; it misses"]
+    return [*lines, *(f"    {line}" for line in words.relaxations(d))]
+
+
+def _columns(rows: Sequence[Sequence[str]], align: str) -> list[str]:
+    """Set rows in columns; `align` has l or r per column. Short rows are filled up."""
+    width = max(len(row) for row in rows)
+    full = [[*row, *[""] * (width - len(row))] for row in rows]
+    sizes = [max(len(row[k]) for row in full) for k in range(width)]
+    return [
+        (
+            "  "
+            + "  ".join(
+                cell.rjust(size) if side == "r" else cell.ljust(size)
+                for cell, size, side in zip(row, sizes, align, strict=False)
+            )
+        ).rstrip()
+        for row in full
+    ]
+
+
+def _plural(word: str, n: int) -> str:
+    return word if n == 1 else f"{word}s"
