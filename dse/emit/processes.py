@@ -20,6 +20,15 @@ from dse.ir.units import (
 STREAM_LIMIT_BITS = 8192  # widest stream that HLS accepts, found by FINN (issue 938)
 PLAIN_DEPTH = 2  # words of a stream that no FIFO of the pipeline stands for
 SUFFIX = {SlidingWindowUnit: "window", MatrixUnit: "matrix", PoolUnit: "pool"}
+# the kernel of every unit without weights, and the fields that are its parameters
+KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
+    SlidingWindowUnit: (
+        "sliding_window",
+        ("height", "width", "channels", "kernel", "stride", "padding", "simd", "bits"),
+    ),
+    PoolUnit: ("max_pool", ("height", "width", "channels", "kernel", "pe", "bits")),
+    WidthConverter: ("width_converter", ("in_width", "out_width", "bits", "elements")),
+}
 
 
 @dataclass(frozen=True)
@@ -174,15 +183,7 @@ def _module(
 ) -> Module:
     if isinstance(unit, MatrixUnit):
         return _matrix(name, unit, accelerator, source, target)
-    if isinstance(unit, SlidingWindowUnit):
-        kernel = "sliding_window"
-        fields = ("height", "width", "channels", "kernel", "stride", "padding", "simd", "bits")
-    elif isinstance(unit, PoolUnit):
-        kernel = "max_pool"
-        fields = ("height", "width", "channels", "kernel", "pe", "bits")
-    else:
-        kernel = "width_converter"
-        fields = ("in_width", "out_width", "bits", "elements")
+    kernel, fields = KERNELS[type(unit)]
     traits: dict[str, int | bool] = {field: int(getattr(unit, field)) for field in fields}
     if isinstance(unit, PoolUnit):
         element = accelerator.input_type(unit.layer)

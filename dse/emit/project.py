@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -48,8 +47,8 @@ class HlsProject:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(as_bytes(content))
             if folder.exists():
-                os.rename(folder, old)
-            os.rename(new, folder)
+                folder.rename(old)
+            new.rename(folder)
             shutil.rmtree(old, ignore_errors=True)
         return folder
 
@@ -71,7 +70,7 @@ def _check_free(folder: Path, force: bool) -> None:
 
 
 def as_bytes(content: str | bytes) -> bytes:
-    """Return the content of a file as it is written: text is UTF-8 with \\n line ends."""
+    """Return the content of a file as it is written: text is UTF-8 with Unix line ends."""
     return content.encode() if isinstance(content, str) else content
 
 

@@ -22,6 +22,7 @@ STORAGE = {
     "lutram": "type=rom_1p impl=lutram",
     "uram": "type=rom_1p impl=uram",
 }
+INLINE = 32  # numbers of an initialiser that share a line
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def matrix_tables(name: str, unit: MatrixUnit, p: MatrixParameters) -> tuple[Tab
     """
     _check(unit, p)
     bits = int(unit.weight_bits)
-    packed = pack(p.weights, p.kept, unit.tiling, int(unit.pe), int(unit.simd))
+    packed = pack(p.weights.astype(np.int64), p.kept, unit.tiling, int(unit.pe), int(unit.simd))
     try:
         words, width = chunks(codes(packed.weights, weight_type(bits)), bits)
     except ValueError as e:
@@ -111,13 +112,15 @@ def row_table(unit: MatrixUnit, p: MatrixParameters) -> npt.NDArray[np.int64]:
     A popcount unit compares matches: with N weights in the row, dot = 2 * pop - N, so dot >= T exactly when
     pop >= ceil((T + N) / 2) (seeds: FINN). Thresholds are clipped to what a sum can reach, and one more.
     """
-    weights = p.kept.sum(axis=1, dtype=np.int64)[:, None]
+    weights: npt.NDArray[np.int64] = p.kept.sum(axis=1, dtype=np.int64)[:, None]
     if p.thresholds is None:
         return weights if unit.popcount else np.zeros_like(weights)
+    thresholds: npt.NDArray[np.int64] = p.thresholds.astype(np.int64)
     if unit.popcount:
-        return np.clip(-(-(p.thresholds + weights) // 2), 0, weights + 1)
+        matches: npt.NDArray[np.int64] = -(-(thresholds + weights) // 2)
+        return matches.clip(0, weights + 1)
     limit = 2 ** (int(unit.acc_bits) - 1)
-    return np.clip(p.thresholds, -limit, limit)
+    return thresholds.clip(-limit, limit)
 
 
 def _check(unit: MatrixUnit, p: MatrixParameters) -> None:
@@ -141,13 +144,13 @@ def _check(unit: MatrixUnit, p: MatrixParameters) -> None:
 
 
 def _braces(values: npt.NDArray[Any]) -> Iterator[str]:
+    form = hex if values.dtype == np.uint64 else str
     if values.ndim == 1:
-        form = hex if values.dtype == np.uint64 else str
         yield "{" + ", ".join(map(form, values.tolist())) + "}"
         return
     yield "{"
     for i, part in enumerate(values):
         if i:
-            yield ",\n"
+            yield ", " if values.size <= INLINE else ",\n"
         yield from _braces(part)
     yield "}"

@@ -27,7 +27,8 @@ def codes(values: npt.NDArray[Any], kind: IntType) -> Codes:
         raise ValueError(msg)
     if kind.bipolar:
         return (values > 0).astype(np.uint64)
-    return (values & (2**kind.bits - 1)).astype(np.uint64)
+    masked: Codes = (values & (2**kind.bits - 1)).astype(np.uint64)
+    return masked
 
 
 def chunks(elements: Codes, bits: int) -> tuple[Codes, int]:
