@@ -9,9 +9,6 @@ each other. See `dse.ir.units.Tiling` for the rule on rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from functools import cache
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +18,9 @@ from dse.ir.design import Compression
 from dse.ir.units import Tiling, divisors
 from pruning._reorder import similar_rows
 from pruning._scheme import Mask, Structure
+from pruning._tiles import tiles
 
 NEEDS_BLOCK = True
-COLUMNS_ONLY = 0.25  # from this density up no rows are pruned (seeds: r/p and c/q in 1/4 .. 1)
 ROUNDS = 3  # of alternating column and row choice; the energy hardly grows after the second
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +33,7 @@ def legalise(
 ) -> tuple[float, tuple[int, int] | None]:
     """Return the possible sparsity whose share of kept weights is nearest in ratio, and the block.
 
-    The block shrinks to the largest divisors of (mh, mw) not above it. `tiles` lists the possible
+    The block shrinks to the largest divisors of (mh, mw) not above it. `_tiles.py` lists the possible
     tiles of a block; the sparsity returned is exactly 1 - r*c / (p*q).
 
     Raises:
@@ -49,34 +46,16 @@ def legalise(
         raise UsageError(msg)
     p, q = (int(divisors(n)[divisors(n) <= b].max()) for n, b in zip((mh, mw), block, strict=True))
     wanted = math.log((1 - sparsity) * p * q)
-    count = min(tiles(p, q), key=lambda kept: (abs(math.log(kept) - wanted), -kept))
+    possible = tiles(p, q, mw // q)
+    count = min(possible, key=lambda kept: (abs(math.log(kept) - wanted), -kept))
     return (0.0, None) if count == p * q else (1 - count / (p * q), (p, q))
-
-
-@cache
-def tiles(p: int, q: int) -> Mapping[int, tuple[int, int]]:
-    """Return the tiles (r, c) that a p x q block may keep, by their number of weights r*c.
-
-    One tile per number, so that sparsity and block tell the tile. c folds well: it has no prime factor
-    above 7 that q does not have, and is even above 8 where q is even. r = p as long as that leaves a quarter of the columns or more (with all
-    rows kept, SIMD may span block columns, and there is no row index); below, rows are pruned
-    too, with r/p and c/q as alike as the divisors of p allow.
-    """
-    found = {}
-    for c in range(1, q + 1):
-        if not _folds(c, q):
-            continue
-        for r in divisors(p).tolist():
-            if r == _rows(r * c, p, q):
-                found[r * c] = (r, c)
-    return MappingProxyType(found)
 
 
 def structure(mh: int, mw: int, compression: Compression) -> Structure:
     """Return the tiled matrix."""
     assert compression.block is not None
     p, q = compression.block
-    r, c = tiles(p, q)[round((1 - compression.sparsity) * p * q)]
+    r, c = tiles(p, q, mw // q)[round((1 - compression.sparsity) * p * q)]
     return Structure(mh, mw, Tiling(p, q, r, c), compression.weight_bits)
 
 
@@ -165,24 +144,3 @@ def _largest(values: Floats, count: int) -> Bools:
     marked = np.zeros(values.shape, dtype=np.bool_)
     np.put_along_axis(marked, best, True, axis=-1)
     return marked
-
-
-def _rows(kept: int, p: int, q: int) -> int:
-    """Return r of the tile with `kept` weights (c = kept / r need not be whole)."""
-    if kept >= max(p, COLUMNS_ONLY * p * q):
-        return p
-    possible = divisors(p)
-    possible = possible[(possible <= kept) & (kept <= possible * q)]
-    alike = np.abs(np.log(possible / p) - math.log(kept / (p * q)) / 2)
-    # from the back: of equals the larger r
-    return int(possible[::-1][alike[::-1].argmin()])
-
-
-def _folds(c: int, q: int) -> bool:
-    """Tell whether `c` columns have many divisors: see `tiles`."""
-    if q % 2 == 0 and c % 2 == 1 and c > 8:
-        return False
-    for prime in (2, 3, 5, 7):
-        while c % prime == 0:
-            c //= prime
-    return q % c == 0

@@ -12,6 +12,7 @@ from dse.ir.design import Compression
 from dse.ir.units import Tiling
 from pruning import bcr
 from pruning._pack import tile_indices
+from pruning._tiles import tiles
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,8 +43,23 @@ def compression(
 def test_tiles_of_usual_blocks(
     block: tuple[int, int], sparsity: float, tile: tuple[int, int]
 ) -> None:
-    _, tiling = compression(block[0] * 2, block[1] * 3, sparsity, block)
+    _, tiling = compression(block[0] * 2, block[1] * 8, sparsity, block)
     assert (tiling.kept_rows, tiling.kept_cols) == tile
+
+
+def test_rows_are_pruned_only_so_far_that_each_keeps_a_place() -> None:
+    for columns, rows in ((1, 16), (2, 8), (3, 8), (4, 4), (5, 4), (64, 4)):
+        _, tiling = compression(32, 64 * columns, 0.93, (16, 64))
+        assert tiling.kept_rows == rows
+    assert tiles(8, 8, 8)[1] == (1, 1)
+
+
+def test_no_output_is_dead() -> None:
+    for seed, sparsity in enumerate((0.8, 0.9, 0.95, 0.98)):
+        weights = np.random.default_rng(seed).normal(size=(64, 128)) ** 3
+        c, _ = compression(64, 128, sparsity, (16, 16))
+        for reorder in (False, True):
+            assert bcr.mask(weights, c, reorder=reorder).kept.any(axis=1).all()
 
 
 def test_the_block_shrinks_to_divisors() -> None:
@@ -54,17 +70,17 @@ def test_the_block_shrinks_to_divisors() -> None:
 @pytest.mark.parametrize("block", [(16, 64), (8, 16), (4, 4), (12, 36), (7, 9), (6, 25)])
 def test_the_nearest_tile_is_taken_and_told_by_the_sparsity(block: tuple[int, int]) -> None:
     p, q = block
-    tiles = bcr.tiles(p, q)
-    assert tiles[p * q] == (p, q)
-    assert tiles[1] == (1, 1)
-    for count, (r, c) in tiles.items():
+    possible = tiles(p, q, 2)
+    assert possible[p * q] == (p, q)
+    for count, (r, c) in possible.items():
+        assert 2 * r >= p  # in two block columns every row finds a place
         assert r * c == count
         assert p % r == 0
         assert 1 <= c <= q
         assert r == p or count < p * q / 4  # rows are pruned only below a quarter
     for wanted in np.linspace(0.005, 0.995, 199).tolist():
         sparsity, _ = bcr.legalise(p * 2, q * 2, wanted, block)
-        far = min(abs(math.log(n / ((1 - wanted) * p * q))) for n in tiles)
+        far = min(abs(math.log(n / ((1 - wanted) * p * q))) for n in possible)
         assert abs(math.log((1 - sparsity) / (1 - wanted))) == pytest.approx(far, abs=1e-9)
         if sparsity > 0:
             _, tiling = compression(p * 2, q * 2, sparsity, block)
