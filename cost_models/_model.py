@@ -44,6 +44,9 @@ class CostModel(Protocol):
     def source(self) -> str:
         """Which model, which coefficients."""
 
+    def __hash__(self) -> int:
+        """By identity will do: tables of prices are cached by model."""
+
     def predict(self, unit: Unit) -> UnitPrediction:
         """Price a unit whose fields may be arrays.
 

@@ -1,0 +1,241 @@
+"""The cheapest legal folding that meets a cycle target, solved exactly.
+
+Layers are joined by width converters and FIFOs, whose price depends on the widths of the words on both sides. So the
+cheapest folding of a chain is a shortest path: nodes are word widths between layers, edges are the options
+of a layer (the cheapest for its widths) and what joins two layers. The path is found by dynamic programming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cost_models._model import CostModel
+from dse.compression import effective
+from dse.config.values import Knobs
+from dse.ir.design import MEMORIES, Compression, DesignPoint, LayerDesign
+from dse.ir.hardware import RESOURCES, Board, Resources
+from dse.ir.network import Network
+from dse.search.options import Array, Floats, LayerOptions, joint_resources, layer_options
+from dse.search.pipeline import STREAM_DEPTH, element_types
+
+TIE = 1e-3  # weight of every resource beside its preference: nothing is free
+UNIT = 1e-12  # costs are whole multiples of it, so that sums and ties do not depend on rounding
+FORBIDDEN = np.int64(2**60)  # more than any cost, and two of them still add up
+
+
+def cost_weights(board: Resources, preference: float) -> Floats:
+    """Return the cost of one LUT, FF, DSP, BRAM18 and URAM.
+
+    Args:
+        board: what the board has; a resource that it lacks costs nothing (nothing can be built of it).
+        preference: 0 saves LUTs, 1 saves block RAM, UltraRAM and DSPs; shares of the board count.
+    """
+    taste = Resources(lut=1 - preference, ff=0, dsp=preference, bram18=preference, uram=preference)
+    return np.array(
+        [
+            (getattr(taste, r) + TIE) / getattr(board, r) if getattr(board, r) else 0.0
+            for r in RESOURCES
+        ]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """The foldings of one compressed network on one board.
+
+    Attributes:
+        names: the layers in order.
+        compressions: canonical, of every matrix layer.
+        options: the options of every layer.
+        joints: `(outs of the layer before, ins of the layer, 5)` resources between two layers.
+        exit: `(outs of the last layer, 5)` resources of what hands out one score per word.
+        classes: cycles that handing out the scores takes.
+        board: resources of the board.
+        pins: what the study restricts, by layer.
+    """
+
+    names: tuple[str, ...]
+    compressions: Mapping[str, Compression]
+    options: tuple[LayerOptions, ...]
+    joints: tuple[Floats, ...]
+    exit: Floats
+    classes: int
+    board: Resources
+    pins: Mapping[str, Knobs]
+
+    @staticmethod
+    def build(
+        network: Network,
+        compressions: Mapping[str, Compression],
+        board: Board,
+        model: CostModel,
+        pins: Mapping[str, Knobs],
+    ) -> Folder:
+        """Price all options of all layers.
+
+        Args:
+            network: the network of the study.
+            compressions: canonical, one per matrix layer.
+            board: the board.
+            model: prices the units; must be hashable (by identity will do).
+            pins: values that `pe`, `simd`, `memory` and `compute` of a layer are restricted to. Values that
+                are illegal for a layer are dropped.
+
+        Raises:
+            UsageError: no pinned value is legal for a layer.
+        """
+        built, structures = effective(network, compressions)
+        types = element_types(network, compressions)
+        memories = tuple(m for m in MEMORIES if m != "uram" or board.resources.uram)
+        options = tuple(
+            layer_options(
+                layer,
+                types[layer.name],
+                structures.get(layer.name),
+                compressions.get(layer.name),
+                memories,
+                _folding_knobs(pins.get(layer.name, Knobs())),
+                model,
+            )
+            for layer in built.layers
+        )
+        joints = tuple(
+            joint_resources(
+                tuple(before.outs.tolist()),
+                tuple(own.ins.tolist()),
+                types[layer.name].bits,
+                int(np.prod(layer.input_shape)),
+                STREAM_DEPTH,
+                model,
+            )
+            for layer, before, own in zip(built.layers[1:], options, options[1:], strict=False)
+        )
+        last = options[-1]
+        scores = joint_resources(
+            tuple(last.outs.tolist()), (1,), last.out_bits, network.classes, STREAM_DEPTH, model
+        )
+        names = tuple(layer.name for layer in network.layers)
+        return Folder(
+            names,
+            dict(compressions),
+            options,
+            joints,
+            scores[:, 0],
+            network.classes,
+            board.resources,
+            dict(pins),
+        )
+
+    def targets(self) -> tuple[int, int]:
+        """Return the cycles between frames of the fastest and of the slowest folding."""
+        fastest = max(int(o.cycles.min()) for o in self.options)
+        slowest = max(int(o.cycles.max()) for o in self.options)
+        return max(fastest, self.classes), max(slowest, self.classes)
+
+    def solve(self, target_cycles: float, preference: float) -> DesignPoint:
+        """Return the cheapest design of which every unit needs at most `target_cycles` per frame.
+
+        A layer that cannot meet the target is folded as fast as it can be.
+
+        Args:
+            target_cycles: cycles between frames.
+            preference: 0 saves LUTs, 1 saves block RAM, UltraRAM and DSPs.
+        """
+        allowed = [o.cycles <= max(target_cycles, o.cycles.min()) for o in self.options]
+        return self._cheapest(allowed, preference)
+
+    def free(self, choices: Mapping[str, tuple[float, float]], preference: float) -> DesignPoint:
+        """Return the cheapest design whose matrix units are folded as chosen.
+
+        Window units keep pace with the matrix unit of their layer, pooling units with the slowest matrix unit, as
+        far as they can.
+
+        Args:
+            choices: per matrix layer two numbers in [0, 1] that pick PE and SIMD among the legal values.
+            preference: as in `solve`.
+        """
+        folds = {name: self._pick(name, choice) for name, choice in choices.items()}
+        pace = {n: int(self._of(n).main_cycles[row]) for n, row in folds.items()}
+        allowed = []
+        for name, o in zip(self.names, self.options, strict=True):
+            usable = o.fold == folds[name] if name in folds else np.ones_like(o.fold, dtype=bool)
+            limit = max(pace.get(name, max(pace.values())), int(o.cycles[usable].min()))
+            allowed.append(usable & (o.cycles <= limit))
+        return self._cheapest(allowed, preference)
+
+    def picked(self, choices: Mapping[str, tuple[float, float]]) -> dict[str, Knobs]:
+        """Return pins that fold the matrix layers as chosen (see `free`)."""
+        pins = {}
+        for name, choice in choices.items():
+            row, o = self._pick(name, choice), self._of(name)
+            pins[name] = replace(
+                self.pins.get(name, Knobs()), pe=(int(o.pe[row]),), simd=(int(o.simd[row]),)
+            )
+        return pins
+
+    def _of(self, name: str) -> LayerOptions:
+        return self.options[self.names.index(name)]
+
+    def _pick(self, name: str, choice: tuple[float, float]) -> int:
+        """Return the row of the chosen PE and, among the SIMDs that go with it, SIMD."""
+        o = self._of(name)
+        pes = np.unique(o.pe)
+        rows = np.flatnonzero(o.pe == pes[min(int(choice[0] * len(pes)), len(pes) - 1)])
+        rows = rows[np.argsort(o.simd[rows])]
+        return int(rows[min(int(choice[1] * len(rows)), len(rows) - 1)])
+
+    def _cheapest(
+        self, allowed: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.bool_]]], preference: float
+    ) -> DesignPoint:
+        """Return the shortest path through the allowed entries."""
+        weights = cost_weights(self.board, preference)
+        entry_costs, styles = [], []
+        reached: list[Array] = []  # per layer: the cheapest way to each of its output widths
+        arrivals: list[
+            Array
+        ] = []  # per layer: the same to each of its input widths, joint included
+        for i, (o, usable) in enumerate(zip(self.options, allowed, strict=True)):
+            by_style = _cost(o.main, weights)
+            styles.append(by_style.argmin(axis=0))
+            cost = np.where(
+                usable, _cost(o.fixed, weights) + by_style.min(axis=0)[o.fold], FORBIDDEN
+            )
+            entry_costs.append(cost)
+            arrival = np.zeros(len(o.ins), dtype=np.int64)
+            if i:
+                arrival = (reached[-1][:, None] + _cost(self.joints[i - 1], weights)).min(axis=0)
+            out = np.full(len(o.outs), FORBIDDEN)
+            np.minimum.at(out, o.out_index, cost + arrival[o.in_index])
+            reached.append(np.minimum(out, FORBIDDEN))
+            arrivals.append(arrival)
+        width = int((reached[-1] + _cost(self.exit, weights)).argmin())
+        layers = []
+        for i in reversed(range(len(self.options))):
+            o = self.options[i]
+            through = np.where(
+                o.out_index == width, entry_costs[i] + arrivals[i][o.in_index], 2 * FORBIDDEN
+            )
+            entry = int(through.argmin())
+            folding = o.folding(entry, int(styles[i][o.fold[entry]]))
+            name = self.names[i]
+            layers.append((name, LayerDesign(self.compressions.get(name), folding)))
+            if i:
+                joint = _cost(self.joints[i - 1][:, o.in_index[entry]], weights)
+                width = int((reached[i - 1] + joint).argmin())
+        return DesignPoint(tuple(reversed(layers)))
+
+
+def _cost(resources: Floats, weights: Floats) -> Array:
+    """Return the cost of `(..., 5)` resources in whole `UNIT`s."""
+    total = np.zeros(resources.shape[:-1])
+    for i, weight in enumerate(weights):
+        total = total + weight * resources[..., i]
+    return np.rint(total / UNIT).astype(np.int64)
+
+
+def _folding_knobs(pins: Knobs) -> Knobs:
+    """Return only what restricts a folding, so that tables are shared between compressions."""
+    return Knobs(pe=pins.pe, simd=pins.simd, memory=pins.memory, compute=pins.compute)
