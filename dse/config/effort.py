@@ -170,11 +170,11 @@ def parallel_of(node: Node, complaints: Complaints) -> Parallel:
     return Parallel(ray, workers, timeout, retries or 0)
 
 
-def sampler_of(node: Node, objectives: int, complaints: Complaints) -> str | None:
-    """Read the sampler; `objectives` is how many there are."""
+def sampler_of(node: Node, objectives: int, complaints: Complaints) -> str:
+    """Read the sampler; `objectives` is how many there are. A wrong one is answered by the default."""
     found = scalar(node, "sampler", complaints)
     if found is None or found.text in SAMPLERS:
-        return None if found is None else found.text
+        return SAMPLERS[0] if found is None else found.text
     name = found.text
     message, hint = f"unknown sampler {describe(found)}", did_you_mean(name, SAMPLERS)
     if name in REFUSED_SAMPLERS:
@@ -185,7 +185,7 @@ def sampler_of(node: Node, objectives: int, complaints: Complaints) -> str | Non
     complaints.add(
         found.span, "bad-sampler", message, hint, [f"samplers here: {listed(SAMPLERS)}"], SAMPLERS
     )
-    return None
+    return SAMPLERS[0]
 
 
 def report_of(node: Node, complaints: Complaints) -> bool:

@@ -17,34 +17,26 @@ from dse.errors import UsageError
 LARGEST = 1 << 20  # bytes; a study file has a few thousand
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> StudyConfig:
+def load_config(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    base: Path | None = None,
+    check_files: bool = True,
+) -> StudyConfig:
     """Read and check a study file.
 
     Args:
         path: of the file, as messages shall name it.
         overrides: `KEY=VALUE` texts that replace values of the file.
+        base: where relative paths start, for a copy of the file; None: at the file.
+        check_files: whether the files it names must be there; False to look at a study of another machine.
 
     Raises:
         StudyFileError: the file is wrong; it carries all problems.
         UsageError: the file cannot be opened.
     """
-    return parse_config(_read(path), path, overrides)
-
-
-def parse_config(
-    text: str, path: Path, overrides: Sequence[str] = (), *, check_files: bool = True
-) -> StudyConfig:
-    """Check the text of a study file.
-
-    Args:
-        text: the YAML text.
-        path: where it was read: messages name it and relative paths start from it.
-        overrides: `KEY=VALUE` texts that replace values of the file.
-        check_files: whether the files it names must be there; False to look at a study of another machine.
-
-    Raises:
-        StudyFileError: the text is wrong; it carries all problems.
-    """
+    text = _read(path)
     complaints = Complaints()
     source = Source.of(str(path), text)
     root = parse(source, text, complaints)
@@ -53,9 +45,10 @@ def parse_config(
         complaints.add(start, "empty-file", "the study file is empty", "`dse init` writes one")
     for change in overrides:
         root = override(root, change, complaints) if root is not None else None
-    if root is None:
-        raise StudyFileError(complaints.sorted())
-    config = study_of(root, Origin(path, text, tuple(overrides)), check_files, complaints)
+    config = None
+    if root is not None:
+        origin = Origin(path, text, tuple(overrides), base or path.parent)
+        config = study_of(root, origin, check_files, complaints)
     if config is None or complaints:
         raise StudyFileError(complaints.sorted())
     return config

@@ -27,13 +27,13 @@ def existing(
     text = expanded(node, complaints)
     if text is None:
         return None
-    path = folder.absolute() / text
     try:
-        there = not check or path.exists()
-    except (OSError, ValueError):  # too long, or a null character
-        there = False
-    if there:
-        return path
+        path = (folder / text).resolve()
+        if not check or path.exists():
+            return path
+    except (OSError, ValueError):  # too long, or a null character: no file has such a name
+        complaints.add(node.span, "no-such-file", f"{name} {describe(node)} is no file name")
+        return None
     complaints.add(
         node.span,
         "no-such-file",

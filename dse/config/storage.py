@@ -10,50 +10,51 @@ from dse.config.read import not_supported, scalar
 from dse.config.source import SECRET
 from dse.config.tree import Node, Scalar
 
+FILE = "file"  # a journal in the study folder
 SCHEMES = ("sqlite", "postgresql", "mysql", "redis")
 SQLITE = "sqlite:///"
 
 
-def storage_of(node: Node, folder: Path, complaints: Complaints) -> str | None:
+def storage_of(node: Node, folder: Path, complaints: Complaints) -> str:
     """Read "file" or the URL of a database; the password comes from the environment.
 
     Args:
         node: the value of `storage`.
         folder: of the study file; the file of a sqlite URL is relative to it.
-        complaints: receives what is wrong.
+        complaints: receives what is wrong; the answer is then "file".
     """
     found = scalar(node, "storage", complaints, "file, or a URL such as sqlite:///trials.db")
-    if found is None or found.text == "file":
-        return None if found is None else "file"
+    if found is None or found.text == FILE:
+        return FILE
     if _holds_secret(found, complaints):
-        return None
+        return FILE
     url = expanded(found, complaints)
     if url is None:
-        return None
+        return FILE
     scheme, separator, _ = url.partition("://")
     driver = scheme.partition("+")[0]  # postgresql+psycopg2
     if separator and driver == "grpc":
         not_supported(found, "storage behind grpc://", "use file or a database", complaints)
-        return None
+        return FILE
     if not separator or driver not in SCHEMES:
-        known = ("file", *(f"{s}://" for s in SCHEMES))
+        known = (FILE, *(f"{s}://" for s in SCHEMES))
         complaints.add(
             found.part(0, len(scheme)),
             "bad-storage",
             f"storage cannot be {scheme!r}",
-            did_you_mean(driver, ("file", *SCHEMES)),
+            did_you_mean(driver, (FILE, *SCHEMES)),
             [f"storage takes: {listed(known)}"],
             known,
         )
-        return None
+        return FILE
     if driver != "sqlite":
         return url
     path = url.removeprefix(SQLITE)
     if path == url or not path or path == ":memory:":
         message = "a sqlite storage names its file"
         complaints.add(found.span, "bad-storage", message, "write sqlite:///trials.db")
-        return None
-    return SQLITE + str(folder.absolute() / path)
+        return FILE
+    return SQLITE + str((folder / path).resolve())
 
 
 def _holds_secret(node: Scalar, complaints: Complaints) -> bool:

@@ -76,11 +76,12 @@ KEYS = keys(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a configuration was read from."""
+    """What a configuration was read from; `folder` is where relative paths start."""
 
     path: Path
     text: str
     overrides: tuple[str, ...]
+    folder: Path
 
 
 def study_of(
@@ -90,7 +91,6 @@ def study_of(
     if _is_newer(root, complaints):
         return None
     found = entries(root, KEYS, complaints)
-    folder = origin.path.parent
 
     def at(key: str, read: Callable[[Node, Complaints], T], default: T) -> T:
         return read(found[key].value, complaints) if key in found else default
@@ -102,7 +102,7 @@ def study_of(
     model = at("model", model_of, None)
     data: DataConfig | None = None
     if "data" in found:
-        data = data_of(found["data"].value, folder, check_files, complaints)
+        data = data_of(found["data"].value, origin.folder, check_files, complaints)
     elif model is not None:
         data = data_of_model(model, found["model"].value, complaints)
     board = at("board", board_of, None)
@@ -113,12 +113,12 @@ def study_of(
     rules = () if board is None else default_constraints(board, reserve)
     constraints = at("constraints", lambda n, c: constraints_of(n, board, reserve, c), rules)
     seeds: tuple[str, ...] = at("seeds", seeds_of, ("baseline",))
-    sampler: str | None = at("sampler", lambda n, c: sampler_of(n, len(objectives), c), "auto")
+    sampler = at("sampler", lambda n, c: sampler_of(n, len(objectives), c), "auto")
     budget = at("budget", budget_of, Budget())
     stages = at("stages", stages_of, Stages())
     confidence = at("cost_model", confidence_of, CONFIDENCE)
     parallel = at("parallel", parallel_of, Parallel())
-    storage: str | None = at("storage", lambda n, c: storage_of(n, folder, c), "file")
+    storage = at("storage", lambda n, c: storage_of(n, origin.folder, c), "file")
     report = at("report", report_of, True)
     if (
         complaints
@@ -128,8 +128,6 @@ def study_of(
         or board is None
         or clock is None
         or space is None
-        or sampler is None
-        or storage is None
     ):
         return None
     return StudyConfig(
