@@ -12,13 +12,17 @@ from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights
-from dse.training.fitting import Recipe, fit, settle_statistics
+from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
 from dse.training.pruned import pruned
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.thresholds import accelerator
 from dse.training.torch_ops import images_tensor, one_thread, resolved
 
-RATE = 4e-3  # largest learning rate
+NORM_RATE = 1e-2  # largest learning rate of batch normalisations and of the scale of the scores
+# Largest learning rate of weights, relative to their root mean square: GENTLEST where compression left the accuracy
+# as it was, more with each point it took (measured on the digits: coarse networks need 30 times the rate of fine ones).
+GENTLEST = 0.01
+RATE_PER_LOSS = 0.3
 CALIBRATION_IMAGES = 256
 
 
@@ -70,7 +74,8 @@ def finetune(
     train = dataset.train.first(images)
     with one_thread():
         module = quantised(network, compressions, base, dataset, device)
-        fit(module, train, Recipe(epochs, RATE), seed, device)
+        lost = base.accuracy - accuracy(module, train.first(CALIBRATION_IMAGES), device)
+        fit(module, groups(module, lost), train, Recipe(epochs), seed, device)
         settle_statistics(module, train, device)
         integer = accelerator(module)
     validation = dataset.validation
@@ -91,3 +96,19 @@ def quantised(
     with torch.no_grad():
         module.calibrate(images_tensor(sample.images, device))
     return module
+
+
+def groups(module: QuantisedNetwork, lost: float) -> list[Group]:
+    """Return what of a quantised network is trained, and how fast.
+
+    Args:
+        module: the network.
+        lost: the accuracy that compression took, as a fraction.
+    """
+    rate = max(GENTLEST, RATE_PER_LOSS * lost)
+    result = []
+    for matrix in (module.matrix(name) for name in module.matrices):
+        size = float(matrix.weights.detach().square().mean().sqrt())
+        others = [p for p in matrix.parameters() if p is not matrix.weights]
+        result += [Group([matrix.weights], rate * size), Group(others, NORM_RATE)]
+    return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,22 +21,36 @@ class Recipe:
 
     Attributes:
         epochs: passes over the images.
-        rate: largest learning rate.
         batch: images a step.
         warm_up: fraction of the steps in which the rate rises.
     """
 
     epochs: int
-    rate: float
-    batch: int = 64
+    batch: int = 32
     warm_up: float = 0.25
 
 
-def fit(module: nn.Module, split: Split, recipe: Recipe, seed: int, device: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters that share a largest learning rate."""
+
+    parameters: Sequence[nn.Parameter]
+    rate: float
+
+
+def fit(
+    module: nn.Module,
+    groups: Sequence[Group],
+    split: Split,
+    recipe: Recipe,
+    seed: int,
+    device: str,
+) -> None:
     """Train `module` in place on cross-entropy.
 
     Args:
         module: maps images to class scores.
+        groups: the parameters to train.
         split: the training images.
         recipe: how to train.
         seed: of the order of the images.
@@ -49,7 +63,7 @@ def fit(module: nn.Module, split: Split, recipe: Recipe, seed: int, device: str)
     y = torch.from_numpy(split.labels).to(device)
     steps_per_epoch = max(1, len(x) // recipe.batch)  # what is left over waits for another epoch
     steps = recipe.epochs * steps_per_epoch
-    optimiser = torch.optim.Adam(module.parameters(), lr=recipe.rate)
+    optimiser = torch.optim.Adam([{"params": g.parameters, "lr": g.rate} for g in groups])
     schedule = _schedule(steps, recipe)
     order = torch.Generator().manual_seed(seed)
     module.train()
@@ -57,8 +71,9 @@ def fit(module: nn.Module, split: Split, recipe: Recipe, seed: int, device: str)
         shuffled = torch.randperm(len(x), generator=order).to(device)
         for i in range(steps_per_epoch):
             picked = shuffled[i * recipe.batch : (i + 1) * recipe.batch]
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.rate * schedule[epoch * steps_per_epoch + i]
+            share = schedule[epoch * steps_per_epoch + i]
+            for group, own in zip(groups, optimiser.param_groups, strict=True):
+                own["lr"] = group.rate * share
             loss = f.cross_entropy(module(x[picked]), y[picked])
             if not bool(torch.isfinite(loss)):
                 raise TrainingError(_diverged(module, epoch))

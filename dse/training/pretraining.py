@@ -13,11 +13,10 @@ from dse.data._dataset import Dataset
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights, BatchNorm, Floats, LayerWeights
-from dse.training.fitting import Recipe, accuracy, fit, settle_statistics
+from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
 from dse.training.torch_ops import EPSILON, one_thread, pooled, product, resolved
 
 RATE = 4e-3  # largest learning rate
-MOMENTUM = 0.1  # of the running mean and variance (the default of torch)
 
 
 class FloatLayer(nn.Module):
@@ -37,7 +36,7 @@ class FloatLayer(nn.Module):
             self.offset = nn.Parameter(torch.zeros(layer.mh))
             self.register_buffer("mean", torch.zeros(layer.mh))
             self.register_buffer("variance", torch.ones(layer.mh))
-            self.momentum = MOMENTUM
+            self.momentum = 1.0  # the last batch counts; `settle_statistics` averages at the end
 
     def forward(self, x: Tensor) -> Tensor:
         """Return activations, or class scores."""
@@ -105,7 +104,8 @@ def pretrain(
     device = resolved(device)
     with one_thread():
         module = FloatNetwork(network, seed).to(device)
-        fit(module, dataset.train, Recipe(epochs, RATE), seed, device)
+        groups = [Group(list(module.parameters()), RATE)]
+        fit(module, groups, dataset.train, Recipe(epochs), seed, device)
         settle_statistics(module, dataset.train, device)
         reached = accuracy(module, dataset.validation, device)
     layers = {name: cast(FloatLayer, m).trained() for name, m in module.matrices.items()}

@@ -15,7 +15,6 @@ from dse.training.pruned import PrunedLayer
 from dse.training.quantisers import Quantiser, activation_quantiser, weight_quantiser
 from dse.training.torch_ops import EPSILON, pooled, product
 
-MOMENTUM = 0.1  # of the running mean and variance (the default of torch)
 LOGIT_DEVIATION = 3.0  # of the class scores before training: neither flat nor saturated
 
 
@@ -51,7 +50,7 @@ class QuantisedLayer(nn.Module):
             self.offset = nn.Parameter(torch.from_numpy(pruned.norm.offset.copy()))
             self.register_buffer("mean", torch.zeros(self.layer.mh))
             self.register_buffer("variance", torch.ones(self.layer.mh))
-            self.momentum = MOMENTUM
+            self.momentum = 1.0  # the last batch counts; `settle_statistics` averages at the end
 
     def integer_weights(self) -> Tensor:
         """Return the `(mh, mw)` quantised weights, 0 where pruned."""
