@@ -63,7 +63,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away: nothing is wrong, and nobody is there to tell
         sys.exit(0)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last resort: no traceback for users
         with tempfile.NamedTemporaryFile(
             "w", prefix="dse-error-", suffix=".txt", delete=False
         ) as handle:

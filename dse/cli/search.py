@@ -65,14 +65,14 @@ def run(study_file: Path, dry_run: bool, **options: Any) -> None:
 @common
 def resume(study: str, **options: Any) -> None:
     """Continue a study by name (the same as `dse run` with its file)."""
-    from dse.config.load import load_config
+    from dse.search.study import stored_config
     from dse.store import Store
 
     folder = study_folder(options["root"], study)
     header = Store(folder, "file").header()
-    overrides = header["overrides"] + _overrides(options, _finished(folder))
-    config = load_config(folder / "study.yaml", overrides, base=Path(header["folder"]))
-    _search(config, overrides, options)
+    more = _overrides(options, _finished(folder))
+    config = stored_config(folder, header, more)
+    _search(config, [*header["overrides"], *more], options)
 
 
 @click.command()
@@ -113,7 +113,7 @@ def _finished(folder: Path) -> int:
 
 
 def _check(config: StudyConfig, *, as_json: bool) -> None:
-    from dse.search.check import outlook
+    from dse.search.outlook import outlook
 
     found = outlook(config)
     if as_json:
@@ -150,7 +150,7 @@ def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) 
         write(view, folder / "report.html")
     if result is None or stop.requested:
         done, budget = view.counts.finished, config.budget.trials
-        again = f"dse run {config.path}"
+        again = f"dse resume {config.study}"
         click.echo(f"Stopped at {done} of {budget} trials. Continue with: {again}", err=True)
         sys.exit(stop.exit_code)
     if options["as_json"]:

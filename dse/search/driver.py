@@ -86,9 +86,7 @@ class Driver:
         self._plan, self._store, self._workers = plan, store, workers
         self._progress, self._stop = progress, stop
         state = store.driver_state()
-        self._records = {
-            r.id: rescore(r, plan.constraints) for r in store.records(config.study)
-        }
+        self._records = {r.id: rescore(r, plan.constraints) for r in store.records(config.study)}
         self._by_digest = {r.design.digest: r for r in self._records.values()}
         self._accuracy = {
             r.design.compression_digest: r.metrics["accuracy"]

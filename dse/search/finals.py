@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dse.ir.accelerator import Accelerator
 from dse.compression import effective
+from dse.ir.accelerator import Accelerator
 from dse.ir.design import DesignPoint
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.search.driver import Progress, Stop

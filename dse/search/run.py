@@ -121,16 +121,14 @@ def base_weights(p: Plan, store: Store, progress: Progress) -> Mapping[str, npt.
     assert epochs is not None
     progress.event("pretraining", epochs=epochs, images=len(p.dataset.train))
     base = pretrain(p.network, p.dataset, epochs, p.config.seed)
-    accuracy = float(base.validation_accuracy)
+    accuracy = float(base.accuracy)
     store.save_arrays("base", base.arrays())
     store.write_header(store.header() | {"base_accuracy": accuracy})
     progress.event("pretrained", accuracy=accuracy)
     return base.arrays()
 
 
-def start_workers(
-    p: Plan, base: Mapping[str, npt.NDArray[np.generic]], *, inline: bool
-) -> Workers:
+def start_workers(p: Plan, base: Mapping[str, npt.NDArray[np.generic]], *, inline: bool) -> Workers:
     """Start what runs the trainings."""
     context = TrainingContext(p.network, p.dataset, base, p.config.seed)
     if inline:

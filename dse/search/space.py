@@ -206,9 +206,7 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
             shared[layer.name, knob] = name
     space = SearchSpace(network, config.board, model, (), layers, shared)
     free = [x.name for x in network.matrix_layers if layers[x.name].fold == "free"]
-    folding: list[Knob] = [
-        Range(f"{n}.{k}", 0.0, 1.0) for n in free for k in ("pe", "simd")
-    ]
+    folding: list[Knob] = [Range(f"{n}.{k}", 0.0, 1.0) for n in free for k in ("pe", "simd")]
     if len(free) < len(network.matrix_layers):
         folding.append(_cycles(space, tuple(searched.values())))
     folding.append(Choice(PREFERENCE, PREFERENCES))

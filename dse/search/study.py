@@ -16,8 +16,8 @@ from dse.config.values import Constraint, Stages, StudyConfig
 from dse.data._dataset import Dataset
 from dse.errors import StudyConflictError
 from dse.ir import plugins
-from dse.ir.hardware import HardwareEstimate
 from dse.ir.design import DesignPoint
+from dse.ir.hardware import HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.search.estimate import estimate
@@ -121,7 +121,9 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
         if store.exists:
             old = store.header()
             _check_same(p, store, old)
-            header |= {"created": old["created"], "base_accuracy": old["base_accuracy"]}
+            header |= {k: old[k] for k in ("created", "base_accuracy")}
+            if config.path.resolve().parent == folder.resolve():  # continued by name, from its copy
+                header["folder"] = old["folder"]
         store.create(config.text, header)
         store.open_trials(
             config.study,
@@ -135,7 +137,7 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
 
 
 def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
-    before = stored_config(store.folder, old)
+    before = stored_config(store.folder, old, check_files=False)
     changed = [
         f"{name}: {getattr(before, name)} -> {getattr(p.config, name)}"
         for name in FROZEN
@@ -154,11 +156,13 @@ def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
         raise StudyConflictError(msg)
 
 
-def stored_config(folder: Path, header: Mapping[str, Any]) -> StudyConfig:
-    """Read the study file that is kept in a study's folder."""
-    return load_config(
-        folder / "study.yaml", header["overrides"], base=Path(header["folder"])
-    )
+def stored_config(
+    folder: Path, header: Mapping[str, Any], more: Sequence[str] = (), *, check_files: bool = True
+) -> StudyConfig:
+    """Read the study file that is kept in a study's folder; relative paths start from the original's."""
+    overrides = [*header["overrides"], *more]
+    base = Path(header["folder"])
+    return load_config(folder / "study.yaml", overrides, base=base, check_files=check_files)
 
 
 def snapshot(folder: Path) -> StudySnapshot:
@@ -168,7 +172,7 @@ def snapshot(folder: Path) -> StudySnapshot:
         UsageError: there is no study in the folder.
     """
     header = Store(folder, "file").header()
-    config = stored_config(folder, header)
+    config = stored_config(folder, header, check_files=False)
     store = Store(folder, config.storage)
     shape = header["input"]
     network = build_network(config, shape["shape"], IntType(**shape["type"]), shape["classes"])

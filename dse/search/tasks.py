@@ -57,7 +57,7 @@ def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
 
     begun = time.perf_counter()
     data = context.dataset
-    accelerator = finetune(
+    trained = finetune(
         context.network,
         task.compressions,
         BaseWeights.from_arrays(context.base),
@@ -66,8 +66,9 @@ def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
         images=task.images,
         seed=context.seed,
     )
+    accelerator = trained.accelerator
     return TrainingResult(
-        validation_accuracy=accelerator.accuracy(data.validation.images, data.validation.labels),
+        validation_accuracy=trained.validation_accuracy,
         test_accuracy=accelerator.accuracy(data.test.images, data.test.labels)
         if task.final
         else None,

@@ -68,7 +68,7 @@ class InlineWorkers:
         key, task = self._queue.popleft()
         try:
             return [Outcome(key, train(self._context, task), None)]
-        except Exception as error:  # any failure of a training is a failed trial with its reason
+        except Exception as error:  # noqa: BLE001 - any failure is a failed trial with its reason
             return [Outcome(key, None, reason(error))]
 
     def cancel(self) -> None:

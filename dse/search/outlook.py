@@ -1,0 +1,156 @@
+"""What a study will cost, before it runs: `dse check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dse.config.problems import problem_at
+from dse.config.values import StudyConfig
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
+from dse.search.optimiser import pick_sampler
+from dse.search.score import metrics_of, violations
+from dse.search.space import CYCLES, PREFERENCE, Range, Values, at
+from dse.search.study import Plan, plan
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A checked study, and its extremes as the cost model sees them."""
+
+    plan: Plan
+    sampler: str
+    extremes: tuple[tuple[str, HardwareEstimate], ...]  # (what, predicted)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        c, p = self.plan.config, self.plan
+        return {
+            "study": c.study,
+            "model": {"name": p.network.name, "weights": p.network.weights},
+            "board": c.board.name,
+            "clock_mhz": c.clock_mhz,
+            "knobs": [k.name for k in p.space.knobs],
+            "designs": p.space.size(),
+            "sampler": self.sampler,
+            "trials": c.budget.trials,
+            "constraints": [x.text for x in p.constraints],
+            "images": {
+                "train": len(p.dataset.train),
+                "validation": len(p.dataset.validation),
+                "test": len(p.dataset.test),
+            },
+            "predicted": {what: metrics_of(h, c.board) for what, h in self.extremes},
+        }
+
+    def text(self) -> str:
+        """Return the plan for a terminal."""
+        c, p = self.plan.config, self.plan
+        r = c.board.resources
+        splits = p.dataset.train, p.dataset.validation, p.dataset.test
+        images = " / ".join(f"{len(s):,}" for s in splits)
+        layers = len(p.network.matrix_layers)
+        lines = [
+            f"{c.path.name} is valid.",
+            "",
+            f"  model    {p.network.name}, {layers} matrix layers, {p.network.weights:,} weights",
+            f"  data     {p.dataset.name}: {images} images (train / validation / test)",
+            (
+                f"  board    {c.board.name} ({c.board.part}): {r.lut:,.0f} LUT,"
+                f" {r.bram18:,.0f} BRAM18, {r.uram:,.0f} URAM, {r.dsp:,.0f} DSP"
+            ),
+            f"  clock    {c.clock_mhz:g} MHz",
+            f"  space    {len(p.space.knobs)} knobs, {p.space.size():.1e} combinations",
+            (
+                f"  search   {len(c.objectives)} objectives, {len(p.constraints)} constraints,"
+                f" {c.budget.trials} trials, sampler {self.sampler}"
+            ),
+            (
+                f"  training {p.stages.pretrain_epochs} epochs once, {p.stages.finetune_epochs} per"
+                f" candidate, {p.stages.final_epochs} for the survivors"
+            ),
+            "",
+            f"  {'predicted':<22}{'LUT':>14}{'BRAM18':>12}{'DSP':>12}{'latency':>14}",
+        ]
+        for what, h in self.extremes:
+            e = h.total.expected
+            lines.append(
+                f"  {what:<22}{_share(e.lut, r.lut):>14}{_share(e.bram18, r.bram18):>12}"
+                f"{_share(e.dsp, r.dsp):>12}{h.latency_us:>11,.1f} us"
+            )
+        if c.clock_mhz > c.board.max_clock_mhz:
+            lines += ["", f"  warning: {_too_fast(c.clock_mhz, c.board)}"]
+        lines += ["", f"  nothing was run. Start with: dse run {c.path}"]
+        return "\n".join(lines)
+
+
+def outlook(config: StudyConfig) -> Outlook:
+    """Build everything a study needs, run nothing.
+
+    Raises:
+        UsageError: the file does not fit model or data, or no design in the space can meet a constraint.
+    """
+    p = plan(config)
+    space = p.space
+    least = {k.name: at(k, 0.0) for k in space.knobs}
+    for knob in space.knobs:  # the cheapest: fewest bits, most pruning, slowest fold
+        if knob.name.endswith(".sparsity") or knob.name == CYCLES:
+            least[knob.name] = at(knob, 1.0)
+    most = space.baseline()
+    designs = {
+        "smallest design": _cheapest(p, least),
+        "baseline, slowest": space.decode(_at_end(p, most, 1.0)),
+        "baseline, fastest": space.decode(_at_end(p, most, 0.0)),
+    }
+    extremes = tuple((what, p.hardware(d)) for what, d in designs.items())
+    _require_fit(p, extremes[0][1])
+    sampler = pick_sampler(
+        config.sampler, len(space.knobs), config.budget.trials, len(config.objectives)
+    )
+    return Outlook(p, sampler, extremes)
+
+
+def _at_end(p: Plan, values: Values, u: float) -> dict[str, Any]:
+    ends = {k.name: at(k, u) for k in p.space.knobs if isinstance(k, Range)}
+    return dict(values) | ends
+
+
+def _cheapest(p: Plan, values: Values) -> DesignPoint:
+    """Return the design with the smallest use of its scarcest resource over all memory preferences."""
+    preferences = next((k.values for k in p.space.knobs if k.name == PREFERENCE), (0.5,))  # type: ignore[union-attr]
+    designs = [p.space.decode(dict(values) | {PREFERENCE: v}) for v in preferences]
+    return min(designs, key=lambda d: metrics_of(p.hardware(d), p.config.board)["utilisation"])
+
+
+def _require_fit(p: Plan, smallest: HardwareEstimate) -> None:
+    """Raise where even the smallest design breaks a resource limit."""
+    metrics = metrics_of(smallest, p.config.board)
+    excess = violations(p.constraints, metrics, smallest)
+    for i, c in enumerate(p.constraints):
+        if c.metric not in RESOURCES or excess.get(c.text, 0.0) <= 0:
+            continue
+        need = getattr(smallest.total.high, c.metric)
+        parts = sorted(smallest.layers, key=lambda x: -getattr(x.resources.expected, c.metric))
+        share = getattr(parts[0].resources.expected, c.metric) / (metrics[c.metric] or 1)
+        raise problem_at(
+            p.config,
+            f"constraints[{i}]" if i < len(p.config.constraints) else "board",
+            "nothing-fits",
+            f"no design in this space meets {c.text!r}",
+            hint=f"the smallest design needs up to {need:,.0f}, the limit is {c.limit:,.0f}",
+            notes=(
+                (
+                    f"most of it: {parts[0].name} ({share:.0%}). Try fewer weight_bits, more sparsity,"
+                    " another memory, or a larger board"
+                ),
+            ),
+        )
+
+
+def _share(count: float, whole: float) -> str:
+    return f"{count:,.0f} {count / whole:.0%}" if whole else f"{count:,.0f}"
+
+
+def _too_fast(clock_mhz: float, board: Board) -> str:
+    return f"{clock_mhz:g} MHz is above the {board.max_clock_mhz:g} MHz that {board.name} usually closes"
