@@ -1,4 +1,4 @@
-"""Which rows to put into one block row, so that a shared set of columns keeps most of the weights."""
+"""Which rows to put into one block row, so that shared columns keep most of the weights."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Ints = npt.NDArray[np.int64]
 def similar_rows(energy: Floats, tiling: Tiling) -> Ints:
     """Return an order of the rows that gathers similar ones in each block row of p rows.
 
-    Balanced clustering: every block row keeps the columns with the most energy, every row moves to a
-    block row that keeps much of its energy, in turns. Starts from block rows grown around the
+    Balanced clustering: every block row keeps the columns with the most energy, every row moves to
+    a block row that keeps much of its energy, in turns. Starts from block rows grown around the
     strongest rows; deterministic.
 
     Args:
@@ -25,7 +25,8 @@ def similar_rows(energy: Floats, tiling: Tiling) -> Ints:
         tiling: the blocks and the number of kept columns.
 
     Returns:
-        `(mh,)` permutation: row i of the new order is row `order[i]` of the old; rows of one block row are ascending.
+        `(mh,)` permutation: row i of the new order is row `order[i]` of the old; the rows of one
+        block row are ascending.
     """
     size = tiling.block_rows
     groups = _grown(energy, tiling)

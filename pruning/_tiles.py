@@ -10,6 +10,7 @@ from types import MappingProxyType
 from dse.ir.units import divisors
 
 COLUMNS_ONLY = 0.25  # from this density up no rows are pruned; see `tiles`
+SHARING = 4  # rows that share a column index; with fewer the index outweighs 2-bit weights
 
 
 @cache
@@ -18,11 +19,13 @@ def tiles(p: int, q: int, block_columns: int) -> Mapping[int, tuple[int, int]]:
 
     One tile per number, so that sparsity and block tell the tile.
 
-    * c folds well: it has no prime factor above 7 that q does not have, and is even above 8 where q is.
+    * c folds well: it has no prime factor above 7 that q does not have, and is even above 8 where
+      q is.
     * r = p as long as that leaves a quarter of the columns or more: with all rows kept, SIMD may
       span block columns, and there is no row index.
-    * Below, rows are pruned too, r/p and c/q as alike as the divisors of p allow. That keeps more of
-      the weights' energy, and after retraining more accuracy: `benchmarks/pruning.py` shows both.
+    * Below, tall blocks lose rows too, r/p and c/q as alike as the divisors of p allow: after
+      retraining that is more accurate than columns alone (`benchmarks/sparse_accuracy.py`). Four or
+      more rows go on sharing a column index, unless no column would be left.
     * But r >= p / block_columns: a row needs a place in some block column, else its output is dead.
 
     Args:
@@ -45,8 +48,9 @@ def _rows(kept: int, p: int, q: int, rows: list[int]) -> int:
     if kept >= max(p, COLUMNS_ONLY * p * q):
         return p
     alike = math.log(kept / (p * q)) / 2  # r/p = c/q = the root of the density
-    possible = (r for r in reversed(rows) if r <= kept <= r * q)
-    return min(possible, key=lambda r: abs(math.log(r / p) - alike))
+    possible = [r for r in reversed(rows) if r <= kept <= r * q]
+    sharing = [r for r in possible if r >= SHARING]
+    return min(sharing or possible, key=lambda r: abs(math.log(r / p) - alike))
 
 
 def _folds(c: int, q: int) -> bool:

@@ -1,9 +1,9 @@
 """Balanced block column-row pruning: every block keeps a dense tile of the same size.
 
 Reconstructed from the abstract of FINN-pruning (Xie et al., DAC Young Fellow poster) and of GRIM
-(arXiv 2108.11033): the `(mh, mw)` matrix is cut into p x q blocks, rows and columns are pruned in each
-block by themselves, and every block keeps r rows and c columns, so that parallel lanes never wait for
-each other. See `dse.ir.units.Tiling` for the rule on rows.
+(arXiv 2108.11033): the `(mh, mw)` matrix is cut into p x q blocks, rows and columns are pruned in
+each block by themselves, and every block keeps r rows and c columns, so that parallel lanes never
+wait for each other. See `dse.ir.units.Tiling` for the rule on rows.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def legalise(
 ) -> tuple[float, tuple[int, int] | None]:
     """Return the possible sparsity whose share of kept weights is nearest in ratio, and the block.
 
-    The block shrinks to the largest divisors of (mh, mw) not above it. `_tiles.py` lists the possible
-    tiles of a block; the sparsity returned is exactly 1 - r*c / (p*q).
+    The block shrinks to the largest divisors of (mh, mw) not above it. `_tiles.py` lists the
+    possible tiles of a block; the sparsity returned is exactly 1 - r*c / (p*q).
 
     Raises:
         UsageError: there is no block.

@@ -35,7 +35,9 @@ def compression(
         ((16, 64), 0.75, (16, 16)),  # columns only, down to a quarter
         ((16, 64), 0.9, (4, 24)),  # below, rows too
         ((8, 16), 0.5, (8, 8)),
-        ((8, 16), 0.9, (2, 6)),
+        ((8, 16), 0.9, (4, 3)),
+        ((4, 16), 0.9375, (4, 1)),  # four rows or more share their columns
+        ((4, 16), 0.98, (1, 1)),  # where a column is left to share
         ((16, 1), 0.5, (8, 1)),  # no columns to prune
         ((1, 16), 0.9, (1, 2)),  # no rows to prune
     ],
