@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from dse.emit.hls import hls_project
@@ -20,7 +18,6 @@ from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
-from dse.ir.units import MatrixUnit, Tiling
 
 MIXED = Network(
     "mixed",
