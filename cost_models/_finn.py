@@ -139,16 +139,8 @@ def lut_memory(width: Numbers, depth: Numbers) -> Floats:
     return np.asarray(width) * np.ceil(np.asarray(depth) / 64)
 
 
-def converter_lut(source: Numbers, target: Numbers, bits: Numbers) -> Floats:
-    """LUTs of a stream width converter: per conversion a counter and the wider register.
-
-    Widths that do not divide each other are converted twice, through their least common multiple.
-    """
-    a, b = np.asarray(source), np.asarray(target)
-    wide = np.lcm(a, b)
-
-    def conversion(narrow: Numbers) -> Floats:
-        ratio = wide / narrow
-        return np.where(ratio > 1, np.ceil(np.log2(ratio)) + wide * np.asarray(bits), 0.0)
-
-    return conversion(a) + conversion(b)
+def converter_lut(narrow: Numbers, wide: Numbers, bits: Numbers) -> Floats:
+    """LUTs of a stream width converter whose widths divide: a counter and the wider register."""
+    ratio = np.asarray(wide) / np.asarray(narrow)
+    lut: Floats = np.where(ratio > 1, np.ceil(np.log2(ratio)) + np.asarray(wide) * bits, 0.0)
+    return lut

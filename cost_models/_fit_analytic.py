@@ -76,7 +76,7 @@ UNMEASURED: Mapping[str, Mapping[str, Any]] = {
         "uram": BLOCKS,
     },
     "converter": {  # FINN's RTL converters took a tenth of the LUTs that its estimate says
-        "lut": {"factors": {"register": 1.0}, "band": (0.1, 2.0), "stated": True},
+        "lut": {"factors": {"register": 1.0, "shift": 1.0}, "band": (0.1, 2.0), "stated": True},
         "ff": {"factors": {"register": 1.0}, "band": (0.5, 2.0), "stated": True},
         "dsp": BLOCKS,
         "bram18": BLOCKS,

@@ -176,9 +176,26 @@ def pool(unit: PoolUnit) -> Terms:
 
 
 def converter(unit: WidthConverter) -> Terms:
-    """Terms of a width converter; all zero where the widths agree and nothing is built."""
-    lut = _finn.converter_lut(unit.in_width, unit.out_width, unit.bits)
-    return Terms({"register": lut}, {"register": lut}, ZERO, ZERO, ZERO)
+    """Terms of a width converter; all zero where the widths agree and nothing is built.
+
+    Widths that do not divide each other: FINN converts twice, through their least common multiple. The unit
+    here keeps in + out elements in one register and shifts them by multiples of the common divisor.
+    """
+    a, b, bits = np.asarray(unit.in_width), np.asarray(unit.out_width), np.asarray(unit.bits)
+    narrow, wide, common = np.minimum(a, b), np.maximum(a, b), np.gcd(a, b)
+    divides = common == narrow
+    held = (a + b) * bits * 1.0
+    plain = _finn.converter_lut(narrow, wide, bits)
+    return Terms(
+        lut={
+            "register": np.where(divides, plain, held),
+            "shift": np.where(divides, 0.0, held * np.ceil(np.log2(wide / common)) / 2),
+        },
+        ff={"register": np.where(divides, plain, held)},
+        dsp=ZERO,
+        bram18=ZERO,
+        uram=ZERO,
+    )
 
 
 def fifo(unit: Fifo) -> Terms:
