@@ -163,22 +163,25 @@ function drawExplorer() {
     layout.shapes.push(...shapes);
     layout.annotations.push(...notes);
   }
-  layout.annotations.push(...labels(x, y, logX, logY));
+  layout.annotations.push(...labels(x, y, logX, logY, layout.yaxis.range));
   Plotly.react("plot", traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] })
     .then((plot) => Plotly.relayout(plot, chrome(["xaxis", "yaxis"])));
   describe(groups, rows);
 }
 
 /** Names beside the picked designs; designs picked twice carry both names. */
-function labels(x, y, logX, logY) {
+function labels(x, y, logX, logY, top) {
   const names = new Map();
   for (const [name, id] of Object.entries(DATA.picks)) names.set(id, [...(names.get(id) || []), name.toLowerCase()]);
-  return [...names].flatMap(([id, list], n) => {
+  const roomy = innerWidth > 700;
+  return [...names].slice(0, roomy ? 4 : 1).flatMap(([id, list], n) => {
     const i = TRIALS.id.indexOf(id);
     const [px, py] = [at(x, i), at(y, i)];
     if (typeof px !== "number" || typeof py !== "number" || (logX && px <= 0) || (logY && py <= 0)) return [];
-    return [{ x: logX ? Math.log10(px) : px, y: logY ? Math.log10(py) : py, text: list.join(", "), showarrow: true, arrowhead: 0,
-      arrowwidth: 1, arrowcolor: colour("--soft"), ax: n % 2 ? 46 : -46, ay: -28 - 10 * (n % 3), font: { size: 11, color: colour("--ink") },
+    const place = logY ? Math.log10(py) : py;
+    const high = place > top[1] - 0.15 * (top[1] - top[0]);
+    return [{ x: logX ? Math.log10(px) : px, y: place, text: roomy ? list.join(", ") : list[0], showarrow: true, arrowhead: 0, arrowwidth: 1,
+      arrowcolor: colour("--soft"), ax: n % 2 ? 46 : -46, ay: (28 + 10 * (n % 3)) * (high ? 1 : -1), font: { size: 11, color: colour("--ink") },
       bgcolor: colour("--paper"), borderpad: 2, opacity: 0.92 }];
   });
 }
@@ -188,35 +191,30 @@ function describe(groups, rows) {
   const parts = [`${groups.front.length} designs on the front, ${groups.rest.length} other feasible ones`];
   if (groups.bad.length) parts.push(`${groups.bad.length} infeasible`);
   if (missing) parts.push(`${missing} trials lack one of these numbers (rejected before training, or failed)`);
-  $("plot-note").textContent = `${parts.join("; ")}. The front is that of all objectives (${DATA.objectives.map((k) => byKey(k).label.toLowerCase()).join(", ")}), so in two of them some of its designs look dominated. Filled: on the front. Hollow: not. Diamond: trained at full budget. Shaded: forbidden by a constraint (resources at the upper end of their interval, drawn on the selected design). Click a point for its card.`;
+  $("plot-note").textContent = `${parts.join("; ")}.`;
 }
 
-const numericDefault = (key, fallback) => (byKey(key) ? key : fallback);
 const first = DATA.objectives[0], second = DATA.objectives[1] || "lut", third = DATA.objectives[2] || "throughput_fps";
-if (OPTIONS.length && TRIALS.id.length) {
-  fillSelect($("axis-x"), numericDefault(second, OPTIONS[0].key));
-  fillSelect($("axis-y"), numericDefault(first, OPTIONS[0].key));
-  fillSelect($("axis-c"), numericDefault(third, OPTIONS[0].key));
-  for (const a of ["x", "y"]) {
-    const suggest = () => { const o = byKey($(`axis-${a}`).value); $(`log-${a}`).checked = o.log; };
-    suggest();
-    $(`axis-${a}`).addEventListener("change", suggest);
-  }
-  document.querySelectorAll("#explorer .controls select, #explorer .controls input").forEach((c) => c.addEventListener("change", drawExplorer));
-  drawExplorer();
-  $("plot").on("plotly_click", (event) => openDesign(event.points[0].customdata));
-  selected.push((id) => { current = id; drawExplorer(); });
-  themed.push(drawExplorer);
-} else {
-  document.querySelector("#explorer .needs-js").hidden = true;
+fillSelect($("axis-x"), second);
+fillSelect($("axis-y"), first);
+fillSelect($("axis-c"), third);
+for (const a of ["x", "y"]) {
+  const suggest = () => { const o = byKey($(`axis-${a}`).value); $(`log-${a}`).checked = o.log; };
+  suggest();
+  $(`axis-${a}`).addEventListener("change", suggest);
 }
+document.querySelectorAll("#explorer .controls select, #explorer .controls input").forEach((c) => c.addEventListener("change", drawExplorer));
+drawExplorer();
+$("plot").on("plotly_click", (event) => openDesign(event.points[0].customdata));
+selected.push((id) => { current = id; drawExplorer(); });
+themed.push(drawExplorer);
+addEventListener("beforeprint", () => Plotly.relayout("plot", { width: 680 }));
+addEventListener("afterprint", () => Plotly.relayout("plot", { width: null, autosize: true }));
 
 const progress = $("progress-plot");
-if (progress) {
-  const figure = DATA.figures.progress;
-  const axes = Object.keys(figure.layout).filter((k) => k.includes("axis"));
-  Plotly.newPlot(progress, figure.data, figure.layout, { displaylogo: false, responsive: true, displayModeBar: false });
-  const retheme = () => Plotly.relayout(progress, chrome(axes));
-  retheme();
-  themed.push(retheme);
-}
+const figure = DATA.figures.progress;
+const axes = Object.keys(figure.layout).filter((k) => k.includes("axis"));
+Plotly.newPlot(progress, figure.data, figure.layout, { displaylogo: false, responsive: true, displayModeBar: false });
+const retheme = () => Plotly.relayout(progress, chrome(axes));
+retheme();
+themed.push(retheme);

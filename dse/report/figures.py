@@ -21,13 +21,14 @@ def progress_figure(progress: Progress) -> dict[str, Any]:
     Colours of text and grid are left to the page, which knows light from dark.
     """
     panels = (
-        ("Hypervolume", [round(v, 5) for v in progress.hypervolume], BLUE, "%{y:.3f}"),
-        ("Front size", list(progress.front_size), GREEN, "%{y} designs"),
+        ("Hypervolume", [round(v, 5) for v in progress.hypervolume], BLUE, "%{y:.3f}", [0, 1.02]),
+        ("Front size", list(progress.front_size), GREEN, "%{y} designs", None),
         (
             "Feasible (%)",
             [round(100 * v, 1) for v in progress.feasible_share],
             ORANGE,
             "%{y:.0f} % of the last " + str(progress.window),
+            [0, 102],
         ),
     )
     height = (1 - GAP * (len(panels) - 1)) / len(panels)
@@ -40,7 +41,7 @@ def progress_figure(progress: Progress) -> dict[str, Any]:
         "margin": {"l": 56, "r": 12, "t": 8, "b": 44},
         "xaxis": {"title": {"text": "Trial"}, "anchor": f"y{len(panels)}", "zeroline": False},
     }
-    for i, (name, values, colour, hover) in enumerate(panels):
+    for i, (name, values, colour, hover, span) in enumerate(panels):
         suffix = str(i + 1) if i else ""
         figure.add_trace(
             go.Scatter(
@@ -57,6 +58,7 @@ def progress_figure(progress: Progress) -> dict[str, Any]:
         layout[f"yaxis{suffix}"] = {
             "title": {"text": name},
             "domain": [max(0.0, top - height), top],
+            "range": span,
             "rangemode": "tozero",
             "zeroline": False,
             "nticks": 4,

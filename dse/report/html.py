@@ -15,7 +15,7 @@ from dse.report.values import ReportView
 from dse.store import write_atomic
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("report.js", "explorer.js", "trials.js")
+SCRIPTS = ("report.js", "explorer.js", "trials.js")  # the last two need trials
 PLOTLY = "vendor/plotly-cartesian.min.js"  # 4.1.1, MIT; licence in vendor/LICENSE.plotly
 
 
@@ -38,7 +38,7 @@ def render(view: ReportView) -> str:
         style=_text("report.css"),
         plotly=_text(PLOTLY),
         licence=_text("vendor/LICENSE.plotly"),
-        scripts=[_text(name) for name in SCRIPTS],
+        scripts=[_text(name) for name in (SCRIPTS if view.trials else SCRIPTS[:1])],
     )
 
 

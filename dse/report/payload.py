@@ -16,9 +16,9 @@ from dse.report.values import ReportView
 
 def payload(view: ReportView) -> dict[str, Any]:
     """Return plain JSON values: axes to choose from, one column per quantity, the figures."""
-    keys = [k for k in LABELS if any(t.metrics.get(k) for t in view.trials)]
-    knobs = list(dict.fromkeys(name for t in view.trials for name in t.knobs))
     objectives = [METRICS[o.metric].key for o in view.objectives]
+    keys = [k for k in LABELS if k in objectives or any(t.metrics.get(k) for t in view.trials)]
+    knobs = list(dict.fromkeys(name for t in view.trials for name in t.knobs))
     trials = view.trials
     return {
         "study": view.study,

@@ -179,3 +179,18 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeDesign(); });
 $("drawer-close").addEventListener("click", closeDesign);
+
+// --- print -----------------------------------------------------------------------------------
+
+let screenTheme = null; // paper is white
+addEventListener("beforeprint", () => {
+  screenTheme = document.documentElement.dataset.theme || "";
+  document.documentElement.dataset.theme = "light";
+  showTheme();
+});
+addEventListener("afterprint", () => {
+  if (screenTheme) document.documentElement.dataset.theme = screenTheme;
+  else delete document.documentElement.dataset.theme;
+  showTheme();
+});
+showTheme();

@@ -134,7 +134,7 @@ def _layer_row(x: LayerView) -> list[str]:
         f"{x.sparsity:.2f}" if x.weight_bits else "-",
         block(x.block),
         str(x.pe),
-        str(x.simd),
+        str(x.simd) if x.weight_bits else "-",
         f"{x.cycles:,}",
         percent(x.pace) + ("*" if x.bottleneck else " "),
         *(count(v) for v in (r.lut, r.ff, r.bram18, r.dsp)),

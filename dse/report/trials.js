@@ -8,7 +8,7 @@ const COLUMNS = [
   ...DATA.axes.map((a) => ({ key: a.key, label: a.label + (unitOf(a) ? ` (${unitOf(a)})` : ""), values: DATA.metrics[a.key], scale: a.scale })),
   { key: "origin", label: "Origin", values: DATA.trials.origin },
   { key: "note", label: "Reason", values: DATA.trials.note },
-];
+].map((c) => ({ ...c, numeric: c.values.some((v) => typeof v === "number") }));
 const COMPARE = /^\s*([a-z0-9_]+)\s*(<=|>=|<|>|=)\s*([\d.]+)\s*(%?)\s*$/i;
 const PAGE = 300; // rows drawn at once; more on request
 let order = DATA.trials.id.map((_, i) => i), limit = PAGE;
@@ -16,10 +16,10 @@ let order = DATA.trials.id.map((_, i) => i), limit = PAGE;
 /** A test of a row: "lut<9000", "accuracy >= 95 %", or words that must all be there. */
 function matcher(text) {
   const found = COMPARE.exec(text);
-  const column = found && COLUMNS.find((c) => c.values.some((v) => typeof v === "number")
+  const column = found && COLUMNS.find((c) => c.numeric
     && (c.key.toLowerCase() === found[1].toLowerCase() || c.key.split("_")[0] === found[1].toLowerCase()));
   if (column) {
-    // "%" or the unit of the column: accuracies are shown in percent
+    // in the unit of the column: accuracies are shown in percent
     const bound = Number(found[3]) / (column.scale || 1);
     const test = { "<": (v) => v < bound, "<=": (v) => v <= bound, ">": (v) => v > bound, ">=": (v) => v >= bound, "=": (v) => v === bound }[found[2]];
     return (i) => column.values[i] != null && test(column.values[i]);
@@ -41,6 +41,7 @@ function fillTrials() {
     const value = c.values[i];
     if (k === 0) return el("td", { class: "n" }, el("a", { class: "open", href: `#design-${value}` }, String(value)));
     if (typeof value === "number") return el("td", { class: "n" }, short(value * (c.scale || 1)));
+    if (c.numeric) return el("td", { class: "n" }, "-");
     return el("td", value ? { title: value } : {}, value == null || value === "" ? "-" : String(value).split("\n").pop());
   })));
   if (rows.length > limit) {
@@ -81,7 +82,7 @@ function csv(rows) {
 
 $("all-trials").append(
   el("caption", { class: "sr" }, "All trials"),
-  el("thead", {}, el("tr", {}, ...COLUMNS.map((c) => el("th", c.values.some((v) => typeof v === "number") ? { class: "n", scope: "col" } : { scope: "col" }, c.label)))),
+  el("thead", {}, el("tr", {}, ...COLUMNS.map((c) => el("th", c.numeric ? { class: "n", scope: "col" } : { scope: "col" }, c.label)))),
   el("tbody", {}));
 sortable($("all-trials"), (column, descending) => {
   const values = COLUMNS[column].values;
@@ -95,5 +96,4 @@ $("filter").addEventListener("input", fillTrials);
 $("save-csv").addEventListener("click", () => save(`${DATA.study}.csv`, "text/csv", csv(exported())));
 $("save-json").addEventListener("click", () => save(`${DATA.study}.json`, "application/json", JSON.stringify(exported(), null, 1)));
 fillTrials();
-showTheme();
 if (location.hash.startsWith("#design-")) openDesign(Number(location.hash.slice("#design-".length)));

@@ -6,6 +6,8 @@ from dse.ir.metrics import METRICS
 from dse.report.format import PICKS, accuracy, count, factor, metric, percent
 from dse.report.values import DesignView, Progress, ReportView, Slack
 
+EARLY = 20  # trials before which a verdict on the search means nothing
+
 
 def verdict(progress: Progress) -> str:
     """Tell whether the search still improves."""
@@ -14,6 +16,8 @@ def verdict(progress: Progress) -> str:
         return "No trial has finished yet."
     if not progress.hypervolume[-1]:
         return f"No feasible design in {done} trials yet."
+    if done < EARLY:
+        return f"Too early to tell after {done} {'trial' if done == 1 else 'trials'}."
     if progress.flat_for >= progress.window:
         return f"Flat for the last {progress.flat_for} trials: more trials are unlikely to help."
     gain = f"+{100 * progress.gain:.1f} % in the last {progress.window} trials"
@@ -91,9 +95,12 @@ def against_baseline(view: ReportView) -> str:
         )
     if view.base_accuracy is not None and "accuracy" in best.metrics:
         points = round(100 * (best.metrics["accuracy"] - view.base_accuracy), 1) + 0.0
+        versus = (
+            f"{abs(points):.1f} points {'less' if points > 0 else 'more'}" if points else "as much"
+        )
         sentences.append(
-            f"The float network reaches {accuracy(view.base_accuracy)} on the same validation split"
-            f" ({points:+.1f} points for this design)."
+            f"The float network reaches {accuracy(view.base_accuracy)} on the same validation split,"
+            f" {versus} {'than' if points else 'as'} this design."
         )
     return " ".join(sentences)
 
@@ -125,13 +132,13 @@ def limits(design: DesignView) -> list[str]:
 
 
 def room(slack: Slack) -> str:
-    """Tell how much of a limit is left, or by how much it is missed."""
+    """Tell how much of a limit is left, or by how much it is missed, as a share of the limit."""
     if slack.metric == "accuracy":
         points = 100 * (slack.value - slack.limit)
         return f"{abs(points):.1f} points {'to spare' if points >= 0 else 'short'}"
     if slack.violation > 0:
-        return f"missed by {percent(slack.violation)} of the limit"
-    return f"{percent(-slack.violation)} of the limit to spare"
+        return f"missed by {percent(slack.violation)}"
+    return f"{percent(-slack.violation)} to spare"
 
 
 def value_of(slack: Slack) -> str:
