@@ -2,8 +2,8 @@
 
 Hardware row x of a tiled matrix lies in block row x // p, there in residue class k = x % r, as
 number t = x % p // r of its class. PE lane (i, l) of n x L computes, in row step a, class
-k = a * L + l of block row g * n + i, and sums it in its accumulator t * r/L + a. SIMD lane (j, s) of
-m x S takes, in column step b, kept column b * S + s of block column h * m + j. Step
+k = a * L + l of block row g * n + i, and sums it in its accumulator t * r/L + a. SIMD lane (j, s)
+of m x S takes, in column step b, kept column b * S + s of block column h * m + j. Step
 ((g * H + h) * r/L + a) * c/S + b is one word of weights. After the last h the n * p sums of a group
 leave in row order, n * L per word: row x of a block is in lane x % L, accumulator x // L.
 `tests/pruning/test_tiled_unit.py` runs this.

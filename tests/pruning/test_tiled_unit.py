@@ -1,8 +1,8 @@
 """What a tiled matrix unit does, step by step: the reference of the hardware kernels.
 
 `emulate` reads nothing but `PackedWeights`, one input word after the other, and keeps p/L
-accumulators per PE lane; any difference between it and a plain product of the masked matrix is a bug
-in the packing.
+accumulators per PE lane; any difference between it and a plain product of the masked matrix is a
+bug in the packing.
 """
 
 from dataclasses import dataclass
