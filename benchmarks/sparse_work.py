@@ -45,9 +45,7 @@ def layer() -> None:
     window = SlidingWindowUnit("conv", 12, 12, 128, 3, 1, 0, 4, 2)
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(mh, mw))
-    print(
-        f"\nlayer of {mh} x {mw} weights, 100 vectors, at most {pe * simd} lanes; window unit 4 wide"
-    )
+    print(f"\nlayer of {mh} x {mw} weights, 100 vectors, {pe * simd} lanes at most; window 4 wide")
     print("scheme         block sparsity    tile    fold  cycles  matrix layer  index at W=1, 2, 4")
     base = None
     cases = [(dense, 0.0, None), (unstructured, 0.75, None), (filter, 0.75, None)]
