@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dse.config.source import Span, masked
 
+NOTE_WIDTH = 95  # characters of a note line
 SHORT_LIST = 10  # longer lists are cut where a near name was found
 
 
@@ -40,8 +42,10 @@ class Problem:
             f"{span.source.label}:{span.line}:{span.column}: error[{self.slug}]: {self.message}",
             f"{span.line:>{width}} | {line}",
             f"{margin} | {carets} {self.hint}".rstrip(),
-            *(f"{margin} = {note}" for note in self.notes),
         ]
+        for note in self.notes:
+            lines = textwrap.wrap(note, NOTE_WIDTH, break_long_words=False, break_on_hyphens=False)
+            text += [f"{margin} {' ' if i else '='} {part}" for i, part in enumerate(lines)]
         return masked("\n".join(text))
 
     def to_json(self) -> dict[str, Any]:

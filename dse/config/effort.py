@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from dse.config.complaints import Complaints, did_you_mean, listed
 from dse.config.quantities import fraction, seconds
@@ -18,7 +19,7 @@ from dse.config.read import (
     scalar,
     whole,
 )
-from dse.config.tree import Map, Node, Scalar, describe
+from dse.config.tree import Map, Node, Scalar, describe, quoted
 from dse.config.values import SAMPLERS, Budget, Parallel, Stages
 
 TIME = Kind(
@@ -27,7 +28,7 @@ TIME = Kind(
     convert=seconds,
     low=1e-3,
     high=3.2e9,  # a century
-    bounds="from 1 ms on",
+    bounds="1 ms or more",
     examples="'15 min', '2 h' or '3 d'",
 )
 SHARE = Kind(
@@ -39,6 +40,7 @@ SHARE = Kind(
     bounds="from 0 to 100 %",
     examples="'10 %'",
 )
+CONFIDENT = replace(SHARE, examples="'90 %'")
 CONFIDENCE = 0.9  # of the intervals that cost models give
 
 BUDGET = keys("budget", ("trials", "time", "patience", "failures"))
@@ -107,7 +109,7 @@ def stages_of(node: Node, complaints: Complaints) -> Stages:
             complaints.add(
                 key.span,
                 "unknown-key",
-                f"unknown stage {name!r}",
+                f"unknown stage {quoted(name)}",
                 did_you_mean(name, order),
                 [f"stages, in this order: {listed(order)}"],
                 order,
@@ -136,7 +138,7 @@ def confidence_of(node: Node, complaints: Complaints) -> float:
     """Read the cost model section; only the confidence of the intervals can be said, and only 90 %."""
     found = entries(node, COST_MODEL, complaints)
     if "confidence" in found:
-        value = quantity(found["confidence"].value, "confidence", SHARE, complaints)
+        value = quantity(found["confidence"].value, "confidence", CONFIDENT, complaints)
         if value is not None and value != CONFIDENCE:
             not_supported(
                 found["confidence"].value,

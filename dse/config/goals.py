@@ -19,7 +19,7 @@ from dse.config.quantities import (
     seconds,
 )
 from dse.config.read import items, not_supported, scalar
-from dse.config.tree import Map, Node, Scalar, describe
+from dse.config.tree import Map, Node, Scalar, describe, quoted
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.metrics import ALIASES, METRICS, Direction
@@ -39,11 +39,11 @@ DIRECTIONS: dict[str, Direction] = {
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """How a limit of a metric is written; `units` are two examples."""
+    """How a limit of a metric is written; `units` are examples."""
 
     needs: str  # "a unit of time"
     convert: Convert
-    units: tuple[str, str]
+    units: tuple[str, ...]
     kind: str  # "a time (2 ms or 2 us)"
 
 
@@ -52,14 +52,12 @@ def _microseconds(value: Amount) -> float | None:
     return None if found is None else float(f"{found * 1e6:.12g}")
 
 
-PERCENT = Units("a unit", fraction, ("%", "%"), "a percentage (90 %)")
+PERCENT = Units("a unit", fraction, ("%",), "a percentage (90 %)")
 UNITS = {
     "accuracy": PERCENT,
     "utilisation": PERCENT,
     "latency": Units("a unit of time", _microseconds, ("ms", "us"), "a time (2 ms or 2 us)"),
-    "throughput": Units(
-        "a unit", frames_per_second, ("fps", "k fps"), "a rate (1000 fps or 1 k fps)"
-    ),
+    "throughput": Units("a unit", frames_per_second, ("fps",), "a rate (1000 fps or 1 k fps)"),
     "model_size": Units("a unit of size", kibibytes, ("KiB", "MiB"), "a size (64 KiB or 1 MiB)"),
 }
 
@@ -161,7 +159,7 @@ def _constraint(
         return None
     value = amount(node, match.start(3))
     if value is None:
-        message = f"{match[3]!r} is not a number with a unit"
+        message = f"{quoted(match[3])} is not a number with a unit"
         complaints.add(
             node.part(match.start(3), len(match[3])),
             "bad-constraint",
@@ -190,14 +188,14 @@ def _metric(node: Scalar, name: str, complaints: Complaints, offset: int = 0) ->
     if metric in LATER:
         not_supported(node, f"metric {name!r}", NO_MODEL, complaints)
     elif name.endswith(" per slr"):
-        not_supported(node, f"{name!r}", "limit the whole board", complaints)
+        not_supported(node, quoted(name), "limit the whole board", complaints)
     else:
         known = tuple(METRICS)
         close = near(name, known, 1)
         complaints.add(
             node.part(offset, len(name)),
             "unknown-metric",
-            f"unknown metric {name!r}",
+            f"unknown metric {quoted(name)}",
             f"did you mean {close[0]!r}?" if close else "",
             [f"metrics: {listed(known)}"],
             known,
@@ -215,13 +213,13 @@ def _limit(
     limit = units.convert(value)
     number = f"{value.number:g}"
     if limit is None and not value.unit:
-        written = [f"'{number} {u}'" for u in dict.fromkeys(units.units)]
+        written = [f"'{number} {u}'" for u in units.units]
         if units is PERCENT and 0 <= value.number <= 1:
             written = [f"'{100 * value.number:g} %'"]
         message = f"{metric} needs {units.needs}"
         complaints.add(value.number_span, "needs-unit", message, f"write {' or '.join(written)}")
     elif limit is None:
-        message = f"{value.unit!r} is not a unit of {metric}"
+        message = f"{quoted(value.unit)} is not a unit of {metric}"
         complaints.add(value.unit_span, "bad-unit", message, f"{metric} is {units.kind}")
     elif not (0 <= limit <= 1 if units is PERCENT else 0 < limit < math.inf):
         bounds = "from 0 to 100 %" if units is PERCENT else "above 0"
@@ -240,7 +238,7 @@ def _resource_limit(
         complaints.add(
             value.unit_span,
             "bad-unit",
-            f"{value.unit!r} is not a unit of {metric}",
+            f"{quoted(value.unit)} is not a unit of {metric}",
             f"{metric} is a count (40000 or 40 k) or a share of the board (70 %)",
         )
         return None, None

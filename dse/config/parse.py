@@ -10,7 +10,7 @@ from dse.config.complaints import Complaints
 from dse.config.scalars import resolve
 from dse.config.source import Source, Span
 from dse.config.syntax import explain, spot, unquoted_star
-from dse.config.tree import Entry, Items, Map, Node, Scalar, Step, join
+from dse.config.tree import Entry, Items, Map, Node, Scalar, Step, join, quoted
 
 DEEPEST = 20  # levels; a study file needs five
 
@@ -25,10 +25,12 @@ def parse(source: Source, text: str, complaints: Complaints, offset: int = 0) ->
         offset: columns before the text on its first line.
 
     Returns:
-        The tree; None where the text is empty or cannot be parsed (complaints then says why).
+        The tree; None where the text is empty or cannot be understood (complaints then says why).
     """
     try:
-        return _Builder(text, source, offset, complaints).document()
+        builder = _Builder(text, source, offset, complaints)
+        root = builder.document()
+        return None if builder.is_foreign else root
     except yaml.reader.ReaderError as error:
         before = text[: error.position].splitlines(keepends=True) or [""]
         column = len(before[-1]) + 1 + (offset if len(before) == 1 else 0)
@@ -60,19 +62,19 @@ class _Builder:
         self._offset = offset
         self._complaints = complaints
         self._anchors: set[str] = set()
+        self.is_foreign = False  # whether it holds YAML that a study file does not use
 
     def document(self) -> Node | None:
         root: Node | None = None
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    self._complaints.add(
+                    self._refuse(
                         self._span(event).part(0, 3),
-                        "yaml",
                         "a second YAML document starts here",
                         "a study file is one document; leave '---' out",
                     )
-                    return root
+                    return None
                 root = self._node(next(self._events), ())
         return root
 
@@ -102,16 +104,14 @@ class _Builder:
             step = key.text if isinstance(key, Scalar) else "?"
             value = self._node(next(self._events), (*path, step))
             if not isinstance(key, Scalar):
-                self._complaints.add(key.span, "yaml", "a key must be plain text")
+                self._refuse(key.span, "a key must be plain text", "")
             elif key.text == "<<":
-                self._complaints.add(
-                    key.span, "not-supported", "merge keys (<<) are not read", "write the keys out"
-                )
+                self._refuse(key.span, "merge keys (<<) are not read", "write the keys out")
             elif key.text in found:
                 self._complaints.add(
                     key.span,
                     "duplicate-key",
-                    f"key {key.text!r} appears twice in {join(path) or 'the study file'}",
+                    f"key {quoted(key.text)} appears twice in {join(path) or 'the study file'}",
                     f"first set on line {found[key.text].key.span.line}",
                 )
             else:
@@ -121,26 +121,23 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> Scalar:
         span = self._span(event)
         if event.anchor in self._anchors:
-            self._complaints.add(
-                span, "not-supported", "YAML aliases are not read", "write the value out"
-            )
+            self._refuse(span, "YAML aliases are not read", "write the value out")
         else:
             unquoted_star(self._complaints, span, self._source)
+            self.is_foreign = True
         return Scalar(span, f"*{event.anchor}", f"*{event.anchor}")
 
     def _refuse_extras(self, event: yaml.NodeEvent) -> None:
-        extras = {"anchors": event.anchor, "tags": getattr(event, "tag", None)}
-        for name, extra in extras.items():
-            if extra is not None:
-                sign = "&" if name == "anchors" else "!"
-                self._complaints.add(
-                    self._span(event).part(0, 1),
-                    "not-supported",
-                    f"YAML {name} are not read",
-                    f"quote a value that starts with {sign}",
-                )
+        span = self._span(event).part(0, 1)
         if event.anchor is not None:
             self._anchors.add(event.anchor)
+            self._refuse(span, "YAML anchors are not read", "quote a value that starts with &")
+        if getattr(event, "tag", None) is not None:
+            self._refuse(span, "YAML tags are not read", "quote a value that starts with !")
+
+    def _refuse(self, span: Span, message: str, hint: str) -> None:
+        self._complaints.add(span, "yaml", message, hint)
+        self.is_foreign = True
 
     def _span(self, first: yaml.Event, last: yaml.Event | None = None) -> Span:
         start, end = first.start_mark, (last or first).end_mark

@@ -51,6 +51,6 @@ def expanded(node: Scalar, complaints: Complaints) -> str | None:
             node.part(m.start(), len(m[0])),
             "undefined-variable",
             f"the environment variable {m[1]!r} is not set",
-            f"export {m[1] or 'NAME'}=... before running dse",
+            f"export {m[1] if m[1].isidentifier() else 'NAME'}=... before running dse",
         )
     return None if missing else VARIABLE.sub(lambda m: os.environ[m[1]], node.text)

@@ -67,8 +67,8 @@ def megahertz(value: Amount) -> float | None:
     """A frequency, or the period of one, in MHz."""
     hertz = HERTZ.get(value.unit.lower())
     period = seconds(value)
-    if hertz is None and period:
-        return 1e-6 / period
+    if hertz is None and period is not None:
+        return 1e-6 / period if period else math.inf
     return _scaled(value.number, None if hertz is None else hertz / 1e6)
 
 

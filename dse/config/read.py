@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dse.config.complaints import Complaints, did_you_mean, listed, near
 from dse.config.quantities import Convert, amount
-from dse.config.tree import Entry, Items, Map, Node, Scalar, describe
+from dse.config.tree import Entry, Items, Map, Node, Scalar, describe, quoted
 
 STUDY_FILE = "the study file"
 ANY = 2**31 - 1  # the end of a range that has no end of its own
@@ -62,14 +62,13 @@ def entries(node: Node, expected: Keys, complaints: Complaints) -> dict[str, Ent
         elif key in expected.later:
             not_supported(entry.key, f"{key!r} in {where}", expected.later[key], complaints)
         else:
-            free = [t for t in takes if node.get(t) is None]
-            close = near(key, free, 1)
+            close = near(key, takes, 1)
             meant.update(close)
             short = [f"{where} takes: {listed(takes, short=bool(close))}"]
             complaints.add(
                 entry.key.span,
                 "unknown-key",
-                f"unknown key {key!r} in {where}",
+                f"unknown key {quoted(key)} in {where}",
                 f"did you mean {close[0]!r}?" if close else "",
                 # the study file has too many keys to repeat them for a typing slip
                 () if close and where == STUDY_FILE else short,
@@ -126,7 +125,7 @@ def whole(
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(value, int | float) and number and low <= value <= high and value == int(value):
         return int(value)
-    span = f"from {low}" if high == ANY else f"from {low} to {high}"
+    span = f"from {low} on" if high == ANY else f"from {low} to {high}"
     complaints.add(
         found.span,
         "out-of-range" if number else "bad-value",
@@ -204,12 +203,12 @@ def quantity(node: Node, name: str, kind: Kind, complaints: Complaints) -> float
         return None
     value = kind.convert(parts)
     if value is None and not parts.unit:
-        complaints.add(found.span, "needs-unit", f"{name} {found.text!r} has no unit", hint)
+        complaints.add(found.span, "needs-unit", f"{name} {quoted(found.text)} has no unit", hint)
     elif value is None:
-        message = f"{parts.unit!r} is not {kind.unit}"
+        message = f"{quoted(parts.unit)} is not {kind.unit}"
         complaints.add(parts.unit_span, "bad-unit", message, hint)
     elif not kind.low <= value <= kind.high:
-        message = f"{name} must be {kind.bounds}, not {found.text}"
+        message = f"{name} must be {kind.bounds}, not {describe(found)}"
         complaints.add(found.span, "out-of-range", message)
         return None
     return value

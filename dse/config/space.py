@@ -79,6 +79,7 @@ def space_of(entry: Entry, board: Board | None, complaints: Complaints) -> Space
             complaints.add(pattern.span, "missing-key", "this entry of space.layers sets no knob")
         levels.append(special)
         layers.append(("" if pattern is None else pattern.text, _knobs(special, board, complaints)))
+        _check_widening(special, [general, *levels[1:-1]], complaints)
     space = Space(_knobs(general, board, complaints), tuple(layers))
     if len(complaints) == before and not any(
         _is_searched(knob, level[knob].value, getattr(knobs, knob))
@@ -103,6 +104,21 @@ def _is_searched(name: str, node: Node, values: Any) -> bool:
 
 def _is_divisors(node: Node) -> bool:
     return isinstance(node, Scalar) and node.text == "divisors"
+
+
+def _check_widening(
+    special: dict[str, Entry], above: list[dict[str, Entry]], complaints: Complaints
+) -> None:
+    """Refuse `divisors` where a level above lists values: `Knobs` cannot say "all of them again"."""
+    for name in ("pe", "simd"):
+        limited = any(name in level and not _is_divisors(level[name].value) for level in above)
+        if limited and name in special and _is_divisors(special[name].value):
+            complaints.add(
+                special[name].value.span,
+                "not-supported",
+                f"{name}: divisors is not supported below a level that lists {name}",
+                f"list {name} only for the layers that need it",
+            )
 
 
 def _knobs(found: dict[str, Entry], board: Board | None, complaints: Complaints) -> Knobs:

@@ -8,7 +8,7 @@ from dse.config.complaints import Complaints, did_you_mean, listed
 from dse.config.paths import VARIABLE, expanded
 from dse.config.read import not_supported, scalar
 from dse.config.source import SECRET
-from dse.config.tree import Node, Scalar
+from dse.config.tree import Node, Scalar, quoted
 
 FILE = "file"  # a journal in the study folder
 SCHEMES = ("sqlite", "postgresql", "mysql", "redis")
@@ -41,7 +41,7 @@ def storage_of(node: Node, folder: Path, complaints: Complaints) -> str:
         complaints.add(
             found.part(0, len(scheme)),
             "bad-storage",
-            f"storage cannot be {scheme!r}",
+            f"storage cannot be {quoted(scheme + separator)}",
             did_you_mean(driver, (FILE, *SCHEMES)),
             [f"storage takes: {listed(known)}"],
             known,

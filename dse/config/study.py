@@ -24,6 +24,7 @@ from dse.config.effort import (
 from dse.config.goals import constraints_of, default_constraints, objectives_of
 from dse.config.model import model_of
 from dse.config.read import STUDY_FILE, entries, keys, scalar, whole
+from dse.config.source import masked
 from dse.config.space import space_of
 from dse.config.storage import storage_of
 from dse.config.target import board_of, clock_of, reserve_of
@@ -182,7 +183,7 @@ def _name(node: Node, complaints: Complaints) -> str | None:
     found = scalar(node, "study", complaints, "a name such as digits-pynq")
     if found is None or NAME.fullmatch(found.text):
         return None if found is None else found.text
-    better = re.sub(r"[^a-z0-9]+", "-", found.text.lower()).strip("-")[:63]
+    better = re.sub(r"[^a-z0-9]+", "-", masked(found.text).lower()).strip("-")[:63]
     complaints.add(
         found.span,
         "bad-name",

@@ -55,6 +55,8 @@ def explain(
     elif opening is not None and error.context_mark is not None:
         what = "the quote" if opening == "quote" else f"the {opening!r}"
         add(error.context_mark, f"{what} opened here is not closed")
+    elif "<stream end>" in problem:
+        add(mark, "the file ends inside a value: a bracket is not closed")
     elif error.context == "while scanning a block scalar" and error.context_mark is not None:
         add(error.context_mark, "a value that starts with > or | must be quoted")
     elif "mapping values are not allowed" in problem:

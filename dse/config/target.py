@@ -8,7 +8,7 @@ from typing import cast
 from dse.config.complaints import Complaints, did_you_mean
 from dse.config.quantities import count, megahertz
 from dse.config.read import Kind, entries, keys, one_of, quantity, scalar
-from dse.config.tree import Entry, Map, Node
+from dse.config.tree import Entry, Map, Node, describe, quoted
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.metrics import ALIASES
 from hw_templates._boards import (
@@ -35,7 +35,7 @@ COUNT = Kind(
     convert=count,
     low=0.0,
     high=1e9,
-    bounds="a count from 0 on",
+    bounds="0 or more",
     examples="40000 or 40 k",
 )
 NAMES = (*RESOURCES, *ALIASES)
@@ -64,7 +64,7 @@ def board_of(node: Node, complaints: Complaints) -> Board | None:
     complaints.add(
         found.span,
         "unknown-board",
-        f"unknown board {found.text!r}",
+        f"unknown board {describe(found)}",
         did_you_mean(found.text, known),
         ["`dse boards` lists them; `board: {part: xc7z020clg400-1, ...}` adds one"],
         known,
@@ -88,7 +88,7 @@ def _described(node: Map, complaints: Complaints) -> Board | None:
         complaints.add(
             part.span,
             "missing-key",
-            f"board needs 'family': the part {part.text!r} does not tell it",
+            f"board needs 'family': the part {quoted(part.text)} does not tell it",
             f"write family: {' or family: '.join(FAMILIES)}",
         )
     name = scalar(found["name"].value, "name", complaints) if "name" in found else part
@@ -123,7 +123,7 @@ def reserve_of(node: Node, board: Board | None, complaints: Complaints) -> Resou
             complaints.add(
                 entry.value.span,
                 "out-of-range",
-                f"reserve must leave some {key} of the {have:,} of {board.name}, not take {value:,.0f}",
+                f"reserve must stay below the {have:,} {key} of {board.name}, not be {value:,.0f}",
             )
     return reserved
 

@@ -122,8 +122,15 @@ def describe(node: Node) -> str:
         return "a list"
     if node.value is None:
         return "nothing"
+    return quoted(node.text) if isinstance(node.value, str) else _clipped(node.text)
+
+
+def quoted(text: str) -> str:
+    """Return the text in quotes, as messages repeat it: masked, cut, on one line."""
+    return repr(_clipped(text))
+
+
+def _clipped(text: str) -> str:
     # masked before it is cut: half a URL no longer looks like one
-    text = masked(node.text)
-    if len(text) > LONGEST_QUOTE:
-        text = text[:LONGEST_QUOTE] + "..."
-    return repr(text) if isinstance(node.value, str) else text
+    text = masked(text)
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "..."
