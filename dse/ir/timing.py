@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, WidthConverter
+
+Array: TypeAlias = npt.NDArray[np.int64]
+
+SAMPLES = 256  # words of a stream whose times are followed
 
 
 def interval_cycles(units: Sequence[Unit]) -> int:
@@ -18,129 +26,168 @@ def interval_cycles(units: Sequence[Unit]) -> int:
 def latency_cycles(units: Sequence[Unit]) -> int:
     """Return the cycles from the first input word to the last output word of one frame.
 
-    Every unit is a loop of one iteration a cycle that waits where an input word is missing. The recursion carries
-    along the chain when the first and the last word of a stream can be read; words between them come at
-    an even pace. Each unit states which input words its first and its last output word wait for, and how many
-    cycles of its own work follow (`Needs`); the latest of these decides:
+    Every unit is a loop of one iteration a cycle that waits where an input word is missing. Word j is read in
+    iteration r(j), not before its time A(j), the cycle from which it can be read; so iteration i runs in cycle
 
-    * a window unit needs its first kernel rows, and for each later output row the row below;
-    * a matrix unit needs one vector, passes over the columns once before its first output word, and once more
-      for each further group of rows;
-    * a pooling unit needs a window; a converter a word of the wider side.
+        T(i) = i + max(0, max over words j with r(j) <= i of A(j) - r(j)),
 
-    So the last output comes neither earlier than the first plus the remaining work, nor earlier than the last input
-    plus what is still to be done with it. A word written in one cycle can be read in the next. The input is always
-    ready; units are idle before the frame; pipeline registers within a unit are not counted.
+    and the word written there can be read from T(i) + 1 on. The recursion carries A along the chain, from the input,
+    which is always ready (A = 0), to the last word of the last unit. A window unit is two such loops, joined row by
+    row: it needs its first kernel rows before it writes, and the rows below at the pace of the unit before.
+    A matrix unit needs a whole vector for its first output word, a pooling unit a window, a converter a word of
+    the wider side.
+
+    Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted: the pipeline
+    registers of a unit, and waiting for room, which delays a frame only where the units behind are slower anyway.
+    Units are idle before the frame and read whenever they have room.
     """
-    first, last = 0.0, 0.0
+    stream = None
     for unit in units:
         if isinstance(unit, Fifo):
             continue
-        needs = _needs(unit)
-        step = (last - first) / max(needs.words - 1, 1)
-        first, last = (
-            max(first + step * word + work for word, work in output)
-            for output in (needs.first, needs.last)
-        )
-    return math.ceil(last)
+        if stream is None:
+            stream = Stream(np.zeros(1, dtype=np.int64), np.zeros(1))
+        stream = _through(unit, stream)
+    assert stream is not None
+    return math.ceil(float(stream.times[-1]))
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What the first and the last output word of a unit wait for.
+class Stream:
+    """When the words of a stream can be read.
 
     Attributes:
-        words: input words per frame.
-        first: (index of an input word, cycles from there until the first output word can be read).
-        last: the same for the last output word.
+        words: ascending indices of the followed words, the last one included.
+        times: their cycles.
     """
 
-    words: int
-    first: Sequence[tuple[int, int]]
-    last: Sequence[tuple[int, int]]
+    words: Array
+    times: npt.NDArray[np.float64]
+
+    def at(self, words: Array) -> npt.NDArray[np.float64]:
+        """Return the times of words."""
+        return np.interp(words, self.words, self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop of one iteration a cycle, as functions of word indices.
+
+    Attributes:
+        inputs: words that it reads.
+        outputs: words that it writes.
+        read: word -> iteration that reads it.
+        write: word -> iteration that writes it.
+        needs: written word -> last word that was read by then.
+    """
+
+    inputs: int
+    outputs: int
+    read: Callable[[Array], Array]
+    write: Callable[[Array], Array]
+    needs: Callable[[Array], Array]
+
+    def run(self, source: Stream) -> Stream:
+        """Return the stream that the loop writes when it reads `source` (see `latency_cycles`)."""
+        read, written = _followed(self.inputs), _followed(self.outputs)
+        last = self.needs(written)
+        delay = np.maximum.accumulate(np.maximum(source.at(read) - self.read(read), 0.0))
+        before = delay[np.searchsorted(read, last, side="right") - 1]
+        delay = np.maximum(before, source.at(last) - self.read(last))
+        return Stream(written, np.add(self.write(written), delay + 1.0, dtype=np.float64))
+
+
+def _followed(words: int) -> Array:
+    step = max(1.0, (words - 1) / (SAMPLES - 1))
+    return np.unique(np.append(np.arange(0, words - 1, step), words - 1).round().astype(np.int64))
 
 
 @singledispatch
-def _needs(unit: Unit) -> Needs:
+def _through(unit: Unit, source: Stream) -> Stream:
+    """Return the stream that a unit makes of its input."""
     msg = f"no timing for {type(unit).__name__}"
     raise TypeError(msg)
 
 
-@_needs.register
-def _(unit: MatrixUnit) -> Needs:
-    """A vector is `words` words, read `pace` cycles apart in the first of `passes` passes."""
-    words = int(unit.mw // unit.in_width)
-    vectors = int(unit.vectors)
+@_through.register
+def _(unit: MatrixUnit, source: Stream) -> Stream:
+    words, vectors = int(unit.mw // unit.in_width), int(unit.vectors)
     t = unit.tiling
     if t is None:
-        passes, pace, row_words, hop = int(unit.mh // unit.pe), 1, 1, 0
+        passes, pace = int(unit.mh // unit.pe), 1
     else:
         rows, n, cols, _ = (int(v) for v in t.lanes(unit.pe, unit.simd))
         passes = int(unit.mh) // t.block_rows // n
-        pace = (t.kept_rows // rows) * (t.kept_cols // cols)
-        row_words, hop = t.block_rows // rows, 1  # sums go to a second loop that writes the words
+        pace = (t.kept_rows // rows) * (t.kept_cols // cols)  # steps per word
     one = words * pace
-    each = max(one, row_words)  # a pass, and the words that leave of it
-    vector = passes * each
+    sums = Loop(
+        inputs=vectors * words,
+        outputs=vectors * passes,
+        read=lambda j: j // words * (passes * one) + j % words * pace,
+        write=lambda k: (k + 1) * one - 1,
+        needs=lambda k: (k // passes + 1) * words - 1,
+    ).run(source)
+    if t is None:
+        return sums
+    parts = t.block_rows // rows  # a second loop writes the sums of a pass, part by part
+    return Loop(
+        inputs=vectors * passes,
+        outputs=vectors * passes * parts,
+        read=lambda j: j * parts,
+        write=lambda k: k,
+        needs=lambda k: k // parts,
+    ).run(sums)
 
-    def left(after: int) -> int:
-        """Cycles until the last output word when the first pass of a vector ends in `after`."""
-        return after + (passes - 1) * each + row_words + hop - 1
 
-    rest = (vectors - 1) * vector
-    final = (vectors - 1) * words  # first word of the last vector
-    return Needs(
-        words=vectors * words,
-        first=((0, one + hop), (words - 1, pace + hop)),
-        last=(
-            (0, rest + left(one)),
-            (words - 1, rest + left(pace)),
-            (final, left(one)),
-            (final + words - 1, left(pace)),
-        ),
+@_through.register
+def _(unit: SlidingWindowUnit, source: Stream) -> Stream:
+    words, p = int(unit.channels // unit.simd), unit.padding
+    row, padded = unit.width * words, (unit.width + 2 * p) * words
+    rows = np.arange(unit.out_height)
+    below = rows * unit.stride + unit.kernel  # padded rows that an output row needs
+    read = _followed(unit.height * row)
+    loaded = (read // row + p) * padded + p * words + read % row
+    delay = np.maximum.accumulate(np.maximum(source.at(read) - loaded, 0.0))
+    last = np.clip(below - p, 1, unit.height) * row - 1
+    wait = np.maximum(
+        delay[np.searchsorted(read, last, side="right") - 1],
+        source.at(last) - ((last // row + p) * padded + p * words + row - 1),
     )
-
-
-@_needs.register
-def _(unit: SlidingWindowUnit) -> Needs:
-    """Rows are read whenever the ring has room; padding before the first word is written by then."""
-    words = int(unit.channels // unit.simd)
-    row, padded = unit.width * words, (unit.width + 2 * unit.padding) * words
-    fill = unit.kernel * padded - unit.padding * (padded + words)
+    ready = below * padded + wait
     write = unit.out_width_pixels * unit.kernel**2 * words
-    each = int(unit.row_cycles)
-    rows = range(unit.out_height)
-    below = [min(r * unit.stride + unit.kernel - unit.padding, unit.height) for r in rows]
-    edge = unit.padding * words + 1  # the padding behind the last word of a row, then a window
-    return Needs(
-        words=unit.height * row,
-        first=((0, fill + 1), (below[0] * row - 1, edge + 1)),
-        last=(
-            (0, fill + (unit.out_height - 1) * each + write),
-            *((below[r] * row - 1, edge + (rows[-1] - r) * each + write) for r in rows),
-        ),
-    )
+    start = np.maximum.accumulate(ready - rows * write) + rows * write
+    written = _followed(unit.out_height * write)
+    times = start[written // write] + written % write + 1.0
+    return Stream(written, times.astype(np.float64))
 
 
-@_needs.register
-def _(unit: PoolUnit) -> Needs:
+@_through.register
+def _(unit: PoolUnit, source: Stream) -> Stream:
     words, k = int(unit.channels // unit.pe), unit.kernel
-    first = ((k - 1) * unit.width + k - 1) * words
-    last = ((unit.height // k * k - 1) * unit.width + unit.width // k * k) * words - 1
-    return Needs(
-        words=unit.height * unit.width * words,
-        first=((0, first + 1), (first, 1)),
-        last=((0, last + 1), (last, 1)),
-    )
+    out_row = unit.width // k * words
+
+    def corner(word: Array) -> Array:
+        """Return the last input word of the window of an output word."""
+        y, x = word // out_row, word % out_row // words
+        return ((y * k + k - 1) * unit.width + x * k + k - 1) * words + word % words
+
+    return Loop(
+        inputs=unit.height * unit.width * words,
+        outputs=unit.height // k * out_row,
+        read=lambda j: j,
+        write=corner,
+        needs=corner,
+    ).run(source)
 
 
-@_needs.register
-def _(unit: WidthConverter) -> Needs:
-    source, target = int(unit.in_width), int(unit.out_width)
-    words = int(unit.elements) // source
-    first = -(-target // source) - 1
-    return Needs(
-        words=words,
-        first=((0, first + 1), (first, 1)),
-        last=((0, int(unit.cycles)), (words - 1, -(-source // target))),
-    )
+@_through.register
+def _(unit: WidthConverter, source: Stream) -> Stream:
+    a, b, elements = int(unit.in_width), int(unit.out_width), int(unit.elements)
+    grows = a < b
+    return Loop(
+        inputs=elements // a,
+        outputs=elements // b,
+        read=lambda j: j if grows else j * a // b,
+        write=lambda k: -(-(k + 1) * b // a) - 1 if grows else k,
+        needs=lambda k: ((k + 1) * b - 1) // a,
+    ).run(source)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import pytest
 
+from dse.compression import canonical, effective
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
-from dse.ir.layers._base import MatrixLayer
+from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
@@ -27,7 +29,7 @@ from dse.ir.units import (
     divisors,
     legal_folds,
 )
-from dse.search.pipeline import canonical, effective, pipeline
+from dse.search.pipeline import pipeline
 
 
 class Stream:
@@ -106,7 +108,9 @@ def matrix_loop(unit: MatrixUnit) -> Iterator[tuple[bool, bool]]:
                 yield nf == 0, sf == folds - 1
 
 
-def tiled_loops(unit: MatrixUnit) -> tuple[Iterator[tuple[bool, bool]], Iterator[tuple[bool, bool]]]:
+def tiled_loops(
+    unit: MatrixUnit,
+) -> tuple[Iterator[tuple[bool, bool]], Iterator[tuple[bool, bool]]]:
     t = unit.tiling
     assert t is not None
     rows, n, cols, m = (int(v) for v in t.lanes(unit.pe, unit.simd))
@@ -175,12 +179,15 @@ def simulate(units: tuple[Unit, ...], frames: int) -> list[int]:
             actors.append(FrameWindow(unit, a, b, frames))
         elif isinstance(unit, MatrixUnit) and unit.tiling is not None:
             middle = Stream(2)
-            sums = (tiled_loops(unit)[0] for _ in range(frames))
-            words = (tiled_loops(unit)[1] for _ in range(frames))
-            actors += [Loop(chained(sums), a, middle), Loop(chained(words), middle, b)]
+            sums, words = zip(*(tiled_loops(unit) for _ in range(frames)), strict=True)
+            actors += [
+                Loop(chain.from_iterable(sums), a, middle),
+                Loop(chain.from_iterable(words), middle, b),
+            ]
         else:
             loop = {MatrixUnit: matrix_loop, PoolUnit: pool_loop, WidthConverter: converter_loop}
-            actors.append(Loop(chained(loop[type(unit)](unit) for _ in range(frames)), a, b))
+            parts = [loop[type(unit)](unit) for _ in range(frames)]
+            actors.append(Loop(chain.from_iterable(parts), a, b))
     total = 0
     last = units[-1] if not isinstance(units[-1], Fifo) else units[-2]
     if isinstance(last, WidthConverter):
@@ -200,11 +207,6 @@ def simulate(units: tuple[Unit, ...], frames: int) -> list[int]:
     return ends
 
 
-def chained(parts: Iterator[Iterator[tuple[bool, bool]]]) -> Iterator[tuple[bool, bool]]:
-    for part in parts:
-        yield from part
-
-
 class FrameWindow:
     """Windows of several frames, one after another."""
 
@@ -216,3 +218,99 @@ class FrameWindow:
             self.waiting[0].cycle(now)
             if self.waiting[0].row == self.waiting[0].unit.out_height:
                 self.waiting.pop(0)
+
+
+def random_network(rng: np.random.Generator) -> Network:
+    size = int(rng.integers(8, 13))
+    shape: tuple[int, ...] = (size, size, int(rng.choice([1, 3, 4])))
+    layers: list[Layer] = []
+    previous, first = "input", shape
+    for i in range(int(rng.integers(1, 4))):
+        kernel = int(rng.choice([1, 3, 3]))
+        stride = int(rng.choice([1, 1, 2])) if kernel == 3 else 1
+        padding = int(rng.choice([0, kernel // 2]))
+        if shape[0] + 2 * padding < kernel + 2:
+            break
+        channels = int(rng.choice([4, 6, 8, 12]))
+        layers.append(Conv2d(f"c{i}", (previous,), shape, True, channels, kernel, stride, padding))
+        previous, shape = layers[-1].name, layers[-1].output_shape
+        if shape[0] >= 4 and rng.random() < 0.5:
+            layers.append(MaxPool2d(f"p{i}", (previous,), shape, 2))
+            previous, shape = layers[-1].name, layers[-1].output_shape
+    layers.append(Dense("fc", (previous,), shape, True, int(rng.choice([8, 12, 16]))))
+    layers.append(Dense("out", ("fc",), layers[-1].output_shape, False, 10))
+    return Network("random", first, IntType(8, signed=False), tuple(layers))
+
+
+def random_design(network: Network, rng: np.random.Generator) -> DesignPoint:
+    wanted = {}
+    for layer in network.matrix_layers:
+        bits = 2 if layer.activation else None
+        wanted[layer.name] = Compression(2, bits)
+        if rng.random() < 0.6:
+            sparsity = float(rng.choice([0.5, 0.75]))
+            pruned = (
+                {"scheme": "bcr", "block": (4, 8)} if rng.random() < 0.6 else {"scheme": "filter"}
+            )
+            wanted[layer.name] = Compression(2, bits, sparsity=sparsity, **pruned)
+    compressions = canonical(network, wanted)
+    built, structures = effective(network, compressions)
+    layers = []
+    for layer in built.layers:
+        words = [int(d) for d in divisors(layer.input_shape[-1])]
+        folding = Folding(int(rng.choice(words)))
+        if isinstance(layer, MatrixLayer):
+            s = structures[layer.name]
+            pe, simd = rng.choice(np.stack(legal_folds(s.mh, s.mw, s.tiling), axis=1)).tolist()
+            word = int(rng.choice(words)) if isinstance(layer, Conv2d) else 0
+            folding = Folding(pe, simd, word)
+        layers.append((layer.name, LayerDesign(compressions.get(layer.name), folding)))
+    return DesignPoint(tuple(layers))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_latency_is_what_a_simulation_takes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_network(rng)
+    units = pipeline(network, random_design(network, rng))
+    assert latency_cycles(units) == pytest.approx(simulate(units, 1)[0], rel=0.02, abs=2)
+
+
+def test_latency_of_single_units_by_hand() -> None:
+    matrix = MatrixUnit("m", 8, 12, 5, 2, 3, 2, 2, False, 2, "bram", "lut")
+    assert latency_cycles([matrix]) == matrix.cycles == 5 * 4 * 4
+    window = SlidingWindowUnit("w", 6, 6, 4, 3, 1, 0, 2, 2)
+    assert latency_cycles([window]) == window.cycles
+    pool = PoolUnit("p", 7, 6, 4, 2, 2, 2)
+    assert latency_cycles([pool]) == 6 * 6 * 2  # its seventh row is read and dropped
+    assert latency_cycles([WidthConverter("c", 6, 4, 2, 48)]) == 12
+    tiled = MatrixUnit("t", 8, 16, 3, 2, 2, 2, 2, False, 2, "bram", "lut", Tiling(4, 8, 4, 4))
+    # two block row groups of 2 * 2 * 2 steps; the two parts of the last group leave afterwards
+    assert tiled.cycles == 3 * 2 * 8
+    assert latency_cycles([tiled]) == tiled.cycles + 2
+
+
+def test_the_interval_is_that_of_the_slowest_unit_where_rows_are_long() -> None:
+    layers = (
+        Conv2d("a", ("input",), (32, 32, 2), True, 4, 3, 1, 1),
+        Conv2d("b", ("a",), (32, 32, 4), True, 4, 3, 1, 1),
+        Dense("out", ("b",), (32, 32, 4), False, 4),
+    )
+    network = Network("n", (32, 32, 2), IntType(8, signed=False), layers)
+    compressions = {
+        "a": Compression(2, 2),
+        "b": Compression(2, 2),
+        "out": Compression(2, None),
+    }
+    foldings = (Folding(1, 2, 1), Folding(1, 4, 1), Folding(4, 4))
+    design = DesignPoint(
+        tuple(
+            (layer.name, LayerDesign(compressions[layer.name], f))
+            for layer, f in zip(layers, foldings, strict=True)
+        )
+    )
+    units = pipeline(network, design)
+    ends = simulate(units, 3)
+    assert interval_cycles(units) == max(int(u.cycles) for u in units)
+    # a window unit fills its first rows again for every frame, at the pace of the unit before
+    assert ends[2] - ends[1] == pytest.approx(interval_cycles(units), rel=0.1)
