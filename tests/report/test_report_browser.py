@@ -1,0 +1,211 @@
+"""The page in a real browser."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from dse.report import html
+from dse.report.format import accuracy, count
+from dse.report.view import build_view
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+EVIL = "</script><img src=x onerror=alert(1)>"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with sync_api.sync_playwright() as playwright:
+        instance = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield instance
+        instance.close()
+
+
+@pytest.fixture(scope="module")
+def view(make_snapshot):
+    return build_view(make_snapshot(trials=60))
+
+
+@pytest.fixture(scope="module")
+def url(view, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    html.write(view, path)
+    return path.as_uri()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page; afterwards, it must have asked for one file and complained about nothing."""
+    contexts, requests, complaints = [], [], []
+
+    def open_(address, **options):
+        context = browser.new_context(
+            viewport={"width": options.pop("width", 1200), "height": 900},
+            reduced_motion="reduce",
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda r: requests.append(r.url))
+        page.on("console", lambda m: complaints.append(m.text))
+        page.on("pageerror", lambda e: complaints.append(str(e)))
+        page.on("dialog", lambda d: complaints.append(d.message))
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert len(requests) == len(contexts)
+    assert complaints == []
+
+
+def test_a_click_on_a_point_opens_its_card_and_escape_closes_it(open_page, url, view):
+    page = open_page(url)
+    drawer = page.locator("#drawer")
+    assert not drawer.is_visible()
+    page.locator("#plot .nsewdrag").scroll_into_view_if_needed()
+    box = page.evaluate(
+        """() => {
+          const plot = document.getElementById('plot');
+          const trace = plot.data.find((t) => t.name === 'on the front');
+          const frame = plot.querySelector('.nsewdrag').getBoundingClientRect();
+          const [x, y] = [plot._fullLayout.xaxis, plot._fullLayout.yaxis];
+          return {id: trace.customdata[0], x: frame.left + x.d2p(trace.x[0]), y: frame.top + y.d2p(trace.y[0])};
+        }"""
+    )
+    page.mouse.move(box["x"], box["y"])
+    page.mouse.click(box["x"], box["y"])
+    drawer.wait_for()
+    design = view.designs[box["id"]]
+    text = drawer.inner_text()
+    assert f"Trial {design.id}" in text
+    assert accuracy(design.test_accuracy) in text
+    assert count(design.of("lut").expected) in text
+    for layer in design.layers:
+        assert f"{layer.cycles:,}" in text
+    assert page.evaluate("location.hash") == f"#design-{design.id}"
+    page.keyboard.press("Escape")
+    assert not drawer.is_visible()
+
+
+def test_the_address_of_a_design_opens_its_card(open_page, url, view):
+    page = open_page(f"{url}#design-{view.front[-1]}")
+    assert f"Trial {view.front[-1]}" in page.locator("#drawer h3").inner_text()
+
+
+def test_a_trial_without_a_card_shows_its_totals(open_page, url, view):
+    page = open_page(url)
+    failed = next(t for t in view.trials if t.state == "failed")
+    page.fill("#filter", "NaN")
+    page.locator("#all-trials tbody a.open").first.click()
+    text = page.locator("#drawer").inner_text()
+    assert f"Trial {failed.id}" in text
+    assert "NaN loss" in text
+    assert "predicted" in text
+
+
+def test_links_reach_cards_by_keyboard_and_focus_returns(open_page, url):
+    page = open_page(url)
+    link = page.locator("#answer a.open").first
+    link.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "drawer"
+    page.keyboard.press("Escape")
+    assert link.evaluate("e => e === document.activeElement")
+
+
+def test_axes_can_be_chosen(open_page, url):
+    page = open_page(url)
+    options = page.eval_on_selector_all("#axis-x option", "all => all.map((o) => o.value)")
+    assert len(options) > 10
+    for option in options[::3]:
+        page.select_option("#axis-x", option)
+    page.select_option("#axis-x", "lut")
+    page.check("#log-x")
+    assert page.evaluate("document.getElementById('plot').layout.xaxis.type") == "log"
+    page.uncheck("#show-infeasible")
+    names = page.evaluate(
+        "document.getElementById('plot').data.filter(t => t.x.length).map(t => t.name)"
+    )
+    assert "infeasible" not in names
+
+
+def test_table_of_trials_filters_sorts_and_saves(open_page, url, view):
+    page = open_page(url)
+    page.fill("#filter", "accuracy>=95")
+    wanted = [t.id for t in view.trials if t.metrics.get("accuracy", 0) >= 0.95]
+    assert page.locator("#filter-count").inner_text() == f"{len(wanted)} of 60"
+    page.locator("#all-trials thead button", has_text="LUT").click()
+    shown = [int(t) for t in page.locator("#all-trials tbody a.open").all_inner_texts()]
+    assert shown == sorted(wanted, key=lambda i: view.trials[i].metrics["lut"])
+    with page.expect_download() as download:
+        page.click("#save-csv")
+    header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert header.startswith("trial,digest,state,on_front,stage,")
+    assert [int(r.split(",")[0]) for r in rows] == shown
+    with page.expect_download() as download:
+        page.click("#save-json")
+    assert download.value.suggested_filename == "digits-pynq.json"
+
+
+def test_layer_table_sorts(open_page, url, view):
+    page = open_page(url)
+    page.locator("#detail table.layers thead button", has_text="Cycles").click()
+    cells = page.locator("#detail .card:visible table.layers tbody tr td:nth-child(13)")
+    cycles = [int(c.replace(",", "")) for c in cells.all_inner_texts()]
+    assert cycles == sorted(x.cycles for x in view.recommended.layers)
+
+
+def test_dark_mode_follows_the_system_and_the_button(open_page, url):
+    page = open_page(url, color_scheme="dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(background)
+    page.click("#theme")
+    light = page.evaluate(background)
+    assert (dark, light) == ("rgb(21, 24, 28)", "rgb(255, 255, 255)")
+    page.click("#theme")
+    assert page.evaluate(background) == dark
+
+
+def test_the_answer_is_readable_with_scripts_off(open_page, url, view):
+    page = open_page(url, java_script_enabled=False)
+    answer = page.locator("#answer").inner_text()
+    assert f"Trial {view.recommended.id}" in answer
+    assert accuracy(view.recommended.test_accuracy) in answer
+    assert page.locator("#explorer table.front tbody tr").count() == len(view.front)
+    assert not page.locator("#plot").is_visible()
+    page.locator("details summary", has_text=f"Trial {view.front[1]}").first.click()
+    assert page.locator(f"#design-{view.front[1]} table.layers").is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_the_page_is_never_wider_than_the_window(open_page, url, width):
+    page = open_page(url, width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_names_from_files_stay_text(open_page, make_snapshot, tmp_path):
+    view = build_view(make_snapshot(trials=30, names={"conv1": EVIL}))
+    path = tmp_path / "report.html"
+    html.write(view, path)
+    page = open_page(path.as_uri())
+    page.select_option("#axis-x", f"knob:{EVIL}.weight_bits")
+    page.locator("#answer a.open").first.click()
+    assert EVIL in page.locator("#drawer table.layers").inner_text()
+    assert page.evaluate("document.images.length") == 0
+
+
+def test_an_empty_study_opens(open_page, snapshot, tmp_path):
+    path = tmp_path / "report.html"
+    html.write(build_view(replace(snapshot, records=(), finals={})), path)
+    page = open_page(path.as_uri())
+    assert "nothing to show yet" in page.locator("#answer").inner_text()

@@ -1,0 +1,166 @@
+"""The HTML file as text: self-contained, escaped, reproducible, small."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from dse.report import html
+from dse.report.figures import progress_figure
+from dse.report.format import accuracy, count
+from dse.report.payload import payload, script_json
+from dse.report.view import build_view
+
+EVIL = "</script><img src=x onerror=alert(1)>"
+
+
+class Page(HTMLParser):
+    """Collects elements, and the text outside of scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self._raw = [], [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._raw = tag
+
+    def handle_endtag(self, tag):
+        if tag == self._raw:
+            self._raw = None
+
+    def handle_data(self, data):
+        if self._raw is None:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+
+@pytest.fixture(scope="module")
+def view(snapshot):
+    return build_view(snapshot)
+
+
+@pytest.fixture(scope="module")
+def page(view):
+    return html.render(view)
+
+
+def data_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL).group(1))
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    parsed = Page(page)
+    for tag, attributes in parsed.tags:
+        assert tag not in ("link", "iframe", "img", "object", "base"), tag
+        assert "src" not in attributes
+        if "href" in attributes:
+            assert attributes["href"].startswith("#")
+    (policy,) = [a["content"] for t, a in parsed.tags if "http-equiv" in a and t == "meta"]
+    assert policy.startswith("default-src 'none'; script-src 'unsafe-inline';")
+
+
+def test_plotly_is_there_once_with_its_licence(page):
+    assert page.count("plotly.js (cartesian - minified) v4.1.1") == 1
+    assert page.count("Permission is hereby granted, free of charge") == 1
+
+
+def test_scripts_cannot_end_early():
+    for name in (*html.SCRIPTS, html.PLOTLY, "vendor/LICENSE.plotly"):
+        text = (html.FOLDER / name).read_text(encoding="utf-8")
+        assert "</script" not in text.lower()
+        assert "<!--" not in text
+    assert "*/" not in (html.FOLDER / "vendor/LICENSE.plotly").read_text(encoding="utf-8")
+
+
+def test_the_answer_needs_no_script(view, page):
+    words = Page(page).text
+    best = view.recommended
+    assert f"Trial {best.id} recommended" in words
+    assert f"Accuracy {accuracy(best.test_accuracy)}" in words
+    assert "measured, integer network, test split (360 images)" in words
+    lut = best.of("lut")
+    assert re.search(f"LUT ?{count(lut.expected)}", words)
+    assert f"predicted, {count(lut.low)} to {count(lut.high)}" in words
+    assert f"dse emit digits-pynq --pick {best.id} -o hls/" in words
+    assert "All hardware numbers are predicted" in words
+    for i in view.front:
+        assert f'href="#design-{i}"' in page
+
+
+def test_same_study_same_bytes(snapshot, page):
+    assert html.render(build_view(snapshot)) == page
+
+
+def test_two_hundred_trials_fit_in_two_megabytes(make_snapshot):
+    assert len(html.render(build_view(make_snapshot(trials=200))).encode()) <= 2_000_000
+
+
+def test_user_text_stays_text(make_snapshot):
+    snapshot = make_snapshot(trials=40, names={"conv1": EVIL})
+    snapshot = replace(snapshot, config=replace(snapshot.config, description=EVIL, text=EVIL))
+    page = html.render(build_view(snapshot))
+    assert EVIL not in page
+    assert not [tag for tag, _ in Page(page).tags if tag == "img"]
+    assert EVIL in Page(page).text
+    assert f"{EVIL}.weight_bits" in data_of(page)["knobs"]
+
+
+def test_script_json_round_trips_and_holds_no_markup():
+    value = {"a": ["<!-- </SCRIPT>", "\u2028", "µ & é"], "b": None}
+    text = script_json(value)
+    assert json.loads(text) == value
+    assert not set("<>&\u2028") & set(text)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        script_json(float("nan"))
+
+
+def test_columns_match_the_trials(view, page):
+    data = data_of(page)
+    assert data == json.loads(json.dumps(payload(view)))
+    assert data["trials"]["id"] == [t.id for t in view.trials]
+    for key, column in data["metrics"].items():
+        for shown, trial in zip(column, view.trials, strict=True):
+            wanted = trial.metrics.get(key)
+            assert shown == (None if wanted is None else pytest.approx(wanted, rel=1e-5))
+    assert data["front"] == list(view.front)
+    assert data["intervals"]["lut"][5] == pytest.approx(view.trials[5].intervals["lut"], rel=1e-5)
+
+
+def test_progress_figure_holds_the_history(view):
+    figure = progress_figure(view.progress)
+    volume, size, feasible = figure["data"]
+    assert volume["y"] == pytest.approx(view.progress.hypervolume, abs=1e-5)
+    assert tuple(size["y"]) == view.progress.front_size
+    assert feasible["y"] == pytest.approx([100 * v for v in view.progress.feasible_share], abs=0.1)
+    assert {t["type"] for t in figure["data"]} == {"scatter"}  # no WebGL under the policy
+
+
+@pytest.mark.parametrize("trials", [0, 1, 4])
+def test_small_studies_render(snapshot, trials):
+    few = replace(snapshot, records=snapshot.records[:trials], finals={}, state="running")
+    words = Page(html.render(build_view(few))).text
+    assert "snapshot of a running study" in words
+    assert ("There is nothing to show yet" in words) == (trials == 0)
+
+
+def test_nothing_feasible_says_what_to_relax(snapshot):
+    view = build_view(replace(snapshot, records=snapshot.records[:1], finals={}))
+    words = Page(html.render(view)).text
+    assert "No design meets all constraints yet." in words
+    assert "lut <= 70 %: needs 119,000, the limit is 35,800" in words
+
+
+def test_write_replaces_the_file_at_once(view, page, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    html.write(view, path)
+    assert path.read_text(encoding="utf-8") == page
+    assert list(tmp_path.iterdir()) == [path]
