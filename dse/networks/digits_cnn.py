@@ -8,7 +8,7 @@ from dse.ir.numbers import IntType
 from dse.networks._build import Chain, scaled, width_option
 
 DATA: str | None = "digits"
-STAGES = Stages(pretrain_epochs=30, finetune_epochs=5, finetune_images=2000, final_epochs=60)
+STAGES = Stages(pretrain_epochs=30, finetune_epochs=8, finetune_images=2000, final_epochs=60)
 
 
 def build(

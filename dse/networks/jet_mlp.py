@@ -8,7 +8,7 @@ from dse.ir.numbers import IntType
 from dse.networks._build import fully_connected
 
 DATA: str | None = None
-STAGES = Stages(pretrain_epochs=10, finetune_epochs=3, finetune_images=3000, final_epochs=20)
+STAGES = Stages(pretrain_epochs=10, finetune_epochs=5, finetune_images=6000, final_epochs=20)
 HIDDEN = (64, 32, 32)
 
 

@@ -8,7 +8,7 @@ from dse.ir.numbers import IntType
 from dse.networks._build import Chain, scaled, width_option
 
 DATA: str | None = None
-STAGES = Stages(pretrain_epochs=8, finetune_epochs=2, finetune_images=2000, final_epochs=15)
+STAGES = Stages(pretrain_epochs=8, finetune_epochs=4, finetune_images=4000, final_epochs=15)
 
 
 def build(

@@ -8,7 +8,7 @@ from dse.ir.numbers import IntType
 from dse.networks._build import fully_connected
 
 DATA: str | None = None
-STAGES = Stages(pretrain_epochs=10, finetune_epochs=3, finetune_images=3000, final_epochs=20)
+STAGES = Stages(pretrain_epochs=8, finetune_epochs=3, finetune_images=3000, final_epochs=15)
 HIDDEN = (1024, 1024, 1024)
 
 

@@ -8,7 +8,7 @@ from dse.ir.numbers import IntType
 from dse.networks._build import Chain, scaled, width_option
 
 DATA: str | None = None
-STAGES = Stages(pretrain_epochs=8, finetune_epochs=2, finetune_images=1000, final_epochs=10)
+STAGES = Stages(pretrain_epochs=6, finetune_epochs=3, finetune_images=1000, final_epochs=10)
 GROUPS = ((128, 128), (256, 256), (512, 512))
 
 

@@ -16,7 +16,7 @@ from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
 from dse.training.pruned import pruned
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.thresholds import accelerator
-from dse.training.torch_ops import images_tensor, one_thread, resolved
+from dse.training.torch_ops import as_input, one_thread, resolved
 
 NORM_RATE = 1e-2  # largest learning rate of batch normalisations and of the scale of the scores
 # Largest learning rate of weights, relative to their root mean square: GENTLEST where compression left the accuracy
@@ -94,7 +94,7 @@ def quantised(
     module = QuantisedNetwork(built, layers).to(device).train()
     sample = dataset.train.first(CALIBRATION_IMAGES)
     with torch.no_grad():
-        module.calibrate(images_tensor(sample.images, device))
+        module.calibrate(as_input(torch.tensor(sample.images, device=device)))
     return module
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch.nn import functional as f
 
 from dse.data._dataset import Split
 from dse.training.errors import TrainingError
-from dse.training.torch_ops import images_tensor
+from dse.training.torch_ops import as_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,16 @@ def fit(
     Raises:
         TrainingError: the loss is no longer a number; the message names the first layer that broke.
     """
-    x = images_tensor(split.images, device)
-    y = torch.from_numpy(split.labels).to(device)
+    if len(split) < 2:
+        msg = f"training needs at least 2 images, got {len(split)}; raise the limit of training images"
+        raise TrainingError(msg)
+    x = torch.tensor(split.images, device=device)  # a copy: workers get read-only arrays
+    y = torch.tensor(split.labels, device=device)
     steps_per_epoch = max(1, len(x) // recipe.batch)  # what is left over waits for another epoch
     steps = recipe.epochs * steps_per_epoch
-    optimiser = torch.optim.Adam([{"params": g.parameters, "lr": g.rate} for g in groups])
+    optimiser = torch.optim.Adam(
+        [{"params": g.parameters, "lr": g.rate} for g in groups], fused=True
+    )
     schedule = _schedule(steps, recipe)
     order = torch.Generator().manual_seed(seed)
     module.train()
@@ -74,12 +80,14 @@ def fit(
             share = schedule[epoch * steps_per_epoch + i]
             for group, own in zip(groups, optimiser.param_groups, strict=True):
                 own["lr"] = group.rate * share
-            loss = f.cross_entropy(module(x[picked]), y[picked])
+            loss = f.cross_entropy(module(as_input(x[picked])), y[picked])
             if not bool(torch.isfinite(loss)):
-                raise TrainingError(_diverged(module, epoch))
+                raise TrainingError(_diverged(module, f"epoch {epoch + 1}"))
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
+    if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
+        raise TrainingError(_diverged(module, "the last step"))
 
 
 def _schedule(steps: int, recipe: Recipe) -> list[float]:
@@ -91,12 +99,13 @@ def _schedule(steps: int, recipe: Recipe) -> list[float]:
     return shares
 
 
-def _diverged(module: nn.Module, epoch: int) -> str:
-    broken = (name for name, p in module.named_parameters() if not bool(torch.isfinite(p).all()))
-    where = next(broken, "the class scores")
+def _diverged(module: nn.Module, when: str) -> str:
+    broken = (n for n, p in module.named_parameters() if not bool(torch.isfinite(p).all()))
+    # a parameter is called matrices.LAYER.weights
+    where = next((f"layer {name.split('.')[1]}" for name in broken), "the class scores")
     return (
-        f"training diverged in epoch {epoch + 1}: the loss must be a finite number, and {where} is not;"
-        " use more bits or less sparsity for this design"
+        f"training must keep finite numbers, but {where} lost them in {when};"
+        " try more bits or less sparsity for this design"
     )
 
 
@@ -112,10 +121,9 @@ def settle_statistics(module: nn.Module, split: Split, device: str, batch: int =
         device: a torch device.
         batch: images at once.
     """
-    x = images_tensor(split.images, device)
     layers = [m for m in module.modules() if hasattr(m, "momentum")]
     module.train()
-    for i, part in enumerate(_batches(x, batch)):
+    for i, part in enumerate(_batches(split, batch, device)):
         for layer in layers:
             layer.momentum = 1 / (i + 1)  # type: ignore[assignment]
         module(part)
@@ -125,15 +133,11 @@ def settle_statistics(module: nn.Module, split: Split, device: str, batch: int =
 def accuracy(module: nn.Module, split: Split, device: str, batch: int = 256) -> float:
     """Return the fraction of images that `module` classifies correctly, in evaluation mode."""
     module.eval()
-    x = images_tensor(split.images, device)
-    scores = torch.cat([_scores(module, part) for part in _batches(x, batch)])
+    scores = torch.cat([module(part) for part in _batches(split, batch, device)])
     return float(np.mean(scores.argmax(dim=1).cpu().numpy() == split.labels))
 
 
-def _batches(x: Tensor, batch: int) -> Iterator[Tensor]:
-    return (x[i : i + batch] for i in range(0, len(x), batch))
-
-
-def _scores(module: nn.Module, x: Tensor) -> Tensor:
-    scores: Tensor = module(x)
-    return scores
+def _batches(split: Split, batch: int, device: str) -> Iterator[Tensor]:
+    """Return inputs in parts of nearly equal size: a part of one image has no variance."""
+    for part in np.array_split(split.images, math.ceil(len(split) / batch)):
+        yield as_input(torch.tensor(part, device=device))

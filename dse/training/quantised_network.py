@@ -35,8 +35,8 @@ class QuantisedLayer(nn.Module):
         self.layer = pruned.layer
         self.compression = pruned.compression
         self.source = source
-        weights, kept = torch.from_numpy(pruned.weights), torch.from_numpy(pruned.kept)
-        self.weights = nn.Parameter(weights.clone())
+        weights, kept = torch.tensor(pruned.weights), torch.tensor(pruned.kept)
+        self.weights = nn.Parameter(weights)
         self.register_buffer("kept", None if bool(kept.all()) else kept.to(torch.float32))
         self.weight_quantiser = weight_quantiser(
             weights, kept, self.compression.weight_bits, per_row=pruned.norm is not None
@@ -46,8 +46,8 @@ class QuantisedLayer(nn.Module):
         if pruned.norm is None:
             self.logit_scale = nn.Parameter(torch.ones(()))
         else:
-            self.gain = nn.Parameter(torch.from_numpy(pruned.norm.gain.copy()))
-            self.offset = nn.Parameter(torch.from_numpy(pruned.norm.offset.copy()))
+            self.gain = nn.Parameter(torch.tensor(pruned.norm.gain))
+            self.offset = nn.Parameter(torch.tensor(pruned.norm.offset))
             self.register_buffer("mean", torch.zeros(self.layer.mh))
             self.register_buffer("variance", torch.ones(self.layer.mh))
             self.momentum = 1.0  # the last batch counts; `settle_statistics` averages at the end

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as f
@@ -50,9 +48,9 @@ def pooled(layer: Layer, x: Tensor) -> Tensor:
     return f.max_pool2d(x, layer.kernel)
 
 
-def images_tensor(images: npt.NDArray[np.integer], device: str) -> Tensor:
-    """Return `(n, H, W, C)` or `(n, F)` integers as float32, maps as `(n, C, H, W)` with channels innermost."""
-    x = torch.from_numpy(np.ascontiguousarray(images)).to(device, torch.float32)
+def as_input(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return `(n, H, W, C)` or `(n, F)` integers as numbers, maps as `(n, C, H, W)` with channels innermost."""
+    x = images.to(dtype)
     return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
 
 

@@ -19,11 +19,11 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.networks import digits_cnn
 from dse.training import BaseWeights, pretrain
-from dse.training.finetuning import quantised
+from dse.training.finetuning import groups, quantised
 from dse.training.fitting import Recipe, fit, settle_statistics
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.thresholds import accelerator, attainable
-from dse.training.torch_ops import images_tensor
+from dse.training.torch_ops import as_input
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def trained(
     network: Network, compressions: Mapping[str, Compression], base: BaseWeights, data: Dataset
 ) -> QuantisedNetwork:
     module = quantised(network, compressions, base, data)
-    fit(module, data.train, Recipe(epochs=1, rate=5e-3, batch=32), seed=0, device="cpu")
+    fit(module, groups(module, 0.3), data.train, Recipe(epochs=1), seed=0, device="cpu")
     settle_statistics(module, data.train, "cpu")
     with torch.no_grad():  # what training rarely leaves behind: inverted and constant channels
         for matrix in (module.matrix(name) for name in module.matrices):
@@ -108,7 +108,7 @@ def test_every_code_agrees(
     images = data.test.images
     expected = integer_outputs(integer, images)
 
-    x = images_tensor(images, "cpu").double()
+    x = as_input(torch.from_numpy(images), torch.float64)
     with torch.no_grad():
         for layer in integer.network.layers[:-1]:
             if isinstance(layer, MaxPool2d):
@@ -119,7 +119,7 @@ def test_every_code_agrees(
             np.testing.assert_array_equal(codes.numpy(), expected[layer.name], layer.name)
         last = integer.network.layers[-1].name
         np.testing.assert_array_equal(module.matrix(last).dot(x).numpy(), expected[last])
-        scores = module(images_tensor(images, "cpu").double())
+        scores = module(as_input(torch.from_numpy(images), torch.float64))
     classes = expected[last].argmax(axis=1)
     np.testing.assert_array_equal(scores.argmax(dim=1).numpy(), classes)
 
@@ -164,6 +164,6 @@ def test_a_negative_score_scale_keeps_the_class(
         module.matrix("fc2").logit_scale.mul_(-1)
     integer = accelerator(module)
     with torch.no_grad():
-        scores = module(images_tensor(data.test.images, "cpu").double())
+        scores = module(as_input(torch.from_numpy(data.test.images), torch.float64))
     expected = scores.argmax(dim=1).numpy()
     np.testing.assert_array_equal(integer.scores(data.test.images).argmax(axis=1), expected)
