@@ -21,10 +21,10 @@ def existing(
         node: the path as written; relative to `folder`.
         name: of the key, for messages.
         folder: of the study file.
-        check: whether something must be there.
+        check: whether something must be there; where not, an unset variable stays as it is written.
         complaints: receives what is wrong.
     """
-    text = expanded(node, complaints)
+    text = expanded(node, complaints) if check else VARIABLE.sub(_value, node.text)
     if text is None:
         return None
     try:
@@ -53,4 +53,8 @@ def expanded(node: Scalar, complaints: Complaints) -> str | None:
             f"the environment variable {m[1]!r} is not set",
             f"export {m[1] if m[1].isidentifier() else 'NAME'}=... before running dse",
         )
-    return None if missing else VARIABLE.sub(lambda m: os.environ[m[1]], node.text)
+    return None if missing else VARIABLE.sub(_value, node.text)
+
+
+def _value(variable: re.Match[str]) -> str:
+    return os.environ.get(variable[1], variable[0])

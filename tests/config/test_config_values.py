@@ -232,6 +232,10 @@ def test_paths_start_at_the_study_file(quick_start, tmp_path, monkeypatch) -> No
     assert load_config(copy, check_files=False).data.path == tmp_path.resolve() / "sets/mine.npz"
     with pytest.raises(StudyFileError, match="no-such-file"):
         load_config(copy)
+    monkeypatch.delenv("SETS")
+    assert load_config(copy, check_files=False).data.name == "npz"
+    with pytest.raises(StudyFileError, match="undefined-variable"):
+        load_config(copy, base=folder)
 
 
 def test_environment_may_hold_the_password(quick_start, load, monkeypatch) -> None:
