@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
 
-from cost_models._model import CostModel, ResourceArrays, UnitPrediction
+from cost_models._model import CostModel, Floats, UnitPrediction
 from dse.errors import UsageError
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import (
@@ -24,7 +24,7 @@ from dse.ir.units import Fifo, MatrixUnit, Unit, WidthConverter
 from dse.search.pipeline import pipeline
 
 BITS_PER_KIB = 8 * 1024
-NOTHING = UnitEstimate(Resources(), Resources(), Resources())
+ENDS = ("expected", "low", "high")
 
 
 def estimate(
@@ -62,7 +62,7 @@ def estimate(
         layers.append(
             LayerEstimate(
                 name=name,
-                resources=_total(prices[i] for i in own),
+                resources=_unit_estimate(prices[own].sum(axis=0)),
                 cycles=interval_cycles([units[i] for i in own]),
                 vectors=0 if matrix is None else int(matrix.vectors),
                 macs=0 if matrix is None else int(matrix.macs),
@@ -71,7 +71,7 @@ def estimate(
         )
     return HardwareEstimate(
         layers=tuple(layers),
-        total=_total(layer.resources for layer in layers),
+        total=_unit_estimate(prices.sum(axis=0)),
         interval_cycles=interval_cycles(units),
         latency_cycles=latency_cycles(units),
         clock_mhz=clock_mhz,
@@ -79,9 +79,12 @@ def estimate(
     )
 
 
-def price(units: Sequence[Unit], model: CostModel) -> list[UnitEstimate]:
-    """Return the price of every unit; converters and FIFOs, most of the units, are asked for at once."""
-    prices = [NOTHING] * len(units)
+def price(units: Sequence[Unit], model: CostModel) -> Floats:
+    """Return `(units, 3, 5)`: expected, low and high of every resource of every unit.
+
+    Converters and FIFOs, most of the units, are asked for at once.
+    """
+    prices = np.empty((len(units), len(ENDS), len(RESOURCES)))
     for kind in (WidthConverter, Fifo):
         places = [i for i, unit in enumerate(units) if isinstance(unit, kind)]
         if places:
@@ -90,12 +93,10 @@ def price(units: Sequence[Unit], model: CostModel) -> list[UnitEstimate]:
                 for f in fields(kind)
                 if f.name != "layer"
             }
-            prediction = model.predict(kind(layer="", **columns))
-            for row, place in enumerate(places):
-                prices[place] = _row(prediction, row)
+            prices[places] = _table(model.predict(kind(layer="", **columns)))
     for i, unit in enumerate(units):
         if not isinstance(unit, WidthConverter | Fifo):
-            prices[i] = _row(model.predict(unit), 0)
+            prices[i] = _table(model.predict(unit))
     return prices
 
 
@@ -114,17 +115,14 @@ def stored_bits(unit: MatrixUnit) -> int:
     return bits + blocks * (column + row)
 
 
-def _row(prediction: UnitPrediction, row: int) -> UnitEstimate:
-    def resources(arrays: ResourceArrays) -> Resources:
-        return Resources(*(float(np.ravel(getattr(arrays, r))[row]) for r in RESOURCES))
-
-    return UnitEstimate(
-        resources(prediction.expected), resources(prediction.low), resources(prediction.high)
+def _table(prediction: UnitPrediction) -> Floats:
+    """Return `(..., 3, 5)` of a prediction."""
+    return np.stack(
+        [np.stack([getattr(getattr(prediction, e), r) for r in RESOURCES], axis=-1) for e in ENDS],
+        axis=-2,
     )
 
 
-def _total(parts: Iterable[UnitEstimate]) -> UnitEstimate:
-    total = NOTHING
-    for part in parts:
-        total = total + part
-    return total
+def _unit_estimate(prices: Floats) -> UnitEstimate:
+    """Return `(3, 5)` prices by name."""
+    return UnitEstimate(*(Resources(*row) for row in prices.tolist()))

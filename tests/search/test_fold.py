@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple
 from functools import cache
 from itertools import product
 
@@ -115,7 +114,7 @@ def all_designs(
 
 @cache
 def resources_of(unit: Unit) -> np.ndarray:
-    return np.array(astuple(price([unit], MODEL)[0].expected))
+    return price([unit], MODEL)[0, 0]
 
 
 def facts(network: Network, design: DesignPoint) -> tuple[np.ndarray, dict[str, int], int]:
