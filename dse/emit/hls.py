@@ -73,6 +73,7 @@ def hls_project(
         "chain": chain,
         "with_tables": with_tables(chain),
         "max_bits": -(-chain.widest_bits // 1024) * 1024,
+        "uram": any(isinstance(u, MatrixUnit) and u.memory == "uram" for u in units),
         "source": source,
         "target": target,
         "images": len(images),

@@ -17,7 +17,7 @@ from dse.emit.project import content_digest
 from dse.errors import ExternalToolError, UsageError
 
 RESULT = "build/csim.json"  # written by the testbench
-TAIL_LINES = 20  # of the compiler, for an error message
+SHOWN_LINES = 12  # of the compiler, for an error message
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,11 @@ def _simulate(folder: Path, images: int) -> dict[str, Any]:
     try:
         return dict(json.loads(result.read_text()))
     except (OSError, ValueError) as e:
-        tail = "\n".join((run.stdout + run.stderr).splitlines()[-TAIL_LINES:])
-        msg = f"`make csim` must compile and finish in {folder}, it ended with status {run.returncode}:\n{tail}"
+        lines = (run.stderr + run.stdout).splitlines()
+        # a compiler repeats itself after its first errors; a simulation stops with its last line
+        errors = [line for line in lines if " error: " in line or "ERROR" in line]
+        shown = "\n".join(errors[:SHOWN_LINES] or lines[-SHOWN_LINES:])
+        msg = f"`make csim` must compile and finish in {folder}, it ended with status {run.returncode}:\n{shown}"
         raise ExternalToolError(msg) from e
 
 

@@ -21,7 +21,8 @@ struct Activation {
   static ap_uint<UNIT::word_bits> apply(const typename Math::sum &sum, const Row &row) {
 #pragma HLS INLINE
     const integer<UNIT::acc_bits + 2> value = sum;
-    if (raw) return Math::popcount ? value + value - row[0] : value;
+    if (raw && Math::popcount) return value + value - row[0];
+    if (raw) return value;
     integer<UNIT::word_bits + 2> code = 0;
     for (unsigned t = 0; t < entries; t++) {
 #pragma HLS UNROLL

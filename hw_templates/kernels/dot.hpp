@@ -13,7 +13,7 @@ namespace dse {
 template <unsigned BITS, typename Chunk>
 integer<8> count_ones(const Chunk &chunk) {
 #pragma HLS INLINE
-#ifndef __SYNTHESIS__
+#ifndef DSE_SYNTHESIS_TYPES
   return __builtin_popcountll(chunk);
 #else
   ap_uint<clog2(BITS + 1)> count = 0;

@@ -2,6 +2,7 @@
 //
 // Element 0 of a word lies in its low bits. Tables of constants hold chunks of at most 64 bits: a plain
 // integer in simulation (nothing is constructed at start-up), an exact ap_uint in synthesis.
+// DSE_EXACT_TYPES gives simulation the types of synthesis, which is slow.
 #ifndef DSE_NUMBERS_HPP
 #define DSE_NUMBERS_HPP
 
@@ -9,7 +10,8 @@
 
 namespace dse {
 
-#ifdef __SYNTHESIS__
+#if defined(__SYNTHESIS__) || defined(DSE_EXACT_TYPES)
+#define DSE_SYNTHESIS_TYPES
 template <unsigned BITS>
 using rom_uint = ap_uint<BITS>;
 template <unsigned BITS>

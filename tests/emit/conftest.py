@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dse.compression import canonical, effective, scheme
+from dse.emit.hls import hls_project
+from dse.emit.project import HlsProject
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import Board, HardwareEstimate, Resources, UnitEstimate
+from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.dense import Dense
+from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.ir.units import legal_folds
+from pruning._scheme import Structure
 
 Case = tuple[Network, DesignPoint, Accelerator, np.ndarray, np.ndarray]
 
@@ -51,6 +60,16 @@ def random_accelerator(
     return Accelerator(built, parameters)
 
 
+def legal(wanted: Folding, structure: Structure | None) -> Folding:
+    """The legal folding nearest to the wanted one: a scheme chooses its tiles itself."""
+    if structure is None:
+        return wanted
+    pes, simds = legal_folds(structure.mh, structure.mw, structure.tiling)
+    distance = np.abs(np.log(pes / wanted.pe)) + np.abs(np.log(simds / wanted.simd))
+    best = distance.argmin()
+    return replace(wanted, pe=int(pes[best]), simd=int(simds[best]))
+
+
 @pytest.fixture
 def make_case() -> Callable[..., Case]:
     """Factory: (network, compressions, foldings, images, seed) -> a whole case."""
@@ -68,9 +87,16 @@ def make_case() -> Callable[..., Case]:
         if t.bipolar:
             images = rng.choice([-1, 1], images.shape)
         compressions = canonical(network, compressions)
+        _, structures = effective(network, compressions)
         design = DesignPoint(
             tuple(
-                (layer.name, LayerDesign(compressions.get(layer.name), foldings[layer.name]))
+                (
+                    layer.name,
+                    LayerDesign(
+                        compressions.get(layer.name),
+                        legal(foldings[layer.name], structures.get(layer.name)),
+                    ),
+                )
                 for layer in network.layers
             )
         )
@@ -97,3 +123,46 @@ def board() -> Board:
 def estimate() -> HardwareEstimate:
     unit = UnitEstimate(Resources(100), Resources(90), Resources(110))
     return HardwareEstimate((), unit, 1000, 2000, 100.0, "analytic")
+
+
+@pytest.fixture
+def emit(board: Board, estimate: HardwareEstimate) -> Callable[..., HlsProject]:
+    """Factory: (case, arguments to replace) -> project."""
+
+    def build(case: Case, **changed: object) -> HlsProject:
+        network, design, accelerator, images, labels = case
+        arguments = {
+            "study": "study",
+            "network": network,
+            "design": design,
+            "accelerator": accelerator,
+            "board": board,
+            "clock_mhz": 100.0,
+            "estimate": estimate,
+            "images": images,
+            "labels": labels,
+            "accuracy": {"test": 0.5},
+        }
+        return hls_project(**(arguments | changed))  # type: ignore[arg-type]
+
+    return build
+
+
+TINY = Network(
+    "tiny",
+    (4, 4, 2),
+    IntType(3, signed=False),
+    (
+        Conv2d("conv", ("input",), (4, 4, 2), True, 4, 3, 1, 1),
+        MaxPool2d("pool", ("conv",), (4, 4, 4), 2),
+        Dense("fc", ("pool",), (2, 2, 4), False, 3),
+    ),
+)
+
+
+@pytest.fixture
+def tiny(make_case: Callable[..., Case]) -> Case:
+    """The smallest network with every kind of layer; its dense layer is 2-bit and tiled."""
+    compressions = {"conv": Compression(3, 2), "fc": Compression(2, None, "bcr", 0.5, (3, 4))}
+    foldings = {"conv": Folding(2, 3, 2), "pool": Folding(4), "fc": Folding(3, 2)}
+    return make_case(TINY, compressions, foldings, count=5)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dse.emit.hls import hls_project
 from dse.emit.project import HlsProject
 from dse.emit.verify import verify
 from dse.ir.design import Compression, Folding
-from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
+from dse.ir.units import MatrixUnit
+from dse.search.pipeline import pipeline
 
 MIXED = Network(
     "mixed",
@@ -43,25 +45,6 @@ BINARY = Network(
         Dense("f2", ("f1",), (72,), False, 10),
     ),
 )
-
-
-@pytest.fixture
-def emit(board: Board, estimate: HardwareEstimate) -> Callable[..., HlsProject]:
-    def build(case: Any) -> HlsProject:
-        network, design, accelerator, images, labels = case
-        return hls_project(
-            study="study",
-            network=network,
-            design=design,
-            accelerator=accelerator,
-            board=board,
-            clock_mhz=100.0,
-            estimate=estimate,
-            images=images,
-            labels=labels,
-        )
-
-    return build
 
 
 def check(case: Any, emit: Callable[..., HlsProject], folder: Path) -> None:
@@ -96,4 +79,64 @@ def mixed_case(make_case: Callable[..., Any]) -> Any:
 
 
 def test_mixed_network(make_case: Any, emit: Any, tmp_path: Path) -> None:
-    check(mixed_case(make_case), emit, tmp_path / "p")
+    case = mixed_case(make_case)
+    network, design, *_ = case
+    tiled = [u for u in pipeline(network, design) if isinstance(u, MatrixUnit) and u.tiling]
+    lanes = [u.tiling.lanes(u.pe, u.simd) for u in tiled if u.tiling]
+    assert any(u.tiling.kept_rows < u.tiling.block_rows for u in tiled if u.tiling)
+    assert any(n > 1 for _, n, _, _ in lanes)
+    assert any(m > 1 for _, _, _, m in lanes)
+    check(case, emit, tmp_path / "p")
+
+
+def test_binary_network(make_case: Any, emit: Any, tmp_path: Path) -> None:
+    """Bipolar from input to scores: XNOR and popcount, dense and tiled, padded with -1."""
+    compressions = {
+        "c1": Compression(1, 1),
+        "f1": Compression(1, 1, "bcr", 0.9, (8, 16)),
+        "f2": Compression(1, None, "bcr", 0.5, (2, 8)),
+    }
+    foldings = {
+        "c1": Folding(8, 36, 4),
+        "p1": Folding(4),
+        "f1": Folding(6, 3),
+        "f2": Folding(10, 4),
+    }
+    check(make_case(BINARY, compressions, foldings), emit, tmp_path / "p")
+
+
+def test_filter_pruned_network(make_case: Any, emit: Any, tmp_path: Path) -> None:
+    """Fewer channels are built; 4-bit everywhere, one of the dense designs of the issue."""
+    compressions = {
+        "conv-1": Compression(4, 4, "filter", 0.5),
+        "conv 2": Compression(4, 4),
+        "conv3": Compression(4, 4, "filter", 0.25),
+        "fc1": Compression(4, 4, "unstructured", 0.4),
+        "fc2": Compression(4, None),
+    }
+    foldings = {
+        "conv-1": Folding(6, 2, 2),
+        "pool": Folding(1),
+        "conv 2": Folding(8, 9, 3),
+        "conv3": Folding(2, 16, 2),
+        "fc1": Folding(10, 8),
+        "fc2": Folding(1, 1),
+    }
+    check(make_case(MIXED, compressions, foldings), emit, tmp_path / "p")
+
+
+def test_one_flipped_weight_is_found(tiny: Any, emit: Any, tmp_path: Path) -> None:
+    emit(tiny).write(tmp_path / "p")
+    assert verify(tmp_path / "p").passed
+    header = tmp_path / "p" / "src" / "weights_fc_matrix.h"
+    text = header.read_text()
+    first = re.search(r"_weights.*?(0x[0-9a-f]+)", text, re.DOTALL)
+    assert first is not None
+    # flips one weight between 1 and -1 or 0 and -2
+    flipped = hex(int(first[1], 16) ^ 2)
+    header.write_text(text[: first.start(1)] + flipped + text[first.end(1) :])
+    os.utime(header, (0, 0))  # older than the binary: make must not trust time stamps
+    result = verify(tmp_path / "p")
+    assert result.mismatches > 0
+    assert result.changed == ("src/weights_fc_matrix.h",)
+    assert not result.passed

@@ -117,16 +117,19 @@ def case_type() -> type[Case]:
     return Case
 
 
-Run = Callable[[Sequence[Case]], list[tuple[np.ndarray, int]]]
+Run = Callable[..., list[tuple[np.ndarray, int]]]
 
 
 @pytest.fixture
 def simulate(tmp_path: Path) -> Run:
-    """Return a function: cases -> per case the codes of the output elements, and the loop trips."""
+    """Return a function: cases -> per case the codes of the output elements, and the loop trips.
+
+    With `exact` the kernels compute with the number types that synthesis sees.
+    """
     if shutil.which("g++") is None:
         pytest.skip("g++ is not on PATH")
 
-    def run(cases: Sequence[Case]) -> list[tuple[np.ndarray, int]]:
+    def run(cases: Sequence[Case], *, exact: bool = False) -> list[tuple[np.ndarray, int]]:
         includes = "".join(
             f'#include "{p.name}"\n' for p in sorted(folder("kernels").glob("*.hpp"))
         )
@@ -139,6 +142,7 @@ def simulate(tmp_path: Path) -> Run:
         (tmp_path / "test.cpp").write_text(source)
         # the vendored headers shift negative numbers
         checks = ["-fsanitize=undefined", "-fno-sanitize=shift"]
+        checks += ["-DDSE_EXACT_TYPES"] if exact else []
         command = ["g++", "-std=c++14", "-O0", *checks, "-w", "test.cpp", "-o", "test"]
         command += ["-I", str(folder("kernels")), "-isystem", str(folder("csim"))]
         compiled = subprocess.run(
