@@ -39,6 +39,12 @@ stages:
 Dse = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(scope="session")
+def small_study() -> str:
+    """Text of a study file that runs in seconds."""
+    return SMALL_STUDY
+
+
 @pytest.fixture
 def study_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"

@@ -54,11 +54,13 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except DseError as error:
+        from dse.config.problems import StudyFileError
+
         if "--json" in sys.argv:
-            problems = getattr(error, "to_json", list)()
+            problems = error.to_json() if isinstance(error, StudyFileError) else []
             print_json("error", {"error": str(error), "problems": problems})
-        text = str(error)
-        click.echo(text if hasattr(error, "to_json") else f"error: {text}", err=True)
+        text = str(error) if isinstance(error, StudyFileError) else f"error: {error}"
+        click.echo(text, err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away: nothing is wrong, and nobody is there to tell

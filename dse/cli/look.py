@@ -10,6 +10,7 @@ import click
 
 from dse.cli.output import common, print_json, study_folder, study_names
 from dse.errors import UsageError
+from dse.ir.hardware import RESOURCES
 
 if TYPE_CHECKING:
     from dse.report.values import DesignView, ReportView
@@ -133,6 +134,7 @@ def inspect_json(view: ReportView) -> dict[str, Any]:
 
 def design_json(design: DesignView) -> dict[str, Any]:
     """Return one design: metrics with units in the key names, intervals, layers."""
+    absent = {r: {"low": 0.0, "high": 0.0} for r in RESOURCES}  # what the board has none of
     tested = {"test_accuracy": design.test_accuracy, "test_images": design.test_images}
     return {
         "id": design.id,
@@ -146,7 +148,7 @@ def design_json(design: DesignView) -> dict[str, Any]:
         "clock_mhz": design.clock_mhz,
         "interval_cycles": design.interval_cycles,
         "latency_cycles": design.latency_cycles,
-        "intervals": {u.resource: {"low": u.low, "high": u.high} for u in design.usage},
+        "intervals": absent | {u.resource: {"low": u.low, "high": u.high} for u in design.usage},
         "layers": [asdict(layer) for layer in design.layers],
     }
 

@@ -160,7 +160,6 @@ def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) 
     elif options["log"] != "json" and not options["quiet"]:
         click.echo(summary(view))
         click.echo(f"  report        {folder / 'report.html'}")
-        click.echo(f"  next          dse emit {config.study} -o hls/")
     if result.too_many_failures:
         msg = f"{result.stop_reason}; `dse inspect {config.study} --failed` shows why"
         raise TooManyFailuresError(msg)

@@ -145,7 +145,7 @@ def test_a_damaged_header_is_a_clear_error(store: Store, text: str) -> None:
 
 
 def test_an_absent_study_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="^no study in .*nothing; `dse list`"):
+    with pytest.raises(UsageError, match=r"^no study in .*nothing; `dse list`"):
         Store(tmp_path / "nothing", "file").header()
 
 
