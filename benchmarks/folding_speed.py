@@ -1,7 +1,7 @@
 """How long folding takes: `python benchmarks/folding_speed.py` prints a table of milliseconds.
 
-Tables: pricing all options of a compression not met before. Solve: the cheapest folding for a target.
-Estimate: a design from scratch, as reports do it.
+Tables: pricing all options of a compression not met before. Solve: the cheapest folding for a
+target. Estimate: a design from scratch, as reports do it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Closed forms of FINN and FINN-R: resources of a dataflow accelerator, term by term.
 
-Every function takes integers or arrays that broadcast. Symbols as in FINN: P = PE, Q = SIMD, W weight bits,
-A activation (input) bits, B output bits, omega = words of the weight memory, tmem = MH / P.
+Every function takes integers or arrays that broadcast. Symbols as in FINN: P = PE, Q = SIMD, W
+weight bits, A activation (input) bits, B output bits, omega = words of the weight memory,
+tmem = MH / P.
 
 References:
-    Blott et al., "FINN-R", ACM TRETS 11(3), 2018: LUT = 300 + 1.1 * P * Q * W * A, and its block RAM form.
+    Blott et al., "FINN-R", ACM TRETS 11(3), 2018: LUT = 300 + 1.1 * P * Q * W * A, and its block
+    RAM form.
     FINN compiler (BSD-3-Clause), `custom_op/fpgadataflow`, read in 2026: the terms of this file.
 """
 
@@ -103,7 +105,7 @@ def mvau_acc_bits(
 
 
 def mvau_dsp(pe: Numbers, simd: Numbers, weight_bits: Numbers, input_bits: Numbers) -> Floats:
-    """DSP blocks of an HLS unit with `resType = dsp`: one a product (48 bits are never exceeded)."""
+    """DSP blocks of an HLS unit with `resType = dsp`: one a product of up to 48 bits."""
     w_a = np.asarray(weight_bits) + np.asarray(input_bits)
     blocks: Floats = np.asarray(pe) * np.asarray(simd) * np.ceil(w_a / 48)
     return blocks

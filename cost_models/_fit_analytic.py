@@ -1,12 +1,14 @@
 """Fit the factors and bands of `analytic.py` to a table of synthesised FINN modules.
 
-Run `python -m cost_models._fit_analytic finn_submodules.csv.gz` where the table is at hand; it writes
-`coefficients/analytic.json` and prints the held-out errors. Only fitted numbers are stored, never the data.
+Run `python -m cost_models._fit_analytic finn_submodules.csv.gz` where the table is at hand; it
+writes `coefficients/analytic.json` and prints the held-out errors. Only fitted numbers are stored,
+never the data.
 
-Every factor is the maximum a posteriori estimate under squared log error (by reweighting), not negative, drawn
-to FINN's own factor (flip-flops, which FINN does not model: to 1 a bit) with the weight of one record. A band is
-the 5th and 95th percentile of actual / predicted on records of networks that the fit had not seen, or wider
-percentiles where that covers less than 90 % of a network that had no part in the band either.
+Every factor is the maximum a posteriori estimate under squared log error (by reweighting), not
+negative, drawn to FINN's own factor (flip-flops, which FINN does not model: to 1 a bit) with the
+weight of one record. A band is the 5th and 95th percentile of actual / predicted on records of
+networks that the fit had not seen, or wider percentiles where that covers less than 90 % of a
+network that had no part in the band either.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ from dse.ir.units import Fifo, MatrixUnit, SlidingWindowUnit, Unit
 
 OUTPUT = Path(__file__).parent / "coefficients" / "analytic.json"
 SOURCE = (
-    "post-synthesis utilisation of FINN modules (ArthurEly/hara: hierarchical Vivado reports, xc7z020 and"
-    " xc7a200t, 10 ns); prior: FINN-R and the FINN compiler's resource estimates"
+    "post-synthesis utilisation of FINN modules (ArthurEly/hara: hierarchical Vivado reports,"
+    " xc7z020 and xc7a200t, 10 ns); prior: FINN-R and the FINN compiler's resource estimates"
 )
 NOTE = (
-    "predicted = sum of factor * term (cost_models/_terms.py); band: of actual / predicted on networks"
-    " not fitted, covering 90 % of a further network; `stated`: no record, assumed"
+    "predicted = sum of factor * term (cost_models/_terms.py); band: of actual / predicted on"
+    " networks not fitted, covering 90 % of a further network; `stated`: no record, assumed"
 )
 COVERAGE = 0.9
 TAILS = (0.05, 0.04, 0.03, 0.02, 0.01, 0.0)
@@ -101,8 +103,8 @@ class Record:
 def records(rows: Sequence[Row]) -> dict[str, list[Record]]:
     """Return the distinct configurations of every kind of unit; repeats become their median.
 
-    Left out are RTL matrix units, windows in parallel, FIFOs of unknown size, and matrix units for which the part
-    had too few DSPs, so that some products went to LUTs after all.
+    Left out are RTL matrix units, windows in parallel, FIFOs of unknown size, and matrix units for
+    which the part had too few DSPs, so that some products went to LUTs after all.
     """
     readers: dict[str, Callable[[Row], Unit | None]] = {
         "matrix": _matrix,
@@ -191,7 +193,8 @@ def _bytes(bits: int) -> int:
 def decomposed(unit: Unit) -> _terms.Terms:
     """Return the terms of a unit as FINN builds it.
 
-    FINN pads the words of weight memories to bytes, and keeps the window's rows in LUTs at any depth.
+    FINN pads the words of weight memories to bytes, and keeps the window's rows in LUTs at any
+    depth.
     """
     terms = decompose(unit)[1]
     if isinstance(unit, MatrixUnit):

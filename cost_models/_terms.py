@@ -1,8 +1,8 @@
 """What a hardware unit is made of: named physical quantities, one function per kind of unit.
 
-A term is a count of LUTs or flip-flops before a fitted factor; `analytic.json` has the factors. Block RAM, DSP
-and URAM are counted exactly, their factor is 1. Terms are never negative and no searched knob makes all of
-them vanish.
+A term is a count of LUTs or flip-flops before a fitted factor; `analytic.json` has the factors.
+Block RAM, DSP and URAM are counted exactly, their factor is 1. Terms are never negative and no
+searched knob makes all of them vanish.
 """
 
 from __future__ import annotations
@@ -96,9 +96,10 @@ def matrix(unit: MatrixUnit) -> Terms:
 def _tiled(unit: MatrixUnit) -> Terms:
     """What balanced blocks add to a dense unit.
 
-    Column gather: per lane a q:1 multiplexer for every activation bit, q / 4 LUT6 a bit. Index memories: a column
-    number per lane for each (block row group, block column group, column step), and a row number per kept row.
-    Accumulators: p / L words in each of the n * L lanes. Output registers: n * p sums.
+    Column gather: per lane a q:1 multiplexer for every activation bit, q / 4 LUT6 a bit. Index
+    memories: a column number per lane for each (block row group, block column group, column step),
+    and a row number per kept row. Accumulators: p / L words in each of the n * L lanes. Output
+    registers: n * p sums.
     """
     t = unit.tiling
     if t is None:
@@ -141,7 +142,7 @@ def _tiled(unit: MatrixUnit) -> Terms:
 
 
 def window(unit: SlidingWindowUnit) -> Terms:
-    """Terms of a sliding window: kernel + stride row buffers of (width * C / Q) words of Q * A bits."""
+    """Terms of a sliding window: kernel + stride rows of (width * C / Q) words of Q * A bits."""
     width = np.asarray(unit.simd) * np.asarray(unit.bits) * 1.0
     depth = (unit.width + 2 * unit.padding) * (np.asarray(unit.channels) // unit.simd)
     buffers = unit.kernel + unit.stride
@@ -178,8 +179,9 @@ def pool(unit: PoolUnit) -> Terms:
 def converter(unit: WidthConverter) -> Terms:
     """Terms of a width converter; all zero where the widths agree and nothing is built.
 
-    Widths that do not divide each other: FINN converts twice, through their least common multiple. The unit
-    here keeps in + out elements in one register and shifts them by multiples of the common divisor.
+    Widths that do not divide each other: FINN converts twice, through their least common multiple.
+    The unit here keeps in + out elements in one register and shifts them by multiples of the common
+    divisor.
     """
     a, b, bits = np.asarray(unit.in_width), np.asarray(unit.out_width), np.asarray(unit.bits)
     narrow, wide, common = np.minimum(a, b), np.maximum(a, b), np.gcd(a, b)

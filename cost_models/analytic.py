@@ -1,4 +1,4 @@
-"""Closed form after FINN-R, its factors fitted once on Vivado reports: the model that needs no data."""
+"""Closed form after FINN-R, factors fitted once on Vivado reports: needs no data of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cycles of a chain of units: between frames, and from the first input word to the last output word."""
+"""Cycles of a chain of units: between frames, and from first input to last output word."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ def interval_cycles(units: Sequence[Unit]) -> int:
 def latency_cycles(units: Sequence[Unit]) -> int:
     """Return the cycles from the first input word to the last output word of one frame.
 
-    Every unit is a loop of one iteration a cycle that waits where an input word is missing. Word j is read in
-    iteration r(j), not before its time A(j), the cycle from which it can be read; so iteration i runs in cycle
+    Every unit is a loop of one iteration a cycle that waits where an input word is missing. Word j
+    is read in iteration r(j), not before its time A(j), the cycle from which it can be read; so
+    iteration i runs in cycle
 
         T(i) = i + max(0, max over words j with r(j) <= i of A(j) - r(j)),
 
-    and the word written there can be read from T(i) + 1 on. The recursion carries A along the chain, from the input,
-    which is always ready (A = 0), to the last word of the last unit. A window unit is two such loops, joined row by
-    row: it needs its first kernel rows before it writes, and the rows below at the pace of the unit before.
-    A matrix unit needs a whole vector for its first output word, a pooling unit a window, a converter a word of
-    the wider side.
+    and the word written there can be read from T(i) + 1 on. The recursion carries A along the
+    chain, from the input, which is always ready (A = 0), to the last word of the last unit. A
+    window unit is two such loops, joined row by row: it needs its first kernel rows before it
+    writes, and the rows below at the pace of the unit before. A matrix unit needs a whole vector
+    for its first output word, a pooling unit a window, a converter a word of the wider side.
 
-    Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted: the pipeline
-    registers of a unit, and waiting for room, which delays a frame only where the units behind are slower anyway.
-    Units are idle before the frame and read whenever they have room.
+    Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted:
+    the pipeline registers of a unit, and waiting for room, which delays a frame only where the
+    units behind are slower anyway. Units are idle before the frame and read whenever they have
+    room.
     """
     stream = None
     for unit in units:

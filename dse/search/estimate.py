@@ -40,11 +40,12 @@ def estimate(
         model: prices the units.
 
     Returns:
-        Expected resources and the ends of their 90 % intervals. Ends of units are added up: they are bounds
-        even where all units err the same way.
+        Expected resources and the ends of their 90 % intervals. Ends of units are added up: they
+        are bounds even where all units err the same way.
 
     Raises:
-        UsageError: the design is illegal for the network, or asks for memory that the board has not.
+        UsageError: the design is illegal for the network, or asks for memory that the board has
+            not.
     """
     for name, layer in design.layers:
         if layer.folding.memory == "uram" and not board.resources.uram:

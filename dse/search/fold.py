@@ -1,8 +1,9 @@
 """The cheapest legal folding that meets a cycle target, solved exactly.
 
-Layers are joined by width converters and FIFOs, whose price depends on the widths of the words on both sides. So the
-cheapest folding of a chain is a shortest path: nodes are word widths between layers, edges are the options
-of a layer (the cheapest for its widths) and what joins two layers. The path is found by dynamic programming.
+Layers are joined by width converters and FIFOs, whose price depends on the widths of the words on
+both sides. So the cheapest folding of a chain is a shortest path: nodes are word widths between
+layers, edges are the options of a layer (the cheapest for its widths) and what joins two layers.
+The path is found by dynamic programming.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def cost_weights(board: Resources, preference: float) -> Floats:
     """Return the cost of one LUT, FF, DSP, BRAM18 and URAM.
 
     Args:
-        board: what the board has; a resource that it lacks costs nothing (nothing can be built of it).
+        board: what the board has; a resource that it lacks costs nothing (nothing can be built of
+            it).
         preference: 0 saves LUTs, 1 saves block RAM, UltraRAM and DSPs; shares of the board count.
     """
     taste = Resources(lut=1 - preference, ff=0, dsp=preference, bram18=preference, uram=preference)
@@ -81,8 +83,8 @@ class Folder:
             compressions: canonical, one per matrix layer.
             board: the board.
             model: prices the units; must be hashable (by identity will do).
-            pins: values that `pe`, `simd`, `memory` and `compute` of a layer are restricted to. Values that
-                are illegal for a layer are dropped.
+            pins: values that `pe`, `simd`, `memory` and `compute` of a layer are restricted to.
+                Values that are illegal for a layer are dropped.
 
         Raises:
             UsageError: no pinned value is legal for a layer.
@@ -150,11 +152,12 @@ class Folder:
     def free(self, choices: Mapping[str, tuple[float, float]], preference: float) -> DesignPoint:
         """Return the cheapest design whose matrix units are folded as chosen.
 
-        Window units keep pace with the matrix unit of their layer, pooling units with the slowest matrix unit, as
-        far as they can.
+        Window units keep pace with the matrix unit of their layer, pooling units with the slowest
+        matrix unit, as far as they can.
 
         Args:
-            choices: per matrix layer two numbers in [0, 1] that pick PE and SIMD among the legal values.
+            choices: per matrix layer two numbers in [0, 1] that pick PE and SIMD among the legal
+                values.
             preference: as in `solve`.
         """
         folds = {name: self._pick(name, choice) for name, choice in choices.items()}

@@ -32,8 +32,8 @@ STREAM_BITS = 8192  # widest stream word that Vitis HLS builds (FINN issue 938)
 class LayerOptions:
     """The options of one layer: every entry is a folding without memory and compute style.
 
-    N entries, F foldings of the main unit (matrix or pool), V styles of it. Resources have a last axis of
-    `RESOURCES`.
+    N entries, F foldings of the main unit (matrix or pool), V styles of it. Resources have a last
+    axis of `RESOURCES`.
 
     Attributes:
         fold: `(N,)` row of `pe` and `simd`.

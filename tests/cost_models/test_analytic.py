@@ -1,4 +1,4 @@
-"""FINN's formulas against its published vectors, and the terms against numbers worked out by hand."""
+"""FINN's formulas against its published vectors, our terms against numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dse.ir.units import (
 
 DENSE = MatrixUnit("m", 64, 576, 100, 4, 16, 2, 2, False, 2, "bram", "lut")
 
-# FINN unit test of the resource estimates: INT2 x INT2, MW = MH = 4, PE = SIMD = 1, embedded weights
+# FINN unit test of the resource estimates: INT2 x INT2, MW = MH = 4, PE = SIMD = 1, embedded
 GOLDEN = replace(DENSE, mh=4, mw=4, pe=1, simd=1, input_signed=True, output_bits=0, memory="lutram")
 
 # BNN-PYNQ: (mh, mw, vectors, PE, SIMD) -> cycles per frame
@@ -64,7 +64,7 @@ def test_finn_golden_vector(compute: str, lut: int, dsp: int) -> None:
     terms = _terms.matrix(replace(g, compute=compute))
     assert terms.dsp == dsp
     assert terms.bram18 == 0
-    # ours are the same terms; only the accumulator is narrower, its weights being in the narrow range
+    # ours are the same terms; only the accumulator is narrower: weights are in the narrow range
     assert terms.lut["multiply"] == finn.multiply
     assert terms.lut["tree"] == finn.tree
     assert terms.lut["weights"] == finn.weights
@@ -107,7 +107,7 @@ def test_ultra_ram_shapes() -> None:
 
 
 def test_terms_of_a_tiled_unit_by_hand() -> None:
-    # 8 x 12 blocks in 8 x 48; of a block 2 of 8 rows and 4 of 12 columns. PE 4 = 2 lanes x 2 block rows.
+    # 8 x 12 blocks in 8 x 48; kept are 2 of 8 rows, 4 of 12 columns; PE 4 = 2 lanes x 2 block rows
     unit = replace(DENSE, mh=64, mw=576, pe=4, simd=2, tiling=Tiling(8, 12, 2, 4))
     groups, blocks, steps = 64 // 8 // 2, 576 // 12, 4 // 2
     terms = _terms.matrix(unit)

@@ -70,7 +70,7 @@ def test_the_whole_is_the_sum_of_units_and_of_layers() -> None:
 def test_the_facts_of_layers() -> None:
     result = estimate(NETWORK, SMALL, BOARD, 100.0, MODEL)
     conv, pool, fc = result.layers
-    # 8 x 18 weights of 2 bits, half of them kept; of 2 x 3 blocks keeping 3 of 6 columns, 3 indices of 3 bits
+    # half of 8 x 18 weights of 2 bits; 2 x 3 blocks keep 3 of 6 columns: 3 indices of 3 bits
     assert conv.weight_kib * 8192 == 8 * 18 // 2 * 2 + 6 * 3 * 3
     assert (conv.macs, conv.vectors) == (8 * 18 // 2 * 36, 36)
     assert (pool.macs, pool.weight_kib, pool.cycles) == (0, 0.0, 6 * 6 * 8 // 2)
