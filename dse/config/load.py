@@ -42,7 +42,12 @@ def load_config(
     root = parse(source, text, complaints)
     if root is None and not complaints:
         start = Span(source, 1, 1, 1)
-        complaints.add(start, "empty-file", "the study file is empty", "`dse init` writes one")
+        complaints.add(
+            start,
+            "empty-file",
+            "the study file is empty",
+            "start from a copy of studies/quickstart.yaml",
+        )
     for change in overrides:
         root = override(root, change, complaints) if root is not None else None
     config = None
@@ -61,7 +66,7 @@ def _read(path: Path) -> str:
             data = handle.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        msg = f"the study file {path} cannot be read: {reason}; `dse init` writes one"
+        msg = f"the study file {path} cannot be read: {reason}; start from a copy of studies/quickstart.yaml"
         raise UsageError(msg) from None
     if len(data) > LARGEST:
         msg = f"{path} is no study file: it has more than {LARGEST >> 20} MiB; name a study.yaml"

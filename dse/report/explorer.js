@@ -206,7 +206,7 @@ for (const a of ["x", "y"]) {
 document.querySelectorAll("#explorer .controls select, #explorer .controls input").forEach((c) => c.addEventListener("change", drawExplorer));
 drawExplorer();
 $("plot").on("plotly_click", (event) => openDesign(event.points[0].customdata));
-selected.push((id) => { current = id; drawExplorer(); });
+selected.push((id) => { current = id; setTimeout(drawExplorer); }); // the card first
 themed.push(drawExplorer);
 addEventListener("beforeprint", () => Plotly.relayout("plot", { width: 680 }));
 addEventListener("afterprint", () => Plotly.relayout("plot", { width: null, autosize: true }));

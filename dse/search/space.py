@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from cost_models._model import CostModel
 from dse.compression import canonical
+from dse.config.complaints import did_you_mean
 from dse.config.problems import problem_at
 from dse.config.values import Knobs, StudyConfig
 from dse.errors import UsageError
@@ -18,7 +19,6 @@ from dse.ir.design import Compression, DesignPoint
 from dse.ir.hardware import Board
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
-from dse.ir.plugins import suggestion
 from dse.search.fold import Folder
 
 Values: TypeAlias = Mapping[str, Any]
@@ -179,7 +179,7 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
                 f"space.layers[{i}].match",
                 "no-match",
                 f"{pattern!r} matches none of the {len(names)} layers of the model",
-                hint=suggestion(pattern, tuple(names)).strip(),
+                hint=did_you_mean(pattern, names),
                 notes=(f"layers: {', '.join(names)}",),
             )
     layers, ties = {}, {}

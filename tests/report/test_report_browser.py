@@ -160,7 +160,7 @@ def test_table_of_trials_filters_sorts_and_saves(open_page, url, view):
 def test_layer_table_sorts(open_page, url, view):
     page = open_page(url)
     page.locator("#detail table.layers thead button", has_text="Cycles").click()
-    cells = page.locator("#detail .card:visible table.layers tbody tr td:nth-child(13)")
+    cells = page.locator("#detail .card:visible table.layers tbody tr td:nth-child(11)")
     cycles = [int(c.replace(",", "")) for c in cells.all_inner_texts()]
     assert cycles == sorted(x.cycles for x in view.recommended.layers)
 

@@ -58,11 +58,9 @@ CASES = [
     (1, 2, [("bcr", 0.5)]),
     (2, 1, [("filter", 0.25), ("bcr", 0.5)]),
     (2, 3, [("bcr", 0.75), ("dense", 0.0)]),
-    (3, 4, [("unstructured", 0.9)]),
-    (4, 5, [("filter", 0.5)]),
+    (4, 4, [("unstructured", 0.9)]),
     (5, 6, [("bcr", 0.5), ("filter", 0.5), ("unstructured", 0.5)]),
-    (6, 7, [("dense", 0.0)]),
-    (7, 8, [("filter", 0.5), ("dense", 0.0)]),
+    (7, 7, [("filter", 0.5), ("dense", 0.0)]),
     (8, 8, [("dense", 0.0)]),
 ]
 
@@ -83,14 +81,18 @@ def trained(
 
 
 def integer_outputs(integer: Accelerator, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the output of every layer: that of the network cut off behind it."""
-    layers = integer.network.layers
-    return {
-        layer.name: Accelerator(
-            replace(integer.network, layers=layers[: i + 1]), integer.parameters
-        ).scores(images)
-        for i, layer in enumerate(layers)
-    }
+    """Return the output of every layer, each computed as an accelerator of one layer."""
+    outputs: dict[str, np.ndarray] = {}
+    x = images
+    for layer in integer.network.layers:
+        alone = Network(
+            layer.name,
+            layer.input_shape,
+            integer.input_type(layer.name),
+            (replace(layer, inputs=("input",)),),
+        )
+        x = outputs[layer.name] = Accelerator(alone, integer.parameters).scores(x)
+    return outputs
 
 
 @pytest.mark.parametrize(("weight_bits", "activation_bits", "schemes"), CASES)
@@ -122,6 +124,7 @@ def test_every_code_agrees(
         scores = module(as_input(torch.from_numpy(images), torch.float64))
     classes = expected[last].argmax(axis=1)
     np.testing.assert_array_equal(scores.argmax(dim=1).numpy(), classes)
+    np.testing.assert_array_equal(integer.scores(images), expected[last])
 
 
 @pytest.mark.parametrize(("weight_bits", "activation_bits"), [(1, 1), (3, 2), (8, 8)])
@@ -147,6 +150,9 @@ def test_thresholds_hold_for_every_attainable_sum(
         assert np.all(p.thresholds <= high[:, None] + 1)
         for row in range(0, len(low), 5):
             sums = np.arange(low[row], high[row] + 1)
+            if len(sums) > 20_000:  # both sides of every step, and the ends
+                near = np.concatenate([p.thresholds[row] - 1, p.thresholds[row], sums[[0, -1]]])
+                sums = np.unique(near.clip(low[row], high[row]))
             code = (sums[:, None] >= p.thresholds[row]).sum(axis=1)
             sign = -1.0 if float(matrix.gain[row].detach()) < 0 else 1.0
             dot = torch.zeros(len(sums), len(low), dtype=torch.float64)
