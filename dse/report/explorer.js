@@ -101,7 +101,7 @@ function hover(i, x, y, c) {
 
 /** A colour per trial, and the scale beside the plot as a trace without points. */
 function colouring(option, rows) {
-  const scale = isDark() ? CIVIDIS.slice(2) : CIVIDIS.slice(0, 9);
+  const scale = isDark() ? CIVIDIS.slice(3) : CIVIDIS.slice(0, 9);
   const known = rows.map((i) => at(option, i)).filter((v) => v != null);
   if (!isNumeric(option) || !known.length) return { of: (list) => list.map(() => colour("--accent")), bar: null };
   const low = Math.min(...known), high = Math.max(...known);
@@ -130,18 +130,25 @@ function drawExplorer() {
   };
   const shade = colouring(c, [...groups.rest, ...groups.front]);
   const points = (list, name, marker) => ({
-    type: "scatter", mode: "markers", name, x: list.map((i) => at(x, i)), y: list.map((i) => at(y, i)),
+    type: "scatter", mode: "markers", name, showlegend: false, x: list.map((i) => at(x, i)), y: list.map((i) => at(y, i)),
     customdata: list.map((i) => TRIALS.id[i]), text: list.map((i) => hover(i, x, y, c)), hovertemplate: "%{text}<extra></extra>", marker,
   });
   const symbols = (list, open) => list.map((i) => (TRIALS.stage[i] === "full training" ? "diamond" : "circle") + (open ? "-open" : ""));
   const line = steps(x, y);
   const traces = [
     points(groups.bad, "infeasible", { symbol: "x-thin", size: 7, line: { width: 1.3, color: "#8b949e" } }),
-    points(groups.rest, "feasible, dominated", { color: shade.of(groups.rest), symbol: symbols(groups.rest, true), size: 8, line: { width: 1.6 } }),
+    points(groups.rest, "feasible, not on the front", { color: shade.of(groups.rest), symbol: symbols(groups.rest, true), size: 8, line: { width: 1.6 } }),
     { type: "scatter", mode: "lines", name: "front of this pair", x: line.map((p) => p.x), y: line.map((p) => p.y), hoverinfo: "skip",
       line: { shape: sense(y.key) * sense(x.key) < 0 ? "hv" : "vh", color: colour("--soft"), width: 1.5 } },
     points(groups.front, "on the front", { color: shade.of(groups.front), symbol: symbols(groups.front, false), size: 11, line: { width: 1, color: colour("--ink") } }),
   ];
+  const key = [["infeasible", groups.bad, { symbol: "x-thin", line: { width: 1.3, color: "#8b949e" } }],
+    ["feasible, not on the front", groups.rest, { symbol: "circle-open", color: colour("--soft") }],
+    ["on the front", groups.front, { symbol: "circle", color: colour("--soft") }],
+    ["trained at full budget", symbols(rows, false).includes("diamond") ? rows : [], { symbol: "diamond", color: colour("--soft") }]];
+  for (const [name, list, marker] of key) {
+    if (list.length) traces.push({ type: "scatter", mode: "markers", name, x: [null], y: [null], hoverinfo: "skip", marker: { size: 9, ...marker } });
+  }
   if (shade.bar) traces.push(shade.bar);
   const chosen = TRIALS.id.indexOf(current);
   if (rows.includes(chosen)) {

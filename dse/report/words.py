@@ -60,7 +60,10 @@ def why(view: ReportView) -> str:
 
 
 def comparison(one: DesignView, other: DesignView) -> str:
-    """Compare two designs: "2.4x smaller, 1.3x faster, 0.9 points less accurate"."""
+    """Compare two designs: "2.4x smaller, 1.3x faster, 0.9 points less accurate on validation".
+
+    Test accuracies are not compared: a choice between designs by them would make them useless.
+    """
     parts = []
     for key, better, worse, more_is_better in (
         ("lut", "smaller", "larger", False),
@@ -76,7 +79,8 @@ def comparison(one: DesignView, other: DesignView) -> str:
     if "accuracy" in one.metrics and "accuracy" in other.metrics:
         points = 100 * (one.metrics["accuracy"] - other.metrics["accuracy"])
         if abs(points) >= 0.05:
-            parts.append(f"{abs(points):.1f} points {'more' if points > 0 else 'less'} accurate")
+            more = "more" if points > 0 else "less"
+            parts.append(f"{abs(points):.1f} points {more} accurate on validation")
     return ", ".join(parts) or "no different"
 
 

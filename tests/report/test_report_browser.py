@@ -76,7 +76,7 @@ def test_a_click_on_a_point_opens_its_card_and_escape_closes_it(open_page, url, 
     box = page.evaluate(
         """() => {
           const plot = document.getElementById('plot');
-          const trace = plot.data.find((t) => t.name === 'on the front');
+          const trace = plot.data.find((t) => t.name === 'on the front' && t.customdata);
           const frame = plot.querySelector('.nsewdrag').getBoundingClientRect();
           const [x, y] = [plot._fullLayout.xaxis, plot._fullLayout.yaxis];
           return {id: trace.customdata[0], x: frame.left + x.d2p(trace.x[0]), y: frame.top + y.d2p(trace.y[0])};

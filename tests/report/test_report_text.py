@@ -103,8 +103,14 @@ def test_comparison_says_smaller_faster_and_by_how_much(view):
             "accuracy": one.metrics["accuracy"] + 0.012,
         },
     )
-    assert words.comparison(one, other) == "3.0x smaller, 2.0x slower, 1.2 points less accurate"
-    assert words.comparison(other, one) == "3.0x larger, 2.0x faster, 1.2 points more accurate"
+    assert (
+        words.comparison(one, other)
+        == "3.0x smaller, 2.0x slower, 1.2 points less accurate on validation"
+    )
+    assert (
+        words.comparison(other, one)
+        == "3.0x larger, 2.0x faster, 1.2 points more accurate on validation"
+    )
     assert words.comparison(one, one) == "no different"
 
 
