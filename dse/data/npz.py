@@ -66,9 +66,10 @@ def load(config: DataConfig, seed: int) -> Dataset:
 
 def _read(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names = file.files if isinstance(file, np.lib.npyio.NpzFile) else []
-            arrays = {name: file[name] for name in names if name in REQUIRED + OPTIONAL}
+        with path.open("rb") as file:  # numpy leaves a file open that it cannot read
+            content = np.load(file, allow_pickle=False)
+            names = content.files if isinstance(content, np.lib.npyio.NpzFile) else []
+            arrays = {name: content[name] for name in names if name in REQUIRED + OPTIONAL}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise damaged(path, EXPECTED, f"got {error}") from error
     missing = [name for name in REQUIRED if name not in arrays]
