@@ -1,0 +1,98 @@
+"""The built-in networks have the layers of their papers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dse.errors import UsageError
+from dse.ir import plugins
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+
+BYTE = IntType(8, signed=False)
+
+
+def build(name: str, shape: tuple[int, ...], classes: int = 10, **options: float) -> Network:
+    network = plugins.load("dse.networks", name).build(shape, BYTE, classes, **options)
+    assert isinstance(network, Network)
+    return network
+
+
+# Matrices (mh, mw) from the papers: Umuroglu et al. 2017 (TFC, SFC, LFC, CNV), Duarte et al. 2018 (jets),
+# LeCun et al. 1998, Courbariaux et al. 2016.
+MATRICES = {
+    "tfc": ((28, 28, 1), 10, [(64, 784), (64, 64), (64, 64), (10, 64)]),
+    "sfc": ((28, 28, 1), 10, [(256, 784), (256, 256), (256, 256), (10, 256)]),
+    "lfc": ((28, 28, 1), 10, [(1024, 784), (1024, 1024), (1024, 1024), (10, 1024)]),
+    "jet_mlp": ((16,), 5, [(64, 16), (32, 64), (32, 32), (5, 32)]),
+    "lenet5": ((28, 28, 1), 10, [(6, 25), (16, 150), (120, 400), (84, 120), (10, 84)]),
+    "cnv": (
+        (32, 32, 3),
+        10,
+        [
+            (64, 27),
+            (64, 576),
+            (128, 576),
+            (128, 1152),
+            (256, 1152),
+            (256, 2304),
+            (512, 256),
+            (512, 512),
+            (10, 512),
+        ],
+    ),
+    "vgg_bnn": (
+        (32, 32, 3),
+        10,
+        [
+            (128, 27),
+            (128, 1152),
+            (256, 1152),
+            (256, 2304),
+            (512, 2304),
+            (512, 4608),
+            (1024, 8192),
+            (1024, 1024),
+            (10, 1024),
+        ],
+    ),
+    "digits_cnn": ((8, 8, 1), 10, [(16, 9), (16, 144), (32, 144), (64, 128), (10, 64)]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MATRICES))
+def test_matrices(name: str) -> None:
+    shape, classes, matrices = MATRICES[name]
+    network = build(name, shape, classes)
+    assert [(m.mh, m.mw) for m in network.matrix_layers] == matrices
+
+
+def test_cnv_has_the_maps_of_finn() -> None:
+    network = build("cnv", (32, 32, 3))
+    sides = [layer.output_shape[0] for layer in network.layers if len(layer.output_shape) == 3]
+    assert sides == [30, 28, 14, 12, 10, 5, 3, 1]
+    assert math.prod(network["conv6"].output_shape) == 256
+
+
+def test_digits_cnn_layer_names() -> None:
+    names = [m.name for m in build("digits_cnn", (8, 8, 1)).matrix_layers]
+    assert names == ["conv1", "conv2", "conv3", "fc1", "fc2"]
+
+
+def test_widths_are_multiples_of_four() -> None:
+    network = build("lenet5", (28, 28, 1), width=0.5)
+    assert [m.mh for m in network.matrix_layers] == [4, 8, 60, 40, 10]
+    network = build("cnv", (32, 32, 3), width=0.01)
+    assert [m.mh for m in network.matrix_layers] == [4] * 8 + [10]
+
+
+def test_cnv_on_mnist_says_how_to_pad() -> None:
+    with pytest.raises(UsageError) as caught:
+        build("cnv", (28, 28, 1))
+    assert str(caught.value) == (
+        "model cnv: layer conv6 needs a map of at least 3x3, but 2x2 is left of an input of 28x28;"
+        " use larger images or pad them (`pad:` in the data section)"
+    )
+    assert build("cnv", (32, 32, 1)).classes == 10
