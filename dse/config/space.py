@@ -158,8 +158,14 @@ def _fold(node: Node, complaints: Complaints) -> str | None:
 
 
 def _check_uram(node: Node, board: Board | None, complaints: Complaints) -> None:
-    if board is None or board.resources.uram:
-        return
+    """Refuse UltraRAM: on UltraScale+ it starts empty, and emitted projects cannot load it at run time yet."""
     for item in node.items if isinstance(node, Items) else (node,):
-        if isinstance(item, Scalar) and item.text == "uram":
+        if not isinstance(item, Scalar) or item.text != "uram":
+            continue
+        if board is not None and not board.resources.uram:
             complaints.add(item.span, "not-on-board", f"{board.name} has no URAM", "leave uram out")
+        else:
+            reason = (
+                "UltraRAM starts empty and its weights would have to be loaded; take bram or lutram"
+            )
+            not_supported(item, "memory 'uram'", reason, complaints)

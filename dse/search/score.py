@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
-from cost_models._model import CostModel
 from dse.config.values import Constraint, StudyConfig
-from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
 from dse.ir.metrics import METRICS
-from dse.ir.network import Network
 from dse.ir.record import TrialRecord
-from dse.search.estimate import estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """Prices designs of one study."""
-
-    network: Network
-    board: Board
-    clock_mhz: float
-    model: CostModel
-    constraints: tuple[Constraint, ...]
-
-    def hardware(self, design: DesignPoint) -> HardwareEstimate:
-        """Predict what a design costs."""
-        return estimate(self.network, design, self.board, self.clock_mhz, self.model)
+from dse.search.pareto import violation
 
 
 def constraints_of(config: StudyConfig) -> tuple[Constraint, ...]:
@@ -75,8 +57,7 @@ def violations(
         value = metrics[key]
         if c.metric in RESOURCES and c.op == "<=":
             value = getattr(hardware.total.high, c.metric)
-        excess = value - c.limit if c.op == "<=" else c.limit - value
-        result[c.text] = excess / (abs(c.limit) or 1.0)
+        result[c.text] = violation(c, value)
     return result
 
 
