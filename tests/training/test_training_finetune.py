@@ -150,3 +150,31 @@ def test_importing_training_imports_neither_ray_nor_optuna() -> None:
     command = [sys.executable, "-W", "error", "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("weight_bits", "activation_bits", "scheme", "sparsity", "least"),
+    [
+        (8, 8, "dense", 0.0, 0.97),
+        (4, 4, "bcr", 0.5, 0.97),
+        (2, 2, "dense", 0.0, 0.97),
+        (1, 1, "dense", 0.0, 0.92),
+    ],
+)
+def test_full_budget_reaches_the_test_accuracy(
+    weight_bits: int,
+    activation_bits: int,
+    scheme: str,
+    sparsity: float,
+    least: float,
+    network: Network,
+    data: Dataset,
+) -> None:
+    stages = digits_cnn.STAGES
+    assert stages.pretrain_epochs is not None
+    assert stages.final_epochs is not None
+    base = pretrain(network, data, epochs=stages.pretrain_epochs, seed=0)
+    compressions = compress(network, weight_bits, activation_bits, scheme, sparsity)
+    final = finetune(network, compressions, base, data, epochs=stages.final_epochs, seed=0)
+    assert final.accelerator.accuracy(data.test.images, data.test.labels) >= least
