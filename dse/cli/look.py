@@ -95,7 +95,7 @@ def inspect(study: str, trial: int | None, failed: bool, root: Path, as_json: bo
             msg = f"{view.study} has no trial {trial}; `dse inspect {view.study}` lists the front"
             raise UsageError(msg)
         if as_json:
-            print_json("design", {"study": view.study} | design_json(view.designs[trial]))
+            print_json("trial", {"study": view.study} | design_json(view.designs[trial]))
         else:
             click.echo(design_table(view, trial))
         return
