@@ -15,6 +15,7 @@ from dse.search.pareto import front, hypervolume_history, knee
 
 REFRESH_S = 0.25
 PLAIN_S = 30.0
+BAR = 40
 
 EVENTS = {
     "pretraining": "training the float network once: {epochs} epochs, {images} images",
@@ -175,7 +176,6 @@ def line(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig) 
 def panel(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig) -> Any:
     """Return the panel: how far, how long, and the front so far as numbers with units."""
     from rich.console import Group
-    from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
@@ -204,12 +204,13 @@ def panel(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig)
         f"{_duration(status.seconds)}, {_duration(eta_s(records, status))} left"
     )
     state = (
-        f"trials {n} / {status.trials}   feasible {c['feasible']}   infeasible {c['infeasible']}"
+        f"feasible {c['feasible']}   infeasible {c['infeasible']}"
         f"   failed {c['failed']}   repeated {status.repeated}   in flight {status.in_flight}"
     )
     more = f"hypervolume {hv:.3f}   front {len(best)}   (hardware numbers are predicted)"
-    bar = ProgressBar(total=status.trials, completed=n, width=60)
-    return Group(Text(head), bar, Text(state), Text(more), table)
+    filled = BAR * n // status.trials
+    bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {n} / {status.trials}"
+    return Group(*map(Text, (head, bar, state, more, "")), table)
 
 
 def _duration(seconds: float) -> str:

@@ -17,6 +17,8 @@ from dse.ir.numbers import IntType, activation_type
 
 Integers = npt.NDArray[np.integer]
 
+MANY_THRESHOLDS = 63  # from here on a binary search per row is quicker than a pass per threshold
+
 
 @dataclass(frozen=True, slots=True)
 class MatrixParameters:
@@ -167,6 +169,10 @@ def max_pool(x: npt.NDArray[np.float64], kernel: int) -> npt.NDArray[np.float64]
 def count_thresholds(dot: npt.NDArray[np.float64], thresholds: Integers) -> npt.NDArray[np.float64]:
     """Return per element of `(..., mh)` how many of its row's thresholds it reaches."""
     code = np.zeros_like(dot)
+    if thresholds.shape[1] >= MANY_THRESHOLDS:
+        for row, ascending in enumerate(thresholds):
+            code[..., row] = np.searchsorted(ascending, dot[..., row], side="right")
+        return code
     for i in range(thresholds.shape[1]):
         code += dot >= thresholds[:, i]
     return code
