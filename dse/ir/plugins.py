@@ -11,9 +11,9 @@ from dse.errors import UsageError
 
 
 def names(package: str) -> tuple[str, ...]:
-    """Return the plug-ins of `package`: its modules without a leading underscore, sorted."""
+    """Return the plug-ins of `package`: its files without a leading underscore, sorted."""
     folder = importlib.import_module(package).__path__
-    found = (m.name for m in pkgutil.iter_modules(folder))
+    found = (m.name for m in pkgutil.iter_modules(folder) if not m.ispkg)
     return tuple(sorted(n for n in found if not n.startswith("_")))
 
 
