@@ -54,11 +54,18 @@ def _resources(file: ReportFile, entry: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _out_of_context(file: ReportFile, value: dict[str, Any]) -> Measurement:
-    """Return the design. FINN writes fmax = 1000 / (period - WNS), and 0 for both where it has no WNS."""
-    fmax = count(file, "fmax_mhz", value["fmax_mhz"])
-    period = 1000 / fmax if fmax else None
-    slack = number(file, "WNS", value["WNS"]) if "WNS" in value else None
+    """Return the design.
+
+    FINN reads its numbers as floats and writes the integer 0 for those it did not find. It computes
+    fmax = 1000 / (period - WNS).
+    """
+    known = {k: v for k, v in value.items() if not (isinstance(v, int) and v == 0)}
+    stated = _resources(file, known)
+    if not stated:
+        raise ReportError(
+            file.name, "resources", "zeros, which FINN writes for what it did not find"
+        )
+    period = 1000 / count(file, "fmax_mhz", known["fmax_mhz"]) if "fmax_mhz" in known else None
+    slack = number(file, "WNS", known["WNS"]) if "WNS" in known else None
     target = period + slack if period is not None and slack is not None else None
-    return file.measurement(
-        "", "route", _resources(file, value), clock_ns=period, target_clock_ns=target
-    )
+    return file.measurement("", "route", stated, clock_ns=period, target_clock_ns=target)
