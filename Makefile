@@ -4,14 +4,14 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 OUT ?= runs/digits-pynq/hls
 
-.PHONY: help install quickstart test check slow clean
+.PHONY: help install quickstart test quick check clean
 
 help:
 	@echo "make install     virtual environment with dse and its development tools"
 	@echo "make quickstart  install, run studies/quickstart.yaml, emit and verify the recommended design"
-	@echo "make test        install, lint, types, import contracts, tests"
+	@echo "make test        install, lint, types, import contracts, all tests"
+	@echo "make quick       the tests that are not marked slow"
 	@echo "make check       lint, types, import contracts"
-	@echo "make slow        the tests marked slow"
 	@echo "make clean       remove the virtual environment and all runs"
 
 install: $(INSTALLED)
@@ -38,10 +38,10 @@ check: install
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest
 
-slow: install
-	$(BIN)/pytest -m slow
+quick: install
+	$(BIN)/pytest -m "not slow"
 
 clean:
 	rm -rf .venv runs
