@@ -142,10 +142,13 @@ def _tiled(unit: MatrixUnit) -> Terms:
 
 
 def window(unit: SlidingWindowUnit) -> Terms:
-    """Terms of a sliding window: kernel + stride rows of (width * C / Q) words of Q * A bits."""
+    """Terms of a sliding window: a ring of rows of (width * C / Q) words of Q * A bits.
+
+    FINN's ring has kernel + stride rows and is filled again for every frame; ours is not.
+    """
     width = np.asarray(unit.simd) * np.asarray(unit.bits) * 1.0
-    depth = (unit.width + 2 * unit.padding) * (np.asarray(unit.channels) // unit.simd)
-    buffers = unit.kernel + unit.stride
+    depth = unit.width * (np.asarray(unit.channels) // unit.simd)
+    buffers = unit.ring_rows
     return Terms(
         lut={
             "control": np.ones_like(width),

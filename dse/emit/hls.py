@@ -27,6 +27,8 @@ from dse.ir.numbers import IntType
 from dse.ir.units import Fifo, MatrixUnit, Unit
 from dse.search.pipeline import pipeline
 
+BATCH = 8  # golden images per call: streams of C simulation hold a whole call
+
 
 def hls_project(
     *,
@@ -59,6 +61,13 @@ def hls_project(
         UsageError: the design is illegal, does not belong to the accelerator, or is beyond what HLS takes.
     """
     units = pipeline(network, design)
+    for unit in units:
+        if isinstance(unit, MatrixUnit) and unit.memory == "uram":
+            msg = (
+                f"layer {unit.layer}: weights in UltraRAM must be loaded at run time, which is not"
+                " supported yet; use memory bram or lutram"
+            )
+            raise UsageError(msg)
     names = identifiers(layer.name for layer in network.layers)
     chain = lower(units, accelerator, names)
     source, target = _ports(units, accelerator.network)
@@ -72,8 +81,8 @@ def hls_project(
         "clock_ns": round(1000.0 / clock_mhz, 3),
         "chain": chain,
         "with_tables": with_tables(chain),
+        "batch": BATCH,
         "max_bits": -(-chain.widest_bits // 1024) * 1024,
-        "uram": any(isinstance(u, MatrixUnit) and u.memory == "uram" for u in units),
         "source": source,
         "target": target,
         "images": len(images),

@@ -15,7 +15,7 @@ from dse.ir.accelerator import Accelerator
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
-from dse.ir.units import Unit
+from dse.ir.units import SlidingWindowUnit, Unit
 
 SCHEMA = "dse.design/1"
 
@@ -90,7 +90,8 @@ def unit_json(name: str, unit: Unit, instances: list[str]) -> dict[str, Any]:
     """Return one row of the units table.
 
     `kind` and `parameters` rebuild the value of `dse.ir.units`; `instances` are the functions (or, for a
-    FIFO, the stream) of that unit in the HLS code, and therefore in its reports.
+    FIFO, the stream) of that unit in the HLS code, and therefore in its reports. `fill_predicted` are cycles
+    that the first of many frames takes longer.
     """
     return {
         "name": name,
@@ -99,6 +100,7 @@ def unit_json(name: str, unit: Unit, instances: list[str]) -> dict[str, Any]:
         "kind": type(unit).__name__,
         "parameters": {key: _plain(value) for key, value in asdict(unit).items()},
         "cycles_predicted": int(unit.cycles),
+        "fill_predicted": int(unit.fill_cycles) if isinstance(unit, SlidingWindowUnit) else 0,
     }
 
 

@@ -24,7 +24,7 @@ SUFFIX = {SlidingWindowUnit: "window", MatrixUnit: "matrix", PoolUnit: "pool"}
 KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
     SlidingWindowUnit: (
         "sliding_window",
-        ("height", "width", "channels", "kernel", "stride", "padding", "simd", "bits"),
+        ("height", "width", "channels", "kernel", "stride", "padding", "simd", "bits", "ring_rows"),
     ),
     PoolUnit: ("max_pool", ("height", "width", "channels", "kernel", "pe", "bits")),
     WidthConverter: ("width_converter", ("in_width", "out_width", "bits", "elements")),
@@ -113,7 +113,7 @@ def lower(units: tuple[Unit, ...], accelerator: Accelerator, names: Mapping[str,
     """Return the processes of a pipeline.
 
     Args:
-        units: of `dse.search.pipeline.pipeline`: behind every unit an optional converter and a FIFO.
+        units: of `dse.search.pipeline.pipeline`: FIFOs and converters behind every unit.
         accelerator: the integers of the matrix units.
         names: layer -> identifier.
 
@@ -140,12 +140,12 @@ def lower(units: tuple[Unit, ...], accelerator: Accelerator, names: Mapping[str,
 
 
 def _titles(units: tuple[Unit, ...], names: Mapping[str, str]) -> list[str]:
-    """Name every unit: a converter and a FIFO after the unit that they feed."""
+    """Name every unit: a converter after the unit that it feeds, a FIFO after what reads it."""
     titles: list[str] = []
     fed = "output"
     for unit in reversed(units):
         if isinstance(unit, Fifo):
-            titles.append("output" if fed == "output" else f"{fed}_in")
+            titles.append(f"{titles[-1]}_in" if titles else "output")
         elif isinstance(unit, WidthConverter):
             titles.append(f"{fed}_width")
         else:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dse.emit.hls import hls_project
-
 from dse.errors import NoFeasibleDesignError, UsageError
 from dse.ir.metrics import ALIASES, METRICS
 from dse.ir.record import TrialRecord

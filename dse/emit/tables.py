@@ -20,7 +20,6 @@ from pruning._pack import pack
 STORAGE = {
     "bram": "type=rom_1p impl=bram",
     "lutram": "type=rom_1p impl=lutram",
-    "uram": "type=rom_1p impl=uram",
 }
 INLINE = 32  # numbers of an initialiser that share a line
 

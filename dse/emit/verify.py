@@ -29,8 +29,8 @@ class Verification:
         words: output words that were compared.
         mismatches: words that differ from the integer reference.
         accuracy: fraction of the images that the compiled design classified as labelled.
-        loop_trips: simulated loop iterations per frame of every unit (II = 1: its cycles).
-        predicted: cycles per frame of every unit by design.json.
+        loop_trips: simulated loop iterations of every unit over all images (II = 1: its cycles).
+        predicted: the same by design.json: cycles of every image, and the fill of every call.
         changed: files that differ from what design.json says was written, or are missing.
         seconds: time of compilation and simulation.
     """
@@ -39,7 +39,7 @@ class Verification:
     words: int
     mismatches: int
     accuracy: float
-    loop_trips: Mapping[str, float]
+    loop_trips: Mapping[str, int]
     predicted: Mapping[str, int]
     changed: tuple[str, ...]
     seconds: float
@@ -83,9 +83,12 @@ def verify(folder: Path, *, images: int | None = None) -> Verification:
         words=result["words"],
         mismatches=result["mismatches"],
         accuracy=result["correct"] / result["images"],
-        loop_trips={n: trips / result["images"] for n, trips in result["loop_trips"].items()},
+        loop_trips=result["loop_trips"],
         predicted={
-            u["name"]: u["cycles_predicted"] for u in manifest["units"] if u["kind"] != "Fifo"
+            u["name"]: result["images"] * u["cycles_predicted"]
+            + result["calls"] * u["fill_predicted"]
+            for u in manifest["units"]
+            if u["kind"] != "Fifo"
         },
         changed=_changed(folder, manifest["files"]),
         seconds=seconds,

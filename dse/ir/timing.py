@@ -16,6 +16,7 @@ from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, Wi
 Array: TypeAlias = npt.NDArray[np.int64]
 
 SAMPLES = 256  # words of a stream whose times are followed
+PIXELS = 8  # windows of an output row whose times are followed
 
 
 def interval_cycles(units: Sequence[Unit]) -> int:
@@ -34,9 +35,9 @@ def latency_cycles(units: Sequence[Unit]) -> int:
 
     and the word written there can be read from T(i) + 1 on. The recursion carries A along the
     chain, from the input, which is always ready (A = 0), to the last word of the last unit. A
-    window unit is two such loops, joined row by row: it needs its first kernel rows before it
-    writes, and the rows below at the pace of the unit before. A matrix unit needs a whole vector
-    for its first output word, a pooling unit a window, a converter a word of the wider side.
+    window unit is two such loops: one loads, the other writes a word from the cycle after its load
+    on. A matrix unit needs a whole vector for its first output word, a pooling unit a window, a
+    converter a word of the wider side.
 
     Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted:
     the pipeline registers of a unit, and waiting for room, which delays a frame only where the
@@ -143,24 +144,27 @@ def _(unit: MatrixUnit, source: Stream) -> Stream:
 
 @_through.register
 def _(unit: SlidingWindowUnit, source: Stream) -> Stream:
-    words, p = int(unit.channels // unit.simd), unit.padding
-    row, padded = unit.width * words, (unit.width + 2 * p) * words
-    rows = np.arange(unit.out_height)
-    below = rows * unit.stride + unit.kernel  # padded rows that an output row needs
-    read = _followed(unit.height * row)
-    loaded = (read // row + p) * padded + p * words + read % row
-    delay = np.maximum.accumulate(np.maximum(source.at(read) - loaded, 0.0))
-    last = np.clip(below - p, 1, unit.height) * row - 1
-    wait = np.maximum(
-        delay[np.searchsorted(read, last, side="right") - 1],
-        source.at(last) - ((last // row + p) * padded + p * words + row - 1),
-    )
-    ready = below * padded + wait
-    write = unit.out_width_pixels * unit.kernel**2 * words
-    start = np.maximum.accumulate(ready - rows * write) + rows * write
-    written = _followed(unit.out_height * write)
-    times = start[written // write] + written % write + 1.0
-    return Stream(written, times.astype(np.float64))
+    words, k, p = int(unit.channels // unit.simd), unit.kernel, unit.padding
+    read = _followed(int(unit.words_loaded))
+    waited = np.maximum.accumulate(np.maximum(source.at(read) - read, 0.0))
+    # first and last word of the map in every row of some windows: between them both loops run on
+    oy, ky = np.arange(unit.out_height)[:, None, None, None], np.arange(k)[:, None]
+    ox = np.unique(np.linspace(0, unit.out_width_pixels - 1, PIXELS).round().astype(np.int64))
+    ox = ox[:, None, None]
+    row, left = oy * unit.stride - p + ky, ox * unit.stride - p
+    column = np.clip(left + np.array([0, k - 1]), 0, unit.width - 1)
+    end = np.array([0, words - 1])
+    load = (row * unit.width + column) * words + end
+    write = ((oy * unit.out_width_pixels + ox) * k**2 + ky * k + column - left) * words + end
+    real = np.broadcast_to((row >= 0) & (row < unit.height), load.shape)
+    load, write = load[real], write[real]
+    before = waited[np.searchsorted(read, load, side="right") - 1]
+    loaded = load + np.maximum(before, source.at(load) - load)
+    delay = np.maximum.accumulate(np.maximum(loaded + 1.0 - write, 0.0))
+    last = int(unit.words_written) - 1
+    written = np.concatenate([[0], write, [last]])
+    delay = np.concatenate([delay[:1] * (write[0] == 0), delay, delay[-1:]])
+    return Stream(written, written + delay + 1.0)
 
 
 @_through.register

@@ -1,8 +1,9 @@
 """The cheapest legal folding that meets a cycle target, solved exactly.
 
 Layers are joined by width converters and FIFOs, whose price depends on the widths of the words on
-both sides. So the cheapest folding of a chain is a shortest path: nodes are word widths between
-layers, edges are the options of a layer (the cheapest for its widths) and what joins two layers.
+both sides and on how many of them must wait. So the cheapest folding of a chain is a shortest path:
+nodes are output widths and doors (see `LayerOptions`), edges are the options of a layer (the
+cheapest between two nodes) and what joins two layers.
 The path is found by dynamic programming.
 """
 
@@ -18,10 +19,13 @@ from dse.compression import effective
 from dse.config.values import Knobs
 from dse.ir.design import MEMORIES, Compression, DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
+from dse.ir.layers.conv2d import Conv2d
 from dse.ir.network import Network
 from dse.search.options import Array, Floats, LayerOptions, joint_resources, layer_options
-from dse.search.pipeline import STREAM_DEPTH, element_types
+from dse.search.pipeline import PLAIN_DEPTH, element_types
 
+# UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights would have to be loaded
+OFFERED = tuple(m for m in MEMORIES if m != "uram")
 TIE = 1e-3  # weight of every resource beside its preference: nothing is free
 UNIT = 1e-12  # costs are whole multiples of it, so that sums and ties do not depend on rounding
 FORBIDDEN = np.int64(2**60)  # more than any cost, and two of them still add up
@@ -52,7 +56,7 @@ class Folder:
         names: the layers in order.
         compressions: canonical, of every matrix layer.
         options: the options of every layer.
-        joints: `(outs of the layer before, ins of the layer, 5)` resources between two layers.
+        joints: `(outs of the layer before, doors of the layer, 5)` resources between two layers.
         exit: `(outs of the last layer, 5)` resources of what hands out one score per word.
         classes: cycles that handing out the scores takes.
         board: resources of the board.
@@ -91,14 +95,13 @@ class Folder:
         """
         built, structures = effective(network, compressions)
         types = element_types(network, compressions)
-        memories = tuple(m for m in MEMORIES if m != "uram" or board.resources.uram)
         options = tuple(
             layer_options(
                 layer,
                 types[layer.name],
                 structures.get(layer.name),
                 compressions.get(layer.name),
-                memories,
+                OFFERED,
                 _folding_knobs(pins.get(layer.name, Knobs())),
                 model,
             )
@@ -106,18 +109,27 @@ class Folder:
         )
         joints = tuple(
             joint_resources(
+                layer_before,
                 tuple(before.outs.tolist()),
-                tuple(own.ins.tolist()),
+                tuple((w, n) for w, n in own.doors.tolist()),
                 types[layer.name].bits,
                 int(np.prod(layer.input_shape)),
-                STREAM_DEPTH,
-                model,
+                window=isinstance(layer, Conv2d),
+                model=model,
             )
-            for layer, before, own in zip(built.layers[1:], options, options[1:], strict=False)
+            for layer_before, layer, before, own in zip(
+                built.layers, built.layers[1:], options, options[1:], strict=False
+            )
         )
         last = options[-1]
         scores = joint_resources(
-            tuple(last.outs.tolist()), (1,), last.out_bits, network.classes, STREAM_DEPTH, model
+            built.layers[-1],
+            tuple(last.outs.tolist()),
+            ((1, PLAIN_DEPTH),),
+            last.out_bits,
+            network.classes,
+            window=False,
+            model=model,
         )
         names = tuple(layer.name for layer in network.layers)
         return Folder(
@@ -197,9 +209,7 @@ class Folder:
         weights = cost_weights(self.board, preference)
         entry_costs, styles = [], []
         reached: list[Array] = []  # per layer: the cheapest way to each of its output widths
-        arrivals: list[
-            Array
-        ] = []  # per layer: the same to each of its input widths, joint included
+        arrivals: list[Array] = []  # per layer: the same to each of its doors, joint included
         for i, (o, usable) in enumerate(zip(self.options, allowed, strict=True)):
             by_style = _cost(o.main, weights)
             styles.append(by_style.argmin(axis=0))
@@ -207,11 +217,11 @@ class Folder:
                 usable, _cost(o.fixed, weights) + by_style.min(axis=0)[o.fold], FORBIDDEN
             )
             entry_costs.append(cost)
-            arrival = np.zeros(len(o.ins), dtype=np.int64)
+            arrival = np.zeros(len(o.doors), dtype=np.int64)
             if i:
                 arrival = (reached[-1][:, None] + _cost(self.joints[i - 1], weights)).min(axis=0)
             out = np.full(len(o.outs), FORBIDDEN)
-            np.minimum.at(out, o.out_index, cost + arrival[o.in_index])
+            np.minimum.at(out, o.out_index, cost + arrival[o.door_index])
             reached.append(np.minimum(out, FORBIDDEN))
             arrivals.append(arrival)
         width = int((reached[-1] + _cost(self.exit, weights)).argmin())
@@ -219,14 +229,14 @@ class Folder:
         for i in reversed(range(len(self.options))):
             o = self.options[i]
             through = np.where(
-                o.out_index == width, entry_costs[i] + arrivals[i][o.in_index], 2 * FORBIDDEN
+                o.out_index == width, entry_costs[i] + arrivals[i][o.door_index], 2 * FORBIDDEN
             )
             entry = int(through.argmin())
             folding = o.folding(entry, int(styles[i][o.fold[entry]]))
             name = self.names[i]
             layers.append((name, LayerDesign(self.compressions.get(name), folding)))
             if i:
-                joint = _cost(self.joints[i - 1][:, o.in_index[entry]], weights)
+                joint = _cost(self.joints[i - 1][:, o.door_index[entry]], weights)
                 width = int((reached[i - 1] + joint).argmin())
         return DesignPoint(tuple(reversed(layers)))
 

@@ -18,8 +18,14 @@ from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.numbers import IntType
-from dse.ir.units import MatrixUnit, SlidingWindowUnit, Unit, divisors, legal_folds
-from dse.search.pipeline import connectors, main_units, vector_fifo_depth
+from dse.ir.units import Ints, MatrixUnit, SlidingWindowUnit, Unit, divisors, legal_folds
+from dse.search.pipeline import (
+    PLAIN_DEPTH,
+    burst_words,
+    connectors,
+    main_units,
+    vector_words,
+)
 from pruning._scheme import Structure
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -33,7 +39,8 @@ class LayerOptions:
     """The options of one layer: every entry is a folding without memory and compute style.
 
     N entries, F foldings of the main unit (matrix or pool), V styles of it. Resources have a last
-    axis of `RESOURCES`.
+    axis of `RESOURCES`. A door is what the layer before sees of an entry: the width of its input
+    words, and how many of them the FIFO in front must hold.
 
     Attributes:
         fold: `(N,)` row of `pe` and `simd`.
@@ -45,9 +52,9 @@ class LayerOptions:
         main_cycles: `(F,)` of the main unit alone.
         styles: V pairs of (memory, compute).
         main: `(V, F, 5)` resources of the main unit.
-        ins: distinct widths of input words, ascending.
+        doors: `(D, 2)` distinct doors: elements per input word, words of FIFO.
         outs: distinct widths of output words, ascending.
-        in_index: `(N,)` index into `ins`.
+        door_index: `(N,)` index into `doors`.
         out_index: `(N,)` index into `outs`.
         out_bits: bits of an output element.
     """
@@ -61,9 +68,9 @@ class LayerOptions:
     main_cycles: Array
     styles: tuple[tuple[str, str], ...]
     main: Floats
-    ins: Array
+    doors: Array
     outs: Array
-    in_index: Array
+    door_index: Array
     out_index: Array
     out_bits: int
 
@@ -97,7 +104,7 @@ def layer_options(
         element: type of its input elements.
         structure: what pruning left of its matrix; None for pooling.
         compression: None for pooling.
-        memories: memory styles that the board has.
+        memories: memory styles to choose from.
         pins: `pe`, `simd`, `memory` and `compute` are restricted to these values.
         model: prices the units; must be hashable (by identity will do).
 
@@ -120,9 +127,9 @@ def layer_options(
             main_cycles=np.asarray(pool.cycles),
             styles=(("bram", "lut"),),
             main=priced(pool, model, pe.shape)[None],
-            ins=pe,
+            doors=np.stack([pe, np.full_like(pe, PLAIN_DEPTH)], axis=1),
             outs=pe,
-            in_index=row,
+            door_index=row,
             out_index=row,
             out_bits=element.bits,
         )
@@ -142,22 +149,23 @@ def layer_options(
     entries = (len(windows), len(pe))
     cycles = np.broadcast_to(np.asarray(matrix.cycles), entries)
     fixed = np.zeros((*entries, len(RESOURCES)))
-    in_widths = np.broadcast_to(np.asarray(matrix.in_width), entries)
+    width: Ints = matrix.in_width
+    room: Ints = vector_words(matrix)
     if isinstance(layer, Conv2d):
         window = cast(SlidingWindowUnit, units(*styles[0], windows[:, None])[0])
-        depth = vector_fifo_depth(window, matrix)
-        joint = connectors(
+        _, converter, fifo = connectors(
             layer.name,
             window.out_width,
             matrix.in_width,
             element.bits,
             structure.mw * layer.vectors,
-            depth,
+            PLAIN_DEPTH,
+            vector_words(matrix, window),
         )
-        fixed = sum((priced(u, model, entries) for u in (window, *joint)), fixed)
+        fixed = sum((priced(u, model, entries) for u in (window, converter, fifo)), fixed)
         cycles = np.maximum(cycles, window.cycles)
-        in_widths = np.broadcast_to(windows[:, None], entries)
-    ins, in_index = np.unique(in_widths, return_inverse=True)
+        width, room = windows[:, None], PLAIN_DEPTH
+    doors, door_index = _distinct(width, room, entries)
     outs, out_index = np.unique(np.broadcast_to(pe, entries), return_inverse=True)
     return LayerOptions(
         fold=np.tile(np.arange(len(pe)), len(windows)),
@@ -169,9 +177,9 @@ def layer_options(
         main_cycles=np.asarray(matrix.cycles),
         styles=styles,
         main=np.stack([priced(m, model, pe.shape) for m in matrices]),
-        ins=ins,
+        doors=doors,
         outs=outs,
-        in_index=in_index.ravel(),
+        door_index=door_index,
         out_index=out_index.ravel(),
         out_bits=int(matrix.out_element_bits),
     )
@@ -179,19 +187,33 @@ def layer_options(
 
 @lru_cache(maxsize=1024)
 def joint_resources(
+    before: Layer,
     sources: tuple[int, ...],
-    targets: tuple[int, ...],
+    doors: tuple[tuple[int, int], ...],
     bits: int,
     elements: int,
-    depth: int,
+    *,
+    window: bool,
     model: CostModel,
 ) -> Floats:
-    """Return what joins two layers, `(sources, targets, 5)`, for all pairs of word widths."""
-    pair = connectors(
-        "", np.array(sources)[:, None], np.array(targets)[None, :], bits, elements, depth
-    )
-    shape = (len(sources), len(targets))
-    return priced(pair[0], model, shape) + priced(pair[1], model, shape)
+    """Return what joins two layers, `(sources, doors, 5)`, for all output widths and doors.
+
+    Args:
+        before: the layer before.
+        sources: elements per word that leaves it.
+        doors: of the layer behind, as in `LayerOptions`.
+        bits: bits per element.
+        elements: elements per frame.
+        window: whether the layer behind begins with a window unit.
+        model: prices the units.
+    """
+    source, (target, room) = np.array(sources)[:, None], np.array(doors).T[:, None, :]
+    burst = burst_words(before, source, target, window=window, room=room)
+    first, converter, second = connectors("", source, target, bits, elements, burst, room)
+    shape = (len(sources), len(doors))
+    built = (source != target) & (np.asarray(burst) > PLAIN_DEPTH)
+    total = priced(converter, model, shape) + priced(second, model, shape)
+    return total + priced(first, model, shape) * built[..., None] if built.any() else total
 
 
 def priced(unit: Unit, model: CostModel, shape: tuple[int, ...]) -> Floats:
@@ -251,7 +273,7 @@ def _styles(
     usable = [m for m in memories if pins.memory is None or m in pins.memory]
     if not usable:
         msg = (
-            f"layer {layer.name}: memory must be one of {', '.join(memories)} on this board,"
+            f"layer {layer.name}: memory must be one of {', '.join(memories)},"
             f" got only {', '.join(pins.memory or ())}; change or remove memory for this layer"
         )
         raise UsageError(msg)
@@ -259,6 +281,13 @@ def _styles(
     if min(structure.stored_weight_bits, element.bits) > 1:
         computes = [c for c in ("lut", "dsp") if pins.compute is None or c in pins.compute]
     return tuple((m, c) for m in usable for c in computes)
+
+
+def _distinct(width: Ints, room: Ints, entries: tuple[int, int]) -> tuple[Array, Array]:
+    """Return the distinct pairs of width and room, and which of them each entry has."""
+    pairs = np.stack([np.broadcast_to(a, entries).ravel() for a in (width, room)], axis=1)
+    key, index = np.unique(pairs[:, 0] * (pairs[:, 1].max() + 1) + pairs[:, 1], return_inverse=True)
+    return np.stack(np.divmod(key, pairs[:, 1].max() + 1), axis=1), index
 
 
 def _listed(values: Sequence[int] | Array) -> str:

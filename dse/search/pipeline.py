@@ -27,7 +27,7 @@ from dse.ir.units import (
 )
 from pruning._scheme import Structure
 
-STREAM_DEPTH = 2  # words of a stream that nothing asks more of (the default of hls::stream)
+PLAIN_DEPTH = 2  # words of a stream that nothing asks more of (the default of hls::stream)
 
 
 def element_types(network: Network, compressions: Mapping[str, Compression]) -> dict[str, IntType]:
@@ -88,9 +88,12 @@ def main_units(
 
 
 def connectors(
-    layer: str, source: Ints, target: Ints, bits: Ints, elements: Ints, depth: Ints
-) -> tuple[WidthConverter, Fifo]:
-    """Return what joins two units: a width converter (free where the widths agree) and a FIFO.
+    layer: str, source: Ints, target: Ints, bits: Ints, elements: Ints, burst: Ints, room: Ints
+) -> tuple[Fifo, WidthConverter, Fifo]:
+    """Return what joins two units: a FIFO, a width converter and a second FIFO.
+
+    Converter and first FIFO are built only where the widths differ; what the first would hold waits
+    in the second where they agree.
 
     Args:
         layer: the layer that the target unit belongs to.
@@ -98,23 +101,63 @@ def connectors(
         target: elements per word of the target unit.
         bits: bits per element.
         elements: elements per frame.
-        depth: FIFO words.
+        burst: source words that have to wait because they come in bursts (see `burst_words`).
+        room: target words that have to wait because they are taken in bursts (see `vector_words`).
     """
-    converter = WidthConverter(layer, source, target, bits, elements)
-    return converter, Fifo(layer, depth, np.asarray(target) * np.asarray(bits))
+    joined = np.where(np.asarray(source) == target, np.maximum(burst, room), room)
+    return (
+        Fifo(layer, burst, np.asarray(source) * np.asarray(bits)),
+        WidthConverter(layer, source, target, bits, elements),
+        Fifo(layer, joined, np.asarray(target) * np.asarray(bits)),
+    )
 
 
-def vector_fifo_depth(window: SlidingWindowUnit, matrix: MatrixUnit) -> Ints:
-    """Words of FIFO between a window unit and its matrix unit.
+def vector_words(matrix: MatrixUnit, window: SlidingWindowUnit | None = None) -> Ints:
+    """Words of FIFO in front of a matrix unit.
 
-    The matrix unit takes a vector in its first pass only. A window unit that writes a vector more slowly than that
-    pass lasts must work ahead during the other passes, so it gets room for one vector; else 2 words do.
+    The unit takes a vector in its first pass only. Where it makes more passes, the unit before
+    works ahead meanwhile: there is room for one vector. A window unit that is done with a vector
+    soon enough may as well wait; it loads its map all the same.
+
+    Args:
+        matrix: the unit.
+        window: the window unit in front of it.
     """
-    words = matrix.mw // matrix.in_width
-    first_pass = matrix.cycles // matrix.vectors // np.maximum(1, _passes(matrix))
-    slow = np.asarray(matrix.mw) // np.asarray(window.simd) > first_pass
-    depth: Ints = np.where(slow, np.maximum(words, STREAM_DEPTH), STREAM_DEPTH)
-    return depth
+    passes = _passes(matrix)
+    late = np.asarray(passes) > 1
+    if window is not None:
+        one_pass = matrix.cycles // matrix.vectors // passes
+        first_pass = np.maximum(one_pass, matrix.mw // np.asarray(window.simd))
+        waiting = matrix.vectors * (first_pass + (passes - 1) * one_pass)
+        late = late & (waiting > np.maximum(window.cycles, matrix.cycles))
+    words: Ints = np.where(late, np.maximum(matrix.mw // matrix.in_width, PLAIN_DEPTH), PLAIN_DEPTH)
+    return words
+
+
+def burst_words(before: Layer, source: Ints, target: Ints, *, window: bool, room: Ints) -> Ints:
+    """Words of FIFO behind a unit, in words of the unit.
+
+    Only a pooling unit makes bursts: all words of an output row come with the last input row of its
+    windows. A window unit and a FIFO with room for a vector take words as they come, unless these
+    have to be cut into narrower ones first. Elsewhere a row of the pooled map waits, and two where
+    two or more input rows are dropped between frames.
+
+    Args:
+        before: the layer before.
+        source: elements per word of its last unit.
+        target: elements per word of the next unit.
+        window: whether the next unit is a window unit.
+        room: as in `connectors`.
+    """
+    if not isinstance(before, MaxPool2d):
+        return PLAIN_DEPTH
+    _, columns, channels = before.output_shape
+    rows = 1 if before.input_shape[0] % before.kernel < 2 else 2
+    words = rows * columns * (channels // np.asarray(source))
+    taken = np.asarray(window) | (np.asarray(room) > PLAIN_DEPTH)
+    taken = taken & (np.asarray(target) >= source)
+    burst: Ints = np.where(taken, PLAIN_DEPTH, np.maximum(words, PLAIN_DEPTH))
+    return burst
 
 
 def _passes(matrix: MatrixUnit) -> Ints:
@@ -138,7 +181,8 @@ def pipeline(network: Network, design: DesignPoint) -> tuple[Unit, ...]:
     built, structures = effective(network, design.compressions)
     types = element_types(network, design.compressions)
     units: list[Unit] = []
-    width: Ints | None = None
+    width: Ints = 0
+    before: Layer | None = None
     for layer in built.layers:
         d = design[layer.name]
         f = d.folding
@@ -155,37 +199,47 @@ def pipeline(network: Network, design: DesignPoint) -> tuple[Unit, ...]:
         )
         bits = types[layer.name].bits
         elements = int(np.prod(layer.input_shape))
-        depth: Ints = STREAM_DEPTH
+        window: SlidingWindowUnit | None = None
         for unit in parts:
             assert not isinstance(unit, WidthConverter | Fifo)
-            if width is not None:
-                units += _built(
-                    *connectors(layer.name, width, unit.in_width, bits, elements, depth)
-                )
+            into = unit.in_width
+            room: Ints = PLAIN_DEPTH
+            if isinstance(unit, MatrixUnit):
+                room = vector_words(unit, window)
+            burst: Ints = PLAIN_DEPTH
+            if before is not None and window is None:
+                opens = isinstance(unit, SlidingWindowUnit)
+                burst = burst_words(before, width, into, window=opens, room=room)
+            if units:
+                units += _built(*connectors(layer.name, width, into, bits, elements, burst, room))
             units.append(unit)
             width = unit.out_width
             if isinstance(unit, SlidingWindowUnit):
-                matrix = parts[1]
-                assert isinstance(matrix, MatrixUnit)
-                elements = int(matrix.mw) * int(matrix.vectors)
-                depth = vector_fifo_depth(unit, matrix)
+                window = unit
+                elements = int(unit.words_written) * int(unit.simd)
+        before = layer
     last = units[-1]
     assert isinstance(last, MatrixUnit)
-    assert width is not None
+    score = int(last.out_element_bits)
     units += _built(
-        *connectors(last.layer, width, 1, int(last.out_element_bits), network.classes, STREAM_DEPTH)
+        *connectors(last.layer, width, 1, score, network.classes, PLAIN_DEPTH, PLAIN_DEPTH)
     )
     return tuple(units)
 
 
-def _built(converter: WidthConverter, fifo: Fifo) -> list[Unit]:
-    plain = Fifo(fifo.layer, int(fifo.depth), int(fifo.width_bits))
-    if int(converter.in_width) == int(converter.out_width):
-        return [plain]
-    return [
-        replace(converter, in_width=int(converter.in_width), out_width=int(converter.out_width)),
-        plain,
-    ]
+def _built(first: Fifo, converter: WidthConverter, second: Fifo) -> list[Unit]:
+    """Return those of the connectors that are built, with plain numbers."""
+    parts: list[Unit] = []
+    if int(converter.in_width) != int(converter.out_width):
+        if int(first.depth) > PLAIN_DEPTH:
+            parts.append(_plain(first))
+        widths = int(converter.in_width), int(converter.out_width)
+        parts.append(replace(converter, in_width=widths[0], out_width=widths[1]))
+    return [*parts, _plain(second)]
+
+
+def _plain(fifo: Fifo) -> Fifo:
+    return Fifo(fifo.layer, int(fifo.depth), int(fifo.width_bits))
 
 
 def check(network: Network, design: DesignPoint) -> None:
@@ -221,6 +275,12 @@ def check(network: Network, design: DesignPoint) -> None:
                     f" {s.mh} x {s.mw} matrix; PE may be {_listed(pes)}, SIMD {_listed(simds)}"
                 )
                 raise UsageError(msg)
+        if isinstance(layer, Conv2d) and layer.padding >= layer.kernel:
+            msg = (
+                f"layer {layer.name}: padding must be less than the kernel, got {layer.padding} with"
+                f" kernel {layer.kernel}; change the network"
+            )
+            raise UsageError(msg)
         channels = layer.input_shape[-1]
         word = f.swu_simd if isinstance(layer, Conv2d) else f.pe
         if isinstance(layer, Conv2d | MaxPool2d) and (word < 1 or channels % word):

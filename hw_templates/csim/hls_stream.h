@@ -27,6 +27,7 @@ class stream {
   }
 
   bool empty() const { return head_ == words_.size(); }
+  bool full() const { return false; }
   std::size_t size() const { return words_.size() - head_; }
 
   void write(const T &word) { words_.push_back(word); }

@@ -29,7 +29,7 @@ ap_uint<N * BITS> larger_of(const ap_uint<N * BITS> &a, const ap_uint<N * BITS> 
 
 template <typename UNIT>
 void max_pool(hls::stream<ap_uint<UNIT::pe * UNIT::bits>> &in,
-              hls::stream<ap_uint<UNIT::pe * UNIT::bits>> &out) {
+              hls::stream<ap_uint<UNIT::pe * UNIT::bits>> &out, unsigned frames) {
 #pragma HLS INLINE
   constexpr unsigned K = UNIT::kernel, WORDS = UNIT::channels / UNIT::pe;
   constexpr unsigned OUT_ROWS = UNIT::height / K, OUT_COLS = UNIT::width / K;
@@ -41,31 +41,37 @@ void max_pool(hls::stream<ap_uint<UNIT::pe * UNIT::bits>> &in,
 #pragma HLS DEPENDENCE variable = down type = inter direction = RAW distance = ROW_WORDS dependent = true
 
   unsigned out_row = 0, out_col = 0, ky = 0, kx = 0, channel = 0;
-  for (unsigned i = 0; i < UNIT::height * ROW_WORDS; i++) {
+  for (unsigned frame = 0; frame < frames; frame++) {
+    for (unsigned i = 0; i < UNIT::height * ROW_WORDS; i++) {
 #pragma HLS PIPELINE II = 1
-    count_trip<UNIT>();
-    Word word = in.read();
-    if (kx > 0) word = larger_of<UNIT::pe, UNIT::bits, UNIT::is_signed>(word, across[channel]);
-    across[channel] = word;
-    if (kx == K - 1 && out_row < OUT_ROWS) {
-      const unsigned at = out_col * WORDS + channel;
-      if (ky > 0) word = larger_of<UNIT::pe, UNIT::bits, UNIT::is_signed>(word, down[at]);
-      down[at] = word;
-      if (ky == K - 1) out.write(word);
-    }
-    if (++channel < WORDS) continue;
-    channel = 0;
-    // the last columns of a row may be an incomplete window, so the end of the row is asked for first
-    if (out_col * K + kx == UNIT::width - 1) {
-      out_col = 0;
-      kx = 0;
-      if (++ky == K) {
-        ky = 0;
-        out_row++;
+#pragma HLS LOOP_FLATTEN
+      count_trip<UNIT>();
+      Word word = in.read();
+      if (kx > 0) word = larger_of<UNIT::pe, UNIT::bits, UNIT::is_signed>(word, across[channel]);
+      across[channel] = word;
+      if (kx == K - 1 && out_row < OUT_ROWS) {
+        const unsigned at = out_col * WORDS + channel;
+        if (ky > 0) word = larger_of<UNIT::pe, UNIT::bits, UNIT::is_signed>(word, down[at]);
+        down[at] = word;
+        if (ky == K - 1) out.write(word);
       }
-    } else if (++kx == K) {
-      kx = 0;
-      out_col++;
+      if (++channel < WORDS) continue;
+      channel = 0;
+      // the last columns and rows may be incomplete windows, so the ends of the map are asked for first
+      if (out_col * K + kx == UNIT::width - 1) {
+        out_col = 0;
+        kx = 0;
+        if (out_row * K + ky == UNIT::height - 1) {
+          out_row = 0;
+          ky = 0;
+        } else if (++ky == K) {
+          ky = 0;
+          out_row++;
+        }
+      } else if (++kx == K) {
+        kx = 0;
+        out_col++;
+      }
     }
   }
 }

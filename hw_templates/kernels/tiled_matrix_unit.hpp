@@ -72,7 +72,7 @@ void gather(const ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits> &word,
 template <typename UNIT>
 void tiled_sums(
     hls::stream<ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits>> &in,
-    hls::stream<typename Tiles<UNIT>::Group> &out,
+    hls::stream<typename Tiles<UNIT>::Group> &out, unsigned frames,
     const typename Arithmetic<UNIT>::weight_chunk (&weights)[Tiles<UNIT>::depth][UNIT::pe]
                                                             [Arithmetic<UNIT>::Weights::chunks],
     const typename Tiles<UNIT>::column (&columns)[Tiles<UNIT>::row_groups * Tiles<UNIT>::col_groups *
@@ -89,62 +89,65 @@ void tiled_sums(
 
   unsigned row_group = 0, col_group = 0, row_step = 0, col_step = 0;
   unsigned step = 0, block = 0, gathering = 0;  // rows of the three tables
-  for (unsigned i = 0; i < UNIT::vectors * T::depth; i++) {
+  for (unsigned frame = 0; frame < frames; frame++) {
+    for (unsigned i = 0; i < UNIT::vectors * T::depth; i++) {
 #pragma HLS PIPELINE II = 1
-    count_trip<UNIT>();
-    ap_uint<T::in_width * UNIT::in_bits> word;
-    if (row_group == 0 && row_step == 0 && col_step == 0) {
-      word = in.read();
-      kept[col_group] = word;
-    } else {
-      word = kept[col_group];
-    }
-    const bool first = col_group == 0 && row_step == 0 && col_step == 0;
-    for (unsigned n = 0; n < T::N; n++) {
+#pragma HLS LOOP_FLATTEN
+      count_trip<UNIT>();
+      ap_uint<T::in_width * UNIT::in_bits> word;
+      if (row_group == 0 && row_step == 0 && col_step == 0) {
+        word = in.read();
+        kept[col_group] = word;
+      } else {
+        word = kept[col_group];
+      }
+      const bool first = col_group == 0 && row_step == 0 && col_step == 0;
+      for (unsigned n = 0; n < T::N; n++) {
 #pragma HLS UNROLL
-      typename Math::input_chunk x[Math::Inputs::chunks];
+        typename Math::input_chunk x[Math::Inputs::chunks];
 #pragma HLS ARRAY_PARTITION variable = x complete
-      gather<UNIT>(word, columns[gathering + col_step], n, x);
-      for (unsigned l = 0; l < T::L; l++) {
+        gather<UNIT>(word, columns[gathering + col_step], n, x);
+        for (unsigned l = 0; l < T::L; l++) {
 #pragma HLS UNROLL
-        const unsigned p = n * T::L + l;
-        // row step a computes residue class k = a * L + l; the kept row of the class is k + choice * r
-        const unsigned k = row_step * T::L + l;
-        const unsigned at =
-            unsigned(choices[block][n * UNIT::kept_rows + k]) * T::row_steps + row_step;
-        const typename Math::partial dot = Math::dot(weights[step][p], x);
-        if (first) {
-          for (unsigned a = 0; a < T::lane_sums; a++) {
+          const unsigned p = n * T::L + l;
+          // row step a computes residue class k = a * L + l; the kept row of the class is k + choice * r
+          const unsigned k = row_step * T::L + l;
+          const unsigned at =
+              unsigned(choices[block][n * UNIT::kept_rows + k]) * T::row_steps + row_step;
+          const typename Math::partial dot = Math::dot(weights[step][p], x);
+          if (first) {
+            for (unsigned a = 0; a < T::lane_sums; a++) {
 #pragma HLS UNROLL
-            sums[p][a] = 0;
+              sums[p][a] = 0;
+            }
           }
+          sums[p][at] += dot;
         }
-        sums[p][at] += dot;
       }
-    }
-    step++;
-    if (++col_step < T::col_steps) continue;
-    col_step = 0;
-    if (++row_step < T::row_steps) continue;
-    row_step = 0;
-    block++;
-    gathering += T::col_steps;
-    if (++col_group < T::col_groups) continue;
-    col_group = 0;
-    typename T::Group group;
-    for (unsigned n = 0; n < T::N; n++) {
+      step++;
+      if (++col_step < T::col_steps) continue;
+      col_step = 0;
+      if (++row_step < T::row_steps) continue;
+      row_step = 0;
+      block++;
+      gathering += T::col_steps;
+      if (++col_group < T::col_groups) continue;
+      col_group = 0;
+      typename T::Group group;
+      for (unsigned n = 0; n < T::N; n++) {
 #pragma HLS UNROLL
-      for (unsigned row = 0; row < UNIT::block_rows; row++) {
+        for (unsigned row = 0; row < UNIT::block_rows; row++) {
 #pragma HLS UNROLL
-        group.value[n * UNIT::block_rows + row] = sums[n * T::L + row % T::L][row / T::L];
+          group.value[n * UNIT::block_rows + row] = sums[n * T::L + row % T::L][row / T::L];
+        }
       }
-    }
-    out.write(group);
-    if (++row_group == T::row_groups) {
-      row_group = 0;
-      step = 0;
-      block = 0;
-      gathering = 0;
+      out.write(group);
+      if (++row_group == T::row_groups) {
+        row_group = 0;
+        step = 0;
+        block = 0;
+        gathering = 0;
+      }
     }
   }
 }
@@ -155,26 +158,29 @@ struct RowsOf {};
 
 template <typename UNIT>
 void tiled_rows(hls::stream<typename Tiles<UNIT>::Group> &in,
-                hls::stream<ap_uint<UNIT::pe * UNIT::word_bits>> &out,
+                hls::stream<ap_uint<UNIT::pe * UNIT::word_bits>> &out, unsigned frames,
                 const typename Activation<UNIT>::Row (&rows)[UNIT::mh / UNIT::pe][UNIT::pe]) {
 #pragma HLS INLINE
   typedef Tiles<UNIT> T;
   typename T::Group group;
 #pragma HLS ARRAY_PARTITION variable = group.value complete
   unsigned part = 0, word = 0;
-  for (unsigned i = 0; i < UNIT::vectors * T::row_groups * T::lane_sums; i++) {
+  for (unsigned frame = 0; frame < frames; frame++) {
+    for (unsigned i = 0; i < UNIT::vectors * T::row_groups * T::lane_sums; i++) {
 #pragma HLS PIPELINE II = 1
-    count_trip<RowsOf<UNIT>>();
-    if (part == 0) group = in.read();
-    ap_uint<UNIT::pe * UNIT::word_bits> result;
-    for (unsigned p = 0; p < UNIT::pe; p++) {
+#pragma HLS LOOP_FLATTEN
+      count_trip<RowsOf<UNIT>>();
+      if (part == 0) group = in.read();
+      ap_uint<UNIT::pe * UNIT::word_bits> result;
+      for (unsigned p = 0; p < UNIT::pe; p++) {
 #pragma HLS UNROLL
-      result.range((p + 1) * UNIT::word_bits - 1, p * UNIT::word_bits) =
-          Activation<UNIT>::apply(group.value[part * UNIT::pe + p], rows[word][p]);
+        result.range((p + 1) * UNIT::word_bits - 1, p * UNIT::word_bits) =
+            Activation<UNIT>::apply(group.value[part * UNIT::pe + p], rows[word][p]);
+      }
+      out.write(result);
+      if (++part == T::lane_sums) part = 0;
+      if (++word == UNIT::mh / UNIT::pe) word = 0;
     }
-    out.write(result);
-    if (++part == T::lane_sums) part = 0;
-    if (++word == UNIT::mh / UNIT::pe) word = 0;
   }
 }
 

@@ -51,7 +51,7 @@ def element_bits(word: str) -> int:
 
 
 class Case:
-    """A unit with its integers, and the elements of one frame."""
+    """A unit with its integers, and the elements of some frames."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Case:
         elements: np.ndarray,
         element: IntType,
         parameters: MatrixParameters | None = None,
+        frames: int = 1,
     ) -> None:
         self.unit, self.elements, self.element, self.parameters = (
             unit,
@@ -66,6 +67,7 @@ class Case:
             element,
             parameters,
         )
+        self.frames = frames
 
     def code(self, name: str) -> str:
         """Return the C++ of a namespace with a function that feeds the unit."""
@@ -93,14 +95,14 @@ class Case:
             if target != "out":
                 calls += f"hls::stream<{process.target.word}> {target};"
             tables = "".join(f", {t.name}" for t in process.tables)
-            calls += f"dse::{process.kernel}<{module.name}_unit>({source}, {target}{tables});"
+            calls += f"dse::{process.kernel}<{module.name}_unit>({source}, {target}, {self.frames}{tables});"
             source = target
         trips = "".join(f'std::printf("%llu\\n", {t});' for t in module.trips)
         call = f"feed<{a}, {b}>([](hls::stream<ap_uint<{a}>> &in, hls::stream<ap_uint<{b}>> &out) {{ {calls} }});"
         return code + f'void run() {{ {call} {trips} std::puts("end"); }}\n}}\n'
 
     def words(self) -> list[str]:
-        """The frame as input words, in plain Python."""
+        """The frames as input words, in plain Python."""
         width, bits = int(self.unit.in_width), self.element.bits  # type: ignore[union-attr]
         lines = []
         for word in self.elements.reshape(-1, width):

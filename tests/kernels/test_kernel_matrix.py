@@ -50,7 +50,7 @@ def matrix_case(
 ) -> tuple[Any, np.ndarray]:
     """Return the case and the expected codes of its outputs."""
     mh, mw = shape
-    vectors = 5
+    vectors, frames = 3, 2
     kept = random_mask(mh, mw, tiling, rng)
     if ternary:
         kept &= rng.random(kept.shape) < 0.6
@@ -58,7 +58,7 @@ def matrix_case(
     weights = (
         rng.choice([-1, 1], shape) if weight_bits == 1 else rng.integers(-limit, limit + 1, shape)
     )
-    x = rng.integers(element.min, element.max + 1, (vectors, mw))
+    x = rng.integers(element.min, element.max + 1, (frames * vectors, mw))
     if element.bipolar:
         x = rng.choice([-1, 1], x.shape)
     x[0], x[1] = element.max, element.min  # the ends of the accumulator
@@ -66,7 +66,7 @@ def matrix_case(
     thresholds = None
     if output_bits:
         sums = x @ (weights * kept).T
-        picks = rng.integers(0, vectors, (2**output_bits - 1, mh))
+        picks = rng.integers(0, len(x), (2**output_bits - 1, mh))
         thresholds = np.sort(np.take_along_axis(sums, picks, 0), axis=0).T
         thresholds = thresholds + rng.integers(0, 2, (mh, 1))  # between and on the sums
         thresholds[0, 0], thresholds[-1, -1] = -(2**40), 2**40
@@ -87,14 +87,14 @@ def matrix_case(
         tiling=tiling,
     )
     expected = reference(p, x) % 2 ** int(unit.out_element_bits)
-    return case_type(unit, x, element, p), expected.ravel()
+    return case_type(unit, x, element, p, frames), expected.ravel()
 
 
 def check(simulate: Any, made: list[tuple[Any, np.ndarray]], **options: bool) -> None:
     results = simulate([case for case, _ in made], **options)
     for (case, expected), (got, trips) in zip(made, results, strict=True):
         np.testing.assert_array_equal(got, expected, err_msg=str(case.unit))
-        assert trips == case.unit.cycles, case.unit
+        assert trips == case.frames * case.unit.cycles, case.unit
 
 
 SIGNED = IntType(8, signed=True)

@@ -16,6 +16,7 @@ from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.units import PoolUnit, SlidingWindowUnit, WidthConverter
 from hw_templates import folder
 
+FRAMES = 3
 SIGNED = IntType(5, signed=True)
 UNSIGNED = IntType(3, signed=False)
 
@@ -34,7 +35,8 @@ def as_codes(values: np.ndarray, element: IntType) -> np.ndarray:
 def check(simulate: Any, made: list[tuple[Any, np.ndarray]]) -> None:
     for (case, expected), (got, trips) in zip(made, simulate([c for c, _ in made]), strict=True):
         np.testing.assert_array_equal(got, expected, err_msg=str(case.unit))
-        assert trips == case.unit.cycles, case.unit
+        fill = getattr(case.unit, "fill_cycles", 0)
+        assert trips == case.frames * case.unit.cycles + fill, case.unit
 
 
 def test_sliding_window(simulate: Any, case_type: Any) -> None:
@@ -42,22 +44,27 @@ def test_sliding_window(simulate: Any, case_type: Any) -> None:
     made = []
     for h, w, c, k, s, p, simd, element in (
         (5, 5, 1, 3, 1, 1, 1, UNSIGNED),
+        (2, 3, 2, 3, 1, 2, 1, SIGNED),
+        (6, 2, 2, 2, 1, 1, 1, UNSIGNED),
+        (10, 4, 1, 4, 3, 3, 1, BIPOLAR),  # the last row is needed by the first row of a window
         (6, 7, 4, 3, 1, 0, 2, SIGNED),
         (7, 6, 6, 3, 2, 1, 3, BIPOLAR),
         (8, 8, 2, 2, 2, 0, 2, UNSIGNED),
-        (9, 9, 2, 3, 3, 0, 1, UNSIGNED),  # reading a row takes longer than writing its windows
+        (9, 9, 2, 3, 3, 0, 1, UNSIGNED),
         (6, 6, 4, 1, 1, 0, 4, SIGNED),
         (7, 7, 3, 1, 2, 0, 1, SIGNED),  # rows and columns that no window uses
         (5, 5, 2, 5, 1, 2, 2, BIPOLAR),
         (3, 9, 2, 3, 4, 1, 2, UNSIGNED),
+        (9, 8, 2, 2, 3, 1, 1, SIGNED),  # rows between the windows
+        (1, 1, 2, 3, 1, 1, 1, UNSIGNED),
         (4, 4, 200, 3, 1, 1, 200, SIGNED),
     ):
-        x = random_map(rng, (1, h, w, c), element)
+        x = random_map(rng, (FRAMES, h, w, c), element)
         layer = Conv2d("l", ("input",), (h, w, c), True, 4, k, s, p)
         expected = windows(x.astype(float), layer, float(element.min_code_value))
         unit = SlidingWindowUnit("l", h, w, c, k, s, p, simd, element.bits)
         assert unit.out_height * unit.out_width_pixels == layer.vectors
-        made.append((case_type(unit, x, element), as_codes(expected, element)))
+        made.append((case_type(unit, x, element, frames=FRAMES), as_codes(expected, element)))
     check(simulate, made)
 
 
@@ -70,10 +77,12 @@ def test_max_pool(simulate: Any, case_type: Any) -> None:
         (6, 6, 4, 3, 4, BIPOLAR),
         (8, 5, 4, 3, 1, SIGNED),
         (3, 3, 2, 3, 2, SIGNED),
+        (8, 8, 2, 3, 1, UNSIGNED),
     ):
-        x = random_map(rng, (1, h, w, c), element)
+        x = random_map(rng, (FRAMES, h, w, c), element)
         unit = PoolUnit("l", h, w, c, k, pe, element.bits)
-        made.append((case_type(unit, x, element), as_codes(max_pool(x.astype(float), k), element)))
+        expected = as_codes(max_pool(x.astype(float), k), element)
+        made.append((case_type(unit, x, element, frames=FRAMES), expected))
     check(simulate, made)
 
 
@@ -89,9 +98,9 @@ def test_width_converter_keeps_the_order_of_elements(simulate: Any, case_type: A
         (7, 30, 420, UNSIGNED),
         (96, 64, 384, BIPOLAR),
     ):
-        x = random_map(rng, (elements,), element)
+        x = random_map(rng, (FRAMES, elements), element)
         unit = WidthConverter("l", a, b, element.bits, elements)
-        made.append((case_type(unit, x, element), as_codes(x, element)))
+        made.append((case_type(unit, x, element, frames=FRAMES), as_codes(x, element)))
     check(simulate, made)
 
 
