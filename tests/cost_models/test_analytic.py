@@ -141,8 +141,8 @@ def test_binary_units_count_xnors_not_products() -> None:
 def test_windows_and_pools_keep_rows_in_luts_or_blocks() -> None:
     shallow = _terms.window(SlidingWindowUnit("w", 30, 30, 4, 3, 1, 1, 1, 8))
     deep = _terms.window(SlidingWindowUnit("w", 30, 30, 64, 3, 1, 1, 1, 8))
-    assert (shallow.lut["buffer"], shallow.bram18) == (4 * 8 * 2, 0)  # 4 rows of 128 words
-    assert (deep.lut["buffer"], deep.bram18) == (0, 4)  # 4 rows of 2048 words
+    assert (shallow.lut["buffer"], shallow.bram18) == (4 * 8 * 2, 0)  # 4 rows of 120 words
+    assert (deep.lut["buffer"], deep.bram18) == (0, 4)  # 4 rows of 1920 words
     pool = _terms.pool(PoolUnit("p", 28, 28, 64, 2, 1, 4))
     assert (pool.lut["buffer"], pool.bram18) == (0, 1)  # 14 * 64 words of 4 bits
 

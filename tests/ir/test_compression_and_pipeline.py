@@ -129,10 +129,10 @@ class TestPipeline:
     def test_units_of_the_slowest_design(self) -> None:
         units = [u for u in pipeline(NETWORK, design(DENSE)) if not isinstance(u, Fifo)]
         assert [(type(u), u.layer, int(u.cycles)) for u in units] == [
-            (SlidingWindowUnit, "a", 3 * 10 * 3 + 8 * (8 * 9 * 3)),
+            (SlidingWindowUnit, "a", 64 * 9 * 3),
             (MatrixUnit, "a", 64 * 16 * 27),
             (PoolUnit, "pool", 64 * 16),
-            (SlidingWindowUnit, "b", 3 * 4 * 16 + 2 * (2 * 9 * 16)),
+            (SlidingWindowUnit, "b", 4 * 9 * 16),
             (MatrixUnit, "b", 4 * 32 * 144),
             (MatrixUnit, "c", 24 * 128),
             (MatrixUnit, "d", 10 * 24),
@@ -167,11 +167,17 @@ class TestPipeline:
         for before, unit in itertools.pairwise(units):
             if isinstance(unit, WidthConverter):
                 assert unit.in_width != unit.out_width
-                assert not isinstance(before, WidthConverter | Fifo)
+                assert not isinstance(before, WidthConverter)
+                # a FIFO between unit and converter only where a pooling unit makes bursts
+                assert not isinstance(before, Fifo) or before.layer == "b"
                 assert unit.elements % unit.in_width == 0
                 assert unit.elements % unit.out_width == 0
         between = len(built.layers) + 2 - 1  # two layers have a window unit of their own
-        assert sum(isinstance(u, Fifo) for u in units) == between + 1
+        bursts = [
+            isinstance(a, Fifo) and isinstance(b, WidthConverter)
+            for a, b in itertools.pairwise(units)
+        ]
+        assert sum(isinstance(u, Fifo) for u in units) == between + 1 + sum(bursts)
 
     def test_fifos_and_converters_are_as_wide_as_their_words(self) -> None:
         d = design(DENSE, a=Folding(4, 9, 3), pool=Folding(16), b=Folding(1, 8, 16))
@@ -189,17 +195,50 @@ class TestPipeline:
         assert [u.width_bits for u in chain if isinstance(u, Fifo)] == [9 * 8, 16 * 2]
         assert [u.elements for u in chain if isinstance(u, WidthConverter)] == [64 * 27, 64 * 16]
 
-    def test_a_slow_window_unit_gets_room_to_work_ahead(self) -> None:
-        # 3 channels a cycle for 27 SIMD lanes: 9 cycles a vector against a first pass of one cycle
-        slow = design(DENSE, a=Folding(1, 27, 3))
-        fast = design(DENSE, a=Folding(1, 1, 1))
-        depth = {}
-        for name, d in (("slow", slow), ("fast", fast)):
-            units = pipeline(NETWORK, d)
-            depth[name] = next(u.depth for u in units if isinstance(u, Fifo))
-        assert depth == {"slow": 2, "fast": 2}
-        wide = design(DENSE, a=Folding(1, 9, 1))
-        assert next(u.depth for u in pipeline(NETWORK, wide) if isinstance(u, Fifo)) == 3
+    @pytest.mark.parametrize(
+        ("folding", "depth"),
+        [
+            # 27 words of a vector of a = 16 x 27 come in 27 / swu_simd cycles
+            (Folding(1, 1, 1), 2),  # as fast as the first pass takes them
+            (
+                Folding(1, 9, 1),
+                3,
+            ),  # 27 cycles, a pass takes 3: the window works ahead, 3 words wait
+            (Folding(4, 3, 1), 9),
+            (Folding(16, 3, 1), 2),  # one pass: the vectors flow
+            (Folding(8, 1, 3), 2),
+            (Folding(8, 27, 3), 2),  # one word is a vector
+        ],
+    )
+    def test_a_slow_window_unit_gets_room_to_work_ahead(self, folding: Folding, depth: int) -> None:
+        units = pipeline(NETWORK, design(DENSE, a=folding))
+        assert next(u.depth for u in units if isinstance(u, Fifo)) == depth
+
+    @pytest.mark.parametrize(
+        ("folding", "depth"), [(Folding(1, 1), 128), (Folding(8, 16), 8), (Folding(24, 4), 2)]
+    )
+    def test_a_dense_layer_of_several_passes_has_room_for_its_vector(
+        self, folding: Folding, depth: int
+    ) -> None:
+        units = pipeline(NETWORK, design(DENSE, c=folding))
+        assert [u.depth for u in units if isinstance(u, Fifo) and u.layer == "c"] == [depth]
+
+    @pytest.mark.parametrize(
+        ("pool", "window", "depths"),
+        [
+            (4, 4, [2]),  # a window takes words as they come
+            (4, 8, [2]),
+            (8, 4, [4 * 2, 2]),  # where they are not cut: a row of 4 pixels waits
+            (16, 1, [4, 2]),
+        ],
+    )
+    def test_words_of_a_pooling_unit_wait_where_they_are_cut(
+        self, pool: int, window: int, depths: list[int]
+    ) -> None:
+        d = design(DENSE, pool=Folding(pool), b=Folding(1, 1, window))
+        units = [u for u in pipeline(NETWORK, d) if u.layer == "b"]
+        before = units[: [isinstance(u, SlidingWindowUnit) for u in units].index(True)]
+        assert [u.depth for u in before if isinstance(u, Fifo)] == depths
 
 
 class TestCheck:

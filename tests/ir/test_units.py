@@ -181,7 +181,7 @@ def test_raw_sums_leave_with_a_sign() -> None:
 @pytest.mark.parametrize("kernel", [1, 2, 3])
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 0), (1, 1), (2, 1)])
 @pytest.mark.parametrize("simd", [1, 2, 4])
-def test_window_cycles_equal_a_row_by_row_count(
+def test_window_cycles_are_those_of_the_slower_side(
     kernel: int, stride: int, padding: int, simd: int
 ) -> None:
     unit = SlidingWindowUnit("w", 6, 7, 4, kernel, stride, padding, simd, 2)
@@ -189,13 +189,32 @@ def test_window_cycles_equal_a_row_by_row_count(
     width = 7 + 2 * padding
     rows = [y for y in range(6 + 2 * padding) if y % stride == 0 and y + kernel <= 6 + 2 * padding]
     columns = [x for x in range(width) if x % stride == 0 and x + kernel <= width]
-    cycles = sum(1 for _ in itertools.product(range(kernel), range(width), range(words)))
-    for _ in rows:
-        written = sum(1 for _ in itertools.product(columns, range(kernel**2), range(words)))
-        read = sum(1 for _ in itertools.product(range(stride), range(width), range(words)))
-        cycles += max(written, read)
+    written = len(rows) * len(columns) * kernel**2 * words
     assert (unit.out_height, unit.out_width_pixels) == (len(rows), len(columns))
-    assert unit.cycles == cycles
+    assert (unit.words_loaded, unit.words_written) == (6 * 7 * words, written)
+    assert unit.cycles == max(6 * 7 * words, written)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4])
+@pytest.mark.parametrize("stride", [1, 2, 3, 5])
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_the_first_frame_waits_for_its_words(kernel: int, stride: int, padding: int) -> None:
+    if padding >= kernel:
+        return
+    simd = np.array([1, 2, 6])
+    for height, width in itertools.product((4, 5, 9), (4, 7)):
+        unit = SlidingWindowUnit("w", height, width, 6, kernel, stride, padding, simd, 2)
+        for i, words in enumerate((6, 3, 1)):
+            written = 0  # cycles until everything is written: one word each, never before its load
+            pixels = itertools.product(range(unit.out_height), range(unit.out_width_pixels))
+            for (y, x), ky, kx in itertools.product(pixels, range(kernel), range(kernel)):
+                row, column = y * stride - padding + ky, x * stride - padding + kx
+                for word in range(words):
+                    if 0 <= row < height and 0 <= column < width:
+                        written = max(written, (row * width + column) * words + word + 1)
+                    written += 1
+            first = max(written, int(unit.words_loaded[i]))
+            assert unit.cycles[i] + unit.fill_cycles[i] == first
 
 
 def test_pooling_takes_a_word_per_cycle() -> None:

@@ -227,7 +227,7 @@ def test_pins_restrict_and_illegal_values_are_dropped() -> None:
     [
         ({"pe": (5, 7)}, "layer l0: pe must be one of 1, 2, 4, got only 5, 7"),
         ({"simd": (5,)}, "layer l0: simd must be one of 1, 2, 3, 4, 6, 12, got only 5"),
-        ({"memory": ("uram",)}, "layer l0: memory must be one of bram, lutram on this board"),
+        ({"memory": ("uram",)}, "layer l0: memory must be one of bram, lutram, got only uram"),
     ],
 )
 def test_a_pin_without_legal_value_is_an_error(pins: dict[str, object], sentence: str) -> None:
