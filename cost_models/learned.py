@@ -1,0 +1,186 @@
+"""Analytic prior with corrections learned from synthesis reports; ships `vivado-finn`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from cost_models import analytic
+from cost_models._axes import axis_names
+from cost_models._correction import Correction
+from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
+from cost_models._prior import BUILDERS, Priced, priced, prior, term_names
+from dse.errors import UsageError
+from dse.ir.hardware import RESOURCES
+from dse.ir.network import digest_of
+from dse.ir.units import Unit
+
+FORMAT = 1
+SHIPPED = "vivado-finn"
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedModel:
+    """The model of one device family. Equal only to itself, so it can key a cache.
+
+    Attributes:
+        family: `Board.family`.
+        name: "vivado-finn", or the name of the user's file.
+        builder: whose units it is about, one of `_prior.BUILDERS`.
+        facts: what the file states about itself: tool, tool_version, part, records, networks,
+            held_out, coverage, ...
+        corrections: kind of unit -> resource -> correction; what is not there is analytic.
+    """
+
+    family: str
+    name: str
+    builder: str
+    facts: Mapping[str, Any]
+    corrections: Mapping[str, Mapping[str, Correction]]
+
+    @cached_property
+    def source(self) -> str:
+        """Name and digest of the model, and which kinds of units it has records of."""
+        digest = digest_of(self.to_json())
+        return f"{self.name} {digest} ({', '.join(self.corrections)}; other units: analytic)"
+
+    @property
+    def prior(self) -> analytic.AnalyticModel:
+        """The analytic model that is corrected."""
+        return prior(self.family)
+
+    def predict(self, unit: Unit) -> UnitPrediction:
+        """Price a unit whose fields may be arrays.
+
+        Raises:
+            UsageError: an unknown kind of unit, or UltraRAM on a family that has none.
+        """
+        plain = self.prior.predict(unit)
+        kind = analytic.KINDS[type(unit)][0]
+        if kind not in self.corrections:
+            return plain
+        seen = priced(unit, self.builder, self.prior.kinds)
+        ends = {r: self._ends(seen, r) for r in RESOURCES}
+        return UnitPrediction(
+            *(ResourceArrays(**{r: ends[r][i] for r in RESOURCES}) for i in range(3))
+        )
+
+    def _ends(self, seen: Priced, resource: str) -> tuple[Floats, Floats, Floats]:
+        correction = self.corrections[seen.kind].get(resource)
+        if correction is not None:
+            return correction.ends(seen, resource)
+        total = seen.totals[resource]
+        low, high = self.prior.kinds[seen.kind][resource]["band"]
+        return total, total * low, total * high
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_json` is the inverse."""
+        return {
+            "format": FORMAT,
+            "model": "learned",
+            "name": self.name,
+            **self.facts,
+            "builder": self.builder,
+            "prior": {
+                "model": "analytic",
+                "digests": {k: prior_digest(k) for k in self.corrections},
+            },
+            "corrections": {
+                kind: {r: c.to_json() for r, c in found.items()}
+                for kind, found in self.corrections.items()
+            },
+        }
+
+    def on(self, family: str) -> LearnedModel:
+        """Return the same model for another family."""
+        return replace(self, family=family)
+
+
+def from_json(value: Mapping[str, Any], family: str, file: str = "the model") -> LearnedModel:
+    """Rebuild a model.
+
+    Args:
+        value: as `LearnedModel.to_json` returns it.
+        family: `Board.family`.
+        file: how messages name it.
+
+    Raises:
+        UsageError: it is no cost model, was written by a newer version, or corrects an analytic
+            model that is not the one of this version.
+    """
+    try:
+        written = int(value["format"])
+        if value["model"] != "learned" or value["builder"] not in BUILDERS:
+            msg = f"it is a {value['model']!r} model"
+            raise ValueError(msg)
+        if written > FORMAT:
+            msg = f"{file} must have format {FORMAT}, it has {written}; upgrade dse"
+            raise UsageError(msg)
+        for kind, digest in value["prior"]["digests"].items():
+            if digest != prior_digest(kind):
+                msg = (
+                    f"{file} corrects another analytic model of {kind} units than this version of"
+                    f" dse has; run `dse calibrate` on the reports again"
+                )
+                raise UsageError(msg)
+        corrections = {
+            kind: {
+                r: Correction.from_json(c, axis_names(kind), term_names(kind, r))
+                for r, c in found.items()
+            }
+            for kind, found in value["corrections"].items()
+        }
+        own = {"format", "model", "name", "builder", "prior", "corrections"}
+        facts = {k: v for k, v in value.items() if k not in own}
+        return LearnedModel(family, str(value["name"]), value["builder"], facts, corrections)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msg = f"{file} must be a cost model written by `dse calibrate`: {error}; write it again"
+        raise UsageError(msg) from None
+
+
+@lru_cache
+def load(family: str) -> CostModel:
+    """Return the shipped model `vivado-finn` for a device family (`Board.family`)."""
+    return shipped(SHIPPED, family)
+
+
+def shipped(name: str, family: str) -> LearnedModel:
+    """Return a learned model that comes with dse."""
+    text = (files("cost_models") / "coefficients" / f"{name}.json").read_text(encoding="utf-8")
+    return from_json(json.loads(text), family, f"{name}.json")
+
+
+def read(path: Path, family: str) -> LearnedModel:
+    """Read a model that `dse calibrate` wrote.
+
+    Raises:
+        UsageError: the file cannot be read, or is none.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path} must be a cost model written by `dse calibrate`: {error}"
+        raise UsageError(msg) from None
+    return from_json(value, family, str(path))
+
+
+def dumps(model: LearnedModel) -> str:
+    """Return the text of a model's file: one line for every row of numbers."""
+    text = json.dumps(model.to_json(), indent=1)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
+
+
+def plain(name: str, builder: str, family: str) -> LearnedModel:
+    """Return the analytic model as one that has learned nothing yet."""
+    return LearnedModel(family, name, builder, {}, {})
+
+
+def prior_digest(kind: str) -> str:
+    """Hash of the factors that a correction of this kind of unit starts from."""
+    return digest_of(prior(analytic.URAM_FAMILIES[0]).kinds[kind])
