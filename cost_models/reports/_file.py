@@ -27,8 +27,8 @@ class ReportFile:
 
     @property
     def text(self) -> str:
-        """The text; bytes that are not UTF-8 become U+FFFD (reports are ASCII but for names)."""
-        return self.data.decode("utf-8", errors="replace")
+        """The text, lines ending in \\n; bytes that are not UTF-8 become U+FFFD (reports are ASCII)."""
+        return self.data.decode("utf-8", errors="replace").replace("\r\n", "\n")
 
     def xml(self, root: str) -> ET.Element:
         """Return the root element.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from cost_models.reports._errors import ReportError
 from cost_models.reports._file import ReportFile
+
+Ends: TypeAlias = tuple[int | None, int | None]  # best and worst case
 
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 UNKNOWN = {"undef", "?", "-", "n/a", "na"}  # how Vivado and HLS write that there is no number
@@ -44,7 +47,7 @@ def count(file: ReportFile, what: str, value: object) -> float:
     return result
 
 
-def cycles(file: ReportFile, what: str, value: object) -> tuple[int | None, int | None]:
+def cycles(file: ReportFile, what: str, value: object) -> Ends:
     """Return (best, worst) case of "40", "9 ~ 28" or "undef"; (None, None) where it is not known."""
     ends = [str(v).strip() for v in (value.split("~") if isinstance(value, str) else [value])]
     if len(ends) > 2:
@@ -55,6 +58,11 @@ def cycles(file: ReportFile, what: str, value: object) -> tuple[int | None, int 
             raise ReportError(file.name, f"whole cycles for {what}", f"{v:g}")
     whole = [None if v is None else int(v) for v in known]
     return whole[0], whole[-1]
+
+
+def interval_of(latency: Ends, interval: Ends) -> Ends:
+    """Return the interval; HLS writes 0 for a pipelined loop of unknown length, whose latency is "undef"."""
+    return (None, None) if latency[1] is None and interval[1] == 0 else interval
 
 
 def resources(file: ReportFile, stated: Mapping[str, object]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -72,23 +73,26 @@ def read_report(path: Path) -> tuple[Measurement, ...]:
 
 def parser_of(path: Path, head: str) -> Parser | None:
     """Return the parser that recognises a file."""
-    for name in plugins.names(PACKAGE):
-        parser = cast(Parser, plugins.load(PACKAGE, name))
-        if parser.recognises(path, head):
-            return parser
-    return None
+    return next((p for p in _parsers() if p.recognises(path, head)), None)
+
+
+@cache
+def _parsers() -> tuple[Parser, ...]:
+    return tuple(cast(Parser, plugins.load(PACKAGE, n)) for n in plugins.names(PACKAGE))
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     for path in paths:
         if path.is_dir():
-            inner = sorted(p for p in path.rglob("*") if not p.is_dir())
+            inner = sorted(p for p in path.rglob("*") if p.is_file())
             yield from ((p, p.relative_to(path).as_posix()) for p in inner)
         else:
             yield path, path.name
 
 
 def _head(path: Path) -> str:
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise ReportError(path.name, "a file", "something else")
     try:
         with path.open("rb") as handle:
             data = handle.read(HEAD_BYTES)

@@ -39,7 +39,7 @@ EXTRA_COLUMNS = {"LUTRAMs": "lutram", "SRLs": "srl"}
 
 def header(text: str) -> dict[str, str]:
     """Return the lines "| key : value" at the head of a report."""
-    found = re.findall(r"^\| (\w[\w ]*?)\s*: (.*?)\s*$", text, re.MULTILINE)
+    found = re.findall(r"^\| (\w[\w ]*?)\s*: (.*?)\s*$", text[:8192], re.MULTILINE)
     return dict(reversed(found))  # of a key given twice the first counts
 
 
@@ -101,6 +101,10 @@ def _instances(
     above: list[tuple[int, str]] = []  # (indent, path)
     if not table.rows:
         raise ReportError(file.name, "an instance", "an empty table")
+    if table.has("RAMB36") != table.has(
+        "RAMB18"
+    ):  # half of the block RAM would look like all of it
+        raise ReportError(file.name, "the columns RAMB36 and RAMB18", "one of them")
     for row in table.rows:
         cell = row["Instance"]
         name = cell.strip()
@@ -114,6 +118,11 @@ def _instances(
         resources: dict[str, float] = {}
         for column, (key, units) in COLUMNS.items():
             if column in row:
-                resources[key] = resources.get(key, 0) + units * count(file, column, row[column])
-        extras = {v: count(file, k, row[k]) for k, v in EXTRA_COLUMNS.items() if k in row}
+                resources[key] = resources.get(key, 0) + units * _cell(file, row, column)
+        extras = {v: _cell(file, row, k) for k, v in EXTRA_COLUMNS.items() if k in row}
         yield path, resources, extras
+
+
+def _cell(file: ReportFile, row: Mapping[str, str], column: str) -> float:
+    """Return a count; with -hierarchical_percentages a share follows it, "12(0.01%)"."""
+    return count(file, column, row[column].split("(")[0])

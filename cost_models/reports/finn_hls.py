@@ -17,16 +17,16 @@ def recognises(path: Path, head: str) -> bool:
     return (
         is_layer_table(head)
         and re.search(r'"FF"\s*:', head) is not None
-        and "BRAM_efficiency" not in head
-        and re.search(r'"(SRL|BRAM_36K)"', head) is None
+        and re.search(r'"(BRAM_efficiency|SRL|BRAM_36K|CSynthesisReport)"', head) is None
     )
 
 
 def parse(path: Path) -> tuple[Measurement, ...]:
     """Return one measurement per layer.
 
-    FINN writes zeros for a layer whose HLS report it did not find (hand-written RTL, for one). No module
-    of HLS is without LUTs and flip-flops, so such a layer is left out.
+    FINN begins with the integer 0 for every resource and replaces those it reads, as text in most
+    versions. So an integer 0 beside text was not read, and a layer of zeros has no HLS report
+    (hand-written RTL, for one): no module of HLS is without LUTs and flip-flops.
 
     Raises:
         ReportError: the file is damaged or has no layer but such.
@@ -34,7 +34,8 @@ def parse(path: Path) -> tuple[Measurement, ...]:
     file = load(path)
     found = []
     for name, entry in layers(file).items():
-        stated = resources(file, entry)
+        read = any(isinstance(v, str) for v in entry.values())
+        stated = resources(file, {k: v for k, v in entry.items() if not (read and v == 0)})
         if not stated:
             raise ReportError(file.name, f"resources of {name!r}", "none")
         if any(stated.values()):

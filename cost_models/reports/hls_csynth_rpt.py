@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cost_models.reports._errors import ReportError
 from cost_models.reports._file import ReportFile, load
-from cost_models.reports._numbers import UNKNOWN, count, cycles, resources
+from cost_models.reports._numbers import UNKNOWN, Ends, count, cycles, interval_of, resources
 from cost_models.reports._tables import Table, tables
 from dse.ir.measurement import Measurement
 
@@ -37,6 +37,7 @@ def parse(path: Path) -> tuple[Measurement, ...]:
     found = list(tables(file, text))
     timing = _first(file, found, "Clock", "Target", "Estimated").rows[0]
     performance = _performance(file, found)
+    latency = _ends(file, performance, "Latency (cycles)", "Latency")
     total = [r for r in _first(file, found, "Name", "FF", "LUT").rows if r["Name"] == "Total"]
     if len(total) != 1:
         raise ReportError(file.name, "one row 'Total' of the utilization", str(len(total)))
@@ -46,8 +47,8 @@ def parse(path: Path) -> tuple[Measurement, ...]:
             title[2],
             "csynth",
             resources(file, stated),
-            interval=_ends(file, performance, "Interval"),
-            latency=_ends(file, performance, "Latency (cycles)", "Latency"),
+            interval=interval_of(latency, _ends(file, performance, "Interval")),
+            latency=latency,
             clock_ns=_nanoseconds(file, timing["Estimated"]),
             target_clock_ns=_nanoseconds(file, timing["Target"]),
             tool=f"{title[1].lower()}_hls {version}",
@@ -80,7 +81,7 @@ def _performance(file: ReportFile, found: list[Table]) -> Mapping[str, str]:
     raise ReportError(file.name, "a latency summary of one row", "none")
 
 
-def _ends(file: ReportFile, row: Mapping[str, str], *names: str) -> tuple[int | None, int | None]:
+def _ends(file: ReportFile, row: Mapping[str, str], *names: str) -> Ends:
     for name in names:
         if f"{name} min" in row and f"{name} max" in row:
             return (

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from cost_models.reports._errors import ReportError
 from cost_models.reports._file import ReportFile, load
-from cost_models.reports._numbers import cycles, number, resources
+from cost_models.reports._numbers import Ends, cycles, interval_of, number, resources
 from dse.ir.measurement import Measurement
-
-Range = tuple[int | None, int | None]
 
 
 def recognises(path: Path, head: str) -> bool:
@@ -62,7 +60,7 @@ def parse(path: Path) -> tuple[Measurement, ...]:
     return (measure(root, top), *below)
 
 
-def _performance(file: ReportFile, element: ET.Element) -> tuple[float | None, Range, Range]:
+def _performance(file: ReportFile, element: ET.Element) -> tuple[float | None, Ends, Ends]:
     """Return the estimated clock, the latency and the interval."""
     estimates = _element(file, element, "PerformanceEstimates")
     clock = estimates.findtext("SummaryOfTimingAnalysis/EstimatedClockPeriod")
@@ -74,14 +72,14 @@ def _performance(file: ReportFile, element: ET.Element) -> tuple[float | None, R
     initiation = overall.findtext("PipelineInitiationInterval")
     if interval == (None, None) and initiation is not None:  # modules of csynth.xml have only this
         interval = cycles(file, "PipelineInitiationInterval", initiation)
-    return _clock(file, clock), latency, interval
+    return _clock(file, clock), latency, interval_of(latency, interval)
 
 
 def _clock(file: ReportFile, text: str | None) -> float | None:
     return None if text is None else number(file, "EstimatedClockPeriod", text)
 
 
-def _ends(file: ReportFile, parent: ET.Element, best: str, worst: str) -> Range:
+def _ends(file: ReportFile, parent: ET.Element, best: str, worst: str) -> Ends:
     low, high = parent.findtext(best), parent.findtext(worst)
     return (
         None if low is None else cycles(file, best, low)[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
 from cost_models.reports._errors import ReportError
@@ -60,11 +61,17 @@ def _from_summary(file: ReportFile, text: str) -> tuple[float, float]:
     if "Other Path Groups Table" not in text:
         raise ReportError(file.name, "a summary up to 'Other Path Groups Table'", "its end before")
     _check_paths(file, text)
-    periods = {r["Clock"]: r["Period(ns)"] for r in _rows(file, text, "Clock Summary")}
-    slacks = [r for r in _rows(file, text, "Intra Clock Table") if "WNS(ns)" in r]
+    clocks = _rows(file, text, "Clock Summary")
+    periods = {r["Clock"]: r["Period(ns)"] for r in clocks if {"Clock", "Period(ns)"} <= set(r)}
+    slacks = [r for r in _rows(file, text, "Intra Clock Table") if {"Clock", "WNS(ns)"} <= set(r)]
     if not slacks:
         raise ReportError(file.name, "the setup slack of a clock", "none")
     slack, clock = min((number(file, "WNS(ns)", r["WNS(ns)"]), r["Clock"]) for r in slacks)
+    groups = (_rows(file, text, t) for t in ("Inter Clock Table", "Other Path Groups Table"))
+    listed = {r["WNS(ns)"] for r in (*slacks, *chain(*groups)) if "WNS(ns)" in r}
+    design = [r.get("WNS(ns)", "none") for r in _rows(file, text, "Design Timing Summary")]
+    if len(design) != 1 or design[0] not in listed:
+        raise ReportError(file.name, "the slack of the design in one of the tables", str(design))
     if clock not in periods:
         raise ReportError(file.name, f"the period of {clock!r}", "none")
     return number(file, "Period(ns)", periods[clock]), slack
@@ -100,7 +107,7 @@ def _rows(file: ReportFile, text: str, title: str) -> list[dict[str, str]]:
     """Return the rows of a table of a timing summary.
 
     Names are underlined with dashes; a cell begins or ends where its underline does, and a cell may be
-    empty. The first column is as wide as its longest name.
+    empty. Names in the first column may be indented and longer than their underline.
     """
     match = re.search(
         rf"^\| {title}\n\| -+\n-+\n\n(.*)\n([ -]+)\n((?:.*\S.*\n)*)", text, re.MULTILINE
@@ -112,9 +119,9 @@ def _rows(file: ReportFile, text: str, title: str) -> list[dict[str, str]]:
     columns = [names[a:b].strip() for a, b in runs]
     rows = []
     for line in body.splitlines():
-        row = {columns[0]: line[: runs[1][0]].strip()} if len(runs) > 1 else {}
+        row = {columns[0]: line.split()[0]}
         for cell in re.finditer(r"\S+", line):
-            for (a, b), column in zip(runs[1:], columns[1:], strict=False):
+            for (a, b), column in zip(runs, columns, strict=True):
                 if cell.start() == a or cell.end() == b:
                     row[column] = cell[0]
         rows.append(row)

@@ -43,3 +43,5 @@ def _check_complete(file: ReportFile, text: str) -> None:
     for section in match[1].splitlines():
         if f"\n{section}\n-" not in text[match.end() :]:
             raise ReportError(file.name, f"the section {section.strip()!r}", "none")
+    if re.search(r"\n-+\s*\Z", text):
+        raise ReportError(file.name, "a table in the last section", "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -57,6 +58,14 @@ def test_a_measurement_states_something_and_where_it_is_from(path: Path) -> None
         ):
             assert (best is None) == (worst is None)
             assert best is None or worst is None or best <= worst
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda p: p.name)
+def test_a_report_written_on_windows_reads_the_same(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    (here, _), (there, _) = read_reports([path]), read_reports([copy])
+    assert [replace(m, sha256="") for m in there] == [replace(m, sha256="") for m in here]
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda p: p.name)

@@ -47,7 +47,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "dense": ("csynth", use(1700, 912, 4, 7), 128, 420, 4.125, 5.0),
     },
     "vitis_hls_2024.1_csynth.rpt": {
-        "mvau_0": ("csynth", use(4033, 6600, 1, 11, 0), 98, None, 3.65, 5.0),
+        "mvau_0": ("csynth", use(4033, 6600, 1, 11, 0), None, None, 3.65, 5.0),
     },
     "vitis_hls_2024.1_summary.rpt": {
         "digits_top": ("csynth", use(4085, 6613, 1, 11), None, None, None, None),
@@ -101,6 +101,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "": ("simulation", {}, 440, 782, None, 10.0),
     },
     "hls4ml_report.json": {
+        "": ("csynth", use(7768, 3371, 18, 4), 1029, 1030, 3.513, 5.0),
+    },
+    "hls4ml_report_only.json": {
         "": ("csynth", use(7768, 3371, 18, 4), 1029, 1030, 3.513, 5.0),
     },
     "yosys_0.23_stat.json": {
@@ -171,6 +174,13 @@ def test_extras() -> None:
     assert flat.extras == {"lutram": 12, "srl": 24}
     (simulated,) = read_report(DATA / "rtlsim_performance.json")
     assert simulated.extras == {"throughput_fps": 204558.7}
+
+
+def test_hierarchy_with_percentages(tmp_path: Path) -> None:
+    text = (DATA / "vivado_utilization_hierarchical.xml").read_text()
+    copy = tmp_path / "percent.xml"
+    copy.write_text(text.replace('contents="673"', 'contents="673(1.27%)"'))
+    assert read_report(copy)[1].resources["lut"] == 673
 
 
 def test_name_is_the_instance_without_its_path() -> None:
