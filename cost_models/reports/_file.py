@@ -27,7 +27,7 @@ class ReportFile:
 
     @property
     def text(self) -> str:
-        """The text, lines ending in \\n; bytes that are not UTF-8 become U+FFFD (reports are ASCII)."""
+        """The text, without carriage returns at line ends; bytes that are not UTF-8 become U+FFFD."""
         return self.data.decode("utf-8", errors="replace").replace("\r\n", "\n")
 
     def xml(self, root: str) -> ET.Element:

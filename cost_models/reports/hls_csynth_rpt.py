@@ -14,6 +14,7 @@ from dse.ir.measurement import Measurement
 
 COSIMULATION = "\nCO-SIMULATION RESULT:"  # hls4ml prints it below; its table is drawn otherwise
 TITLE = re.compile(r"^== (Vivado|Vitis) HLS Report for '(.+)'", re.MULTILINE)
+TIMING = ("Clock", "Target", "Estimated")
 UNITS = {"ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6}
 
 
@@ -33,12 +34,13 @@ def parse(path: Path) -> tuple[Measurement, ...]:
     if title is None:
         raise ReportError(file.name, "the title of an HLS report", "none")
     text = file.text[title.start() :].split(COSIMULATION)[0]
-    version = header(file, text, "Version")
-    found = list(tables(file, text))
-    timing = _first(file, found, "Clock", "Target", "Estimated").rows[0]
-    performance = _performance(file, found)
-    latency = _ends(file, performance, "Latency (cycles)", "Latency")
-    total = [r for r in _first(file, found, "Name", "FF", "LUT").rows if r["Name"] == "Total"]
+    # the detail tables below a summary look much like it, so its place tells them apart
+    before, section, below = text.partition("\n== Utilization Estimates\n")
+    timing, performance = _summaries(file, before, TIMING, ("Interval min",))
+    (utilization,) = _summaries(file, section + below, ("Name", "FF", "LUT"))
+    latency = _ends(file, performance.rows[0], "Latency (cycles)", "Latency")
+    interval = _ends(file, performance.rows[0], "Interval")
+    total = [r for r in utilization.rows if r["Name"] == "Total"]
     if len(total) != 1:
         raise ReportError(file.name, "one row 'Total' of the utilization", str(len(total)))
     stated = {k: v.strip() for k, v in total[0].items() if v.strip() not in UNKNOWN}
@@ -47,11 +49,11 @@ def parse(path: Path) -> tuple[Measurement, ...]:
             title[2],
             "csynth",
             resources(file, stated),
-            interval=interval_of(latency, _ends(file, performance, "Interval")),
+            interval=interval_of(latency, interval),
             latency=latency,
-            clock_ns=_nanoseconds(file, timing["Estimated"]),
-            target_clock_ns=_nanoseconds(file, timing["Target"]),
-            tool=f"{title[1].lower()}_hls {version}",
+            clock_ns=_nanoseconds(file, timing.rows[0]["Estimated"]),
+            target_clock_ns=_nanoseconds(file, timing.rows[0]["Target"]),
+            tool=f"{title[1].lower()}_hls {header(file, text, 'Version')}",
             part=header(file, text, "Target device"),
         ),
     )
@@ -65,20 +67,13 @@ def header(file: ReportFile, text: str, key: str) -> str:
     return match[1]
 
 
-def _first(file: ReportFile, found: list[Table], *columns: str) -> Table:
-    for table in found:
-        if table.has(*columns) and table.rows:
-            return table
-    raise ReportError(file.name, f"a table with the columns {', '.join(columns)}", "none")
-
-
-def _performance(file: ReportFile, found: list[Table]) -> Mapping[str, str]:
-    """Return the row of the latency summary; the detail tables name an instance or a loop."""
-    for table in found:
-        summary = table.has("Interval min", "Interval max") and not table.has("Module")
-        if summary and len(table.rows) == 1:
-            return table.rows[0]
-    raise ReportError(file.name, "a latency summary of one row", "none")
+def _summaries(file: ReportFile, section: str, *columns: tuple[str, ...]) -> list[Table]:
+    """Return the first tables of a section, each with the columns asked of it and at least one row."""
+    found = list(tables(file, section))[: len(columns)]
+    for i, names in enumerate(columns):
+        if i >= len(found) or not found[i].has(*names) or not found[i].rows:
+            raise ReportError(file.name, f"a summary with the columns {', '.join(names)}", "none")
+    return found
 
 
 def _ends(file: ReportFile, row: Mapping[str, str], *names: str) -> Ends:

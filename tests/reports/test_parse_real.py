@@ -251,6 +251,8 @@ def test_hls4ml_json(real_reports: Path) -> None:
 
 def test_yosys(real_reports: Path) -> None:
     table = real_reports.parent / "tables" / "yosys_vs_csynth.csv"
+    if not table.is_file():
+        pytest.skip("the table of the yosys runs is not beside the reports")
     rows = [line.split(",") for line in table.read_text().splitlines()]
     index = {name: i for i, name in enumerate(rows[0])}
     published = {f"{r[0]}__{r[1]}__myproject_{r[2]}": r for r in rows[1:]}
