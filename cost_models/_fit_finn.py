@@ -53,10 +53,10 @@ class Fold:
     rows: Sequence[int]  # which records of the table
 
 
-def modules(table: Path) -> list[Record]:
-    """Return the distinct matrix units of the table."""
+def modules(table: Path) -> dict[str, list[Record]]:
+    """Return the distinct units of the table by kind."""
     with gzip.open(table, "rt", encoding="utf-8") as file:
-        return _fit_analytic.records(list(csv.DictReader(file)))[KIND]
+        return _fit_analytic.records(list(csv.DictReader(file)))
 
 
 def factors(group: Sequence[Record], resource: str) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def summary(held: Sequence[Fold], width: float) -> dict[str, float]:
 
 def main(table: Path) -> None:
     """Fit, print what the held-out networks say, and write the model."""
-    group = modules(table)
+    group = modules(table)[KIND]
     corrections, held_out = {}, {}
     for resource in RESOURCES:
         network = list(folds(group, resource, one_out(group)))

@@ -47,7 +47,9 @@ class LearnedModel:
     @cached_property
     def source(self) -> str:
         """Name and digest of the model, and which kinds of units it has records of."""
-        digest = digest_of(self.to_json())
+        if not self.corrections:
+            return self.name
+        digest = digest_of(self.to_json())[:8]
         return f"{self.name} {digest} ({', '.join(self.corrections)}; other units: analytic)"
 
     @property
@@ -66,13 +68,14 @@ class LearnedModel:
         if kind not in self.corrections:
             return plain
         seen = priced(unit, self.builder, self.prior.kinds)
-        ends = {r: self._ends(seen, r) for r in RESOURCES}
+        ends = {r: self.ends(seen, r) for r in RESOURCES}
         return UnitPrediction(
             *(ResourceArrays(**{r: ends[r][i] for r in RESOURCES}) for i in range(3))
         )
 
-    def _ends(self, seen: Priced, resource: str) -> tuple[Floats, Floats, Floats]:
-        correction = self.corrections[seen.kind].get(resource)
+    def ends(self, seen: Priced, resource: str) -> tuple[Floats, Floats, Floats]:
+        """Return expected, low and high of one resource of a unit that the prior has seen."""
+        correction = self.corrections.get(seen.kind, {}).get(resource)
         if correction is not None:
             return correction.ends(seen, resource)
         total = seen.totals[resource]
@@ -170,15 +173,31 @@ def read(path: Path, family: str) -> LearnedModel:
     return from_json(value, family, str(path))
 
 
+def named(name: str, family: str, builder: str = "dse") -> LearnedModel:
+    """Return a model by name, "analytic" or a shipped one, or by the path of its file.
+
+    Args:
+        name: of the model.
+        family: `Board.family`.
+        builder: whose units the analytic model is about; the others say so themselves.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name == "analytic":
+        return LearnedModel(family, name, builder, {}, {})
+    if name == SHIPPED:
+        return shipped(name, family)
+    if Path(name).is_file():
+        return read(Path(name), family)
+    msg = f"a base model must be analytic, {SHIPPED} or a file of `dse calibrate`, got {name!r}"
+    raise UsageError(msg)
+
+
 def dumps(model: LearnedModel) -> str:
     """Return the text of a model's file: one line for every row of numbers."""
     text = json.dumps(model.to_json(), indent=1)
     return re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
-
-
-def plain(name: str, builder: str, family: str) -> LearnedModel:
-    """Return the analytic model as one that has learned nothing yet."""
-    return LearnedModel(family, name, builder, {}, {})
 
 
 def prior_digest(kind: str) -> str:
