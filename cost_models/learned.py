@@ -23,6 +23,7 @@ from dse.ir.units import Unit
 
 FORMAT = 1
 SHIPPED = "vivado-finn"
+MODELS = ("analytic", SHIPPED)  # by name; every other is a file
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,6 @@ from dse.errors import UsageError
 from dse.ir.hardware import RESOURCES
 
 EXACT = 1e-9  # a logarithm of less is a count that was right
-BASES = ("analytic", learned.SHIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def base_model(name: str | None, records: Sequence[SynthesisRecord]) -> LearnedM
     """Return the model to start from.
 
     Args:
-        name: one of BASES, or the path of a file that `dse calibrate` wrote; None: the shipped
+        name: one of `learned.MODELS`, or the path of a file that `dse calibrate` wrote; None: the shipped
             model that errs least on the records.
         records: what is going to be learned.
 
@@ -132,7 +131,7 @@ def base_model(name: str | None, records: Sequence[SynthesisRecord]) -> LearnedM
     if name is not None:
         return learned.named(name, family, origin.builder)
     known = distinct(records)
-    models = [learned.named(n, family, origin.builder) for n in BASES]
+    models = [learned.named(n, family, origin.builder) for n in learned.MODELS]
     return min(models, key=lambda m: _mean_error(m, known))
 
 

@@ -14,7 +14,7 @@ from dse.config.data import data_of, data_of_model
 from dse.config.effort import (
     CONFIDENCE,
     budget_of,
-    confidence_of,
+    cost_model_of,
     parallel_of,
     report_of,
     sampler_of,
@@ -29,7 +29,15 @@ from dse.config.space import space_of
 from dse.config.storage import storage_of
 from dse.config.target import board_of, clock_of, reserve_of
 from dse.config.tree import Map, Node, Scalar, describe, marks
-from dse.config.values import Budget, DataConfig, Objective, Parallel, Stages, StudyConfig
+from dse.config.values import (
+    Budget,
+    CostModelConfig,
+    DataConfig,
+    Objective,
+    Parallel,
+    Stages,
+    StudyConfig,
+)
 from dse.ir.hardware import Resources
 
 T = TypeVar("T")
@@ -117,7 +125,11 @@ def study_of(
     sampler = at("sampler", lambda n, c: sampler_of(n, len(objectives), c), "auto")
     budget = at("budget", budget_of, Budget())
     stages = at("stages", stages_of, Stages())
-    confidence = at("cost_model", confidence_of, CONFIDENCE)
+    cost_model = at(
+        "cost_model",
+        lambda n, c: cost_model_of(n, origin.folder, check_files, c),
+        CostModelConfig(),
+    )
     parallel = at("parallel", parallel_of, Parallel())
     storage = at("storage", lambda n, c: storage_of(n, origin.folder, c), "file")
     report = at("report", report_of, True)
@@ -147,7 +159,7 @@ def study_of(
         sampler=sampler,
         budget=budget,
         stages=stages,
-        confidence=confidence,
+        confidence=CONFIDENCE,
         parallel=parallel,
         storage=storage,
         report=report,
@@ -155,6 +167,7 @@ def study_of(
         text=origin.text,
         marks=marks(root),
         overrides=origin.overrides,
+        cost_model=cost_model,
     )
 
 

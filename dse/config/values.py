@@ -119,6 +119,14 @@ class DataConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CostModelConfig:
+    """What predicts resources: a built-in model, or a file that `dse calibrate` wrote."""
+
+    name: str = "analytic"
+    file: Path | None = None  # instead of the name
+
+
+@dataclass(frozen=True, slots=True)
 class StudyConfig:
     """A checked study file."""
 
@@ -146,3 +154,4 @@ class StudyConfig:
     # dotted path of every value -> (line, column), counted from 1; line 0 where an override gave it
     marks: Mapping[str, tuple[int, int]]
     overrides: tuple[str, ...] = ()  # "budget.trials=50", applied to the text
+    cost_model: CostModelConfig = CostModelConfig()

@@ -13,7 +13,7 @@ from dse.ir.record import TrialRecord
 from dse.search.finals import final_task, keep, load_accelerator
 from dse.search.pareto import front, knee, settle
 from dse.search.run import base_weights
-from dse.search.score import constraints_of, rescore
+from dse.search.score import constraints_of, reestimate, rescore
 from dse.search.study import Plan, plan, stored_config
 from dse.search.tasks import TrainingContext, train
 from dse.store import Store
@@ -112,7 +112,8 @@ def emit_design(
 def choose(p: Plan, store: Store, pick: str) -> TrialRecord:
     """Return the trial that `pick` names: knee, a trial id, or best:METRIC."""
     rules = constraints_of(p.config)
-    records = [rescore(r, rules) for r in store.records(p.config.study)]
+    stored = (reestimate(r, p.network, p.config, p.model) for r in store.records(p.config.study))
+    records = [rescore(r, rules) for r in stored]
     if pick.isdigit():
         found = next((r for r in records if r.id == int(pick)), None)
         if found is None or found.hardware is None:

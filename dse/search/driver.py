@@ -20,7 +20,7 @@ from dse.ir.metrics import METRICS
 from dse.ir.record import TrialRecord
 from dse.search.optimiser import Optimiser, readable_distributions
 from dse.search.pareto import hypervolume_history
-from dse.search.score import metrics_of, rescore, violations
+from dse.search.score import metrics_of, reestimate, rescore, violations
 from dse.search.space import CYCLES, Range
 from dse.search.study import Plan, now
 from dse.search.tasks import TrainingTask
@@ -86,7 +86,10 @@ class Driver:
         self._plan, self._store, self._workers = plan, store, workers
         self._progress, self._stop = progress, stop
         state = store.driver_state()
-        self._records = {r.id: rescore(r, plan.constraints) for r in store.records(config.study)}
+        stored = (
+            reestimate(r, plan.network, config, plan.model) for r in store.records(config.study)
+        )
+        self._records = {r.id: rescore(r, plan.constraints) for r in stored}
         self._by_digest = {r.design.digest: r for r in self._records.values()}
         self._accuracy = {
             r.design.compression_digest: r.metrics["accuracy"]

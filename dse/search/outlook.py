@@ -61,6 +61,7 @@ class Outlook:
                 f" {r.bram18:,.0f} BRAM18, {r.uram:,.0f} URAM, {r.dsp:,.0f} DSP"
             ),
             f"  clock    {c.clock_mhz:g} MHz",
+            f"  cost     {p.model.source}",
             f"  space    {len(p.space.knobs)} knobs, {p.space.size():.1e} combinations",
             (
                 f"  search   {len(c.objectives)} objectives, {len(p.constraints)} constraints,"

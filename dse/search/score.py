@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+from cost_models._model import CostModel
 from dse.config.values import Constraint, StudyConfig
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
 from dse.ir.metrics import METRICS
+from dse.ir.network import Network
 from dse.ir.record import TrialRecord
+from dse.search.estimate import estimate
 from dse.search.pareto import violation
 
 
@@ -59,6 +62,17 @@ def violations(
             value = getattr(hardware.total.high, c.metric)
         result[c.text] = violation(c, value)
     return result
+
+
+def reestimate(
+    record: TrialRecord, network: Network, config: StudyConfig, model: CostModel
+) -> TrialRecord:
+    """Price the design of a finished trial again, where another cost model had priced it."""
+    if record.hardware is None or record.hardware.source == model.source:
+        return record
+    hardware = estimate(network, record.design, config.board, config.clock_mhz, model)
+    metrics = dict(record.metrics) | metrics_of(hardware, config.board)
+    return replace(record, hardware=hardware, metrics=metrics)
 
 
 def rescore(record: TrialRecord, constraints: tuple[Constraint, ...]) -> TrialRecord:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from cost_models import analytic, learned
 from cost_models._model import CostModel
 from dse.config.load import load_config
 from dse.config.values import Constraint, Stages, StudyConfig
@@ -21,7 +22,7 @@ from dse.ir.hardware import HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.search.estimate import estimate
-from dse.search.score import constraints_of, rescore
+from dse.search.score import constraints_of, reestimate, rescore
 from dse.search.space import SearchSpace, build
 from dse.store import Store, StudySnapshot
 
@@ -58,7 +59,7 @@ def plan(config: StudyConfig) -> Plan:
     network = build_network(
         config, dataset.train.images.shape[1:], dataset.input_type, dataset.classes
     )
-    model = cast(CostModel, plugins.load("cost_models", "analytic").load(config.board.family))
+    model = cost_model(config)
     return Plan(
         config=config,
         dataset=dataset,
@@ -68,6 +69,18 @@ def plan(config: StudyConfig) -> Plan:
         constraints=constraints_of(config),
         stages=stages_of(config),
     )
+
+
+def cost_model(config: StudyConfig) -> CostModel:
+    """Return the cost model of a study.
+
+    Raises:
+        UsageError: its file is none.
+    """
+    chosen, family = config.cost_model, config.board.family
+    if chosen.file is not None:
+        return learned.read(chosen.file, family)
+    return analytic.load(family) if chosen.name == "analytic" else learned.load(family)
 
 
 def load_data(config: StudyConfig) -> Dataset:
@@ -114,6 +127,7 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
             },
             "data": p.dataset.digest,
             "network": p.network.digest,
+            "cost_model": p.model.source,
             "created": now(),
             "versions": versions(),
             "base_accuracy": None,
@@ -176,8 +190,13 @@ def snapshot(folder: Path) -> StudySnapshot:
     store = Store(folder, config.storage)
     shape = header["input"]
     network = build_network(config, shape["shape"], IntType(**shape["type"]), shape["classes"])
+    records = store.records(config.study)
+    file = config.cost_model.file
+    if file is None or file.is_file():  # a study can be looked at where its cost model is not
+        model = cost_model(config)
+        records = tuple(reestimate(r, network, config, model) for r in records)
     rules = constraints_of(config)
-    records = tuple(rescore(r, rules) for r in store.records(config.study))
+    records = tuple(rescore(r, rules) for r in records)
     state = store.driver_state()
     finished = "complete" if state.complete else "stopped"
     return StudySnapshot(
