@@ -15,7 +15,7 @@ from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, Wi
 
 Array: TypeAlias = npt.NDArray[np.int64]
 
-SAMPLES = 256  # words of a stream whose times are followed
+SAMPLES = 1024  # words of a stream whose times are followed
 PIXELS = 8  # windows of an output row whose times are followed
 
 
@@ -60,7 +60,8 @@ class Stream:
     """When the words of a stream can be read.
 
     Attributes:
-        words: ascending indices of the followed words, the last one included.
+        words: ascending indices of the followed words, the last one included; -1 may stand before
+            the first.
         times: their cycles.
     """
 
@@ -100,9 +101,9 @@ class Loop:
         return Stream(written, np.add(self.write(written), delay + 1.0, dtype=np.float64))
 
 
-def _followed(words: int) -> Array:
-    step = max(1.0, (words - 1) / (SAMPLES - 1))
-    return np.unique(np.append(np.arange(0, words - 1, step), words - 1).round().astype(np.int64))
+def _followed(words: int, limit: int = SAMPLES) -> Array:
+    """Return the indices of at most `limit` of so many words, the first and the last included."""
+    return np.linspace(0, words - 1, min(words, limit)).astype(np.int64)
 
 
 @singledispatch
@@ -149,8 +150,7 @@ def _(unit: SlidingWindowUnit, source: Stream) -> Stream:
     waited = np.maximum.accumulate(np.maximum(source.at(read) - read, 0.0))
     # first and last word of the map in every row of some windows: between them both loops run on
     oy, ky = np.arange(unit.out_height)[:, None, None, None], np.arange(k)[:, None]
-    ox = np.unique(np.linspace(0, unit.out_width_pixels - 1, PIXELS).round().astype(np.int64))
-    ox = ox[:, None, None]
+    ox = _followed(unit.out_width_pixels, PIXELS)[:, None, None]
     row, left = oy * unit.stride - p + ky, ox * unit.stride - p
     column = np.clip(left + np.array([0, k - 1]), 0, unit.width - 1)
     end = np.array([0, words - 1])
@@ -161,10 +161,13 @@ def _(unit: SlidingWindowUnit, source: Stream) -> Stream:
     before = waited[np.searchsorted(read, load, side="right") - 1]
     loaded = load + np.maximum(before, source.at(load) - load)
     delay = np.maximum.accumulate(np.maximum(loaded + 1.0 - write, 0.0))
+    # the word before each of them is as late as the one before that: between words that wait for
+    # their load there may be padding, which does not
+    earlier = np.concatenate([[0.0], delay[:-1]])
     last = int(unit.words_written) - 1
-    written = np.concatenate([[0], write, [last]])
-    delay = np.concatenate([delay[:1] * (write[0] == 0), delay, delay[-1:]])
-    return Stream(written, written + delay + 1.0)
+    written = np.concatenate([[-1], np.stack([write - 1, write], axis=1).ravel(), [last]])
+    delays = np.stack([earlier, delay], axis=1).ravel()
+    return Stream(written, written + np.concatenate([[0.0], delays, delay[-1:]]) + 1.0)
 
 
 @_through.register

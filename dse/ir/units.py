@@ -181,12 +181,12 @@ class SlidingWindowUnit:
         """Rows of the ring.
 
         At the border of two frames the last kernel rows of one and the first of the next wait side
-        by side. A map that padding keeps in size needs fewer: its first and last windows hold
-        kernel - padding rows. Both are the least that keep the pace between two units that are as
-        slow as this one (tests/ir/test_timing.py).
+        by side. With padding these are kernel - padding rows, which is enough where the rows
+        between them are not used up faster than they come. So the pace is kept between two units
+        as slow as this one; at stride 1 fewer rows do not do (tests/ir/test_timing.py).
         """
-        shrinks = self.stride == 1 and 2 * self.padding < self.kernel
-        return 2 * (self.kernel - self.padding) if shrinks else 2 * self.kernel
+        border = self.stride == 1 and 2 * self.padding < self.kernel
+        return 2 * (self.kernel - self.padding) if border else 2 * self.kernel
 
     @property
     def words_loaded(self) -> Ints:

@@ -230,6 +230,15 @@ def test_too_wide_a_word_names_the_layer(make_case: Any, emit: Any) -> None:
         emit(case)
 
 
+def test_weights_in_ultra_ram_are_refused(tiny: Any, emit: Any) -> None:
+    network, design, *rest = tiny
+    layers = dict(design.layers)
+    folding = dataclasses.replace(layers["fc"].folding, memory="uram")
+    layers["fc"] = dataclasses.replace(layers["fc"], folding=folding)
+    with pytest.raises(UsageError, match=r"^layer fc: weights in UltraRAM must be loaded at run"):
+        emit((network, DesignPoint(tuple(layers.items())), *rest))
+
+
 def test_words() -> None:
     signed = codes(np.array([[-4, 3, -1], [0, 1, 2]]), IntType(3, signed=True))
     assert signed.tolist() == [[4, 3, 7], [0, 1, 2]]

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from dse.emit.hls import BATCH
 from dse.emit.verify import verify
 from dse.errors import ExternalToolError, UsageError
+from dse.ir.design import Compression, Folding
+from dse.ir.units import SlidingWindowUnit
+from dse.search.pipeline import pipeline
 
 
 @pytest.fixture
@@ -63,3 +67,30 @@ def test_not_a_project(tmp_path: Path, content: str | None) -> None:
         (tmp_path / "design.json").write_text(content)
     with pytest.raises(UsageError, match=r"design\.json of schema dse\.design/1"):
         verify(tmp_path)
+
+
+def test_a_pooled_row_waits_where_it_is_cut(
+    tiny: Any, make_case: Any, emit: Any, tmp_path: Path
+) -> None:
+    compressions = {"conv": Compression(3, 2), "fc": Compression(2, None)}
+    foldings = {"conv": Folding(2, 3, 2), "pool": Folding(2), "fc": Folding(1, 1)}
+    folder: Path = emit(make_case(tiny[0], compressions, foldings)).write(tmp_path / "p")
+    units = json.loads((folder / "design.json").read_text())["units"]
+    depths = {u["name"]: u["parameters"]["depth"] for u in units if u["kind"] == "Fifo"}
+    # two pixels of two words, then the vector of a layer that makes several passes
+    assert (depths["fc_matrix_width_in"], depths["fc_matrix_in"]) == (4, 16)
+    assert verify(folder).passed
+
+
+def test_trips_are_whole_numbers_over_all_calls(
+    tiny: Any, make_case: Any, emit: Any, tmp_path: Path
+) -> None:
+    network, design, *_ = tiny
+    foldings = {name: layer.folding for name, layer in design.layers}
+    case = make_case(network, design.compressions, foldings, count=BATCH + 1)
+    result = verify(emit(case).write(tmp_path / "p"))
+    window = next(u for u in pipeline(network, design) if isinstance(u, SlidingWindowUnit))
+    # two calls: the window unit waits for its first words twice
+    expected = (BATCH + 1) * window.cycles + 2 * window.fill_cycles
+    assert result.loop_trips["conv_window"] == result.predicted["conv_window"] == expected
+    assert result.loop_trips == result.predicted

@@ -6,7 +6,7 @@ before it, so that the order of units does not matter and flags are registers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -22,18 +22,20 @@ from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
-from dse.ir.numbers import IntType
+from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.timing import interval_cycles, latency_cycles
 from dse.ir.units import (
     Fifo,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
+    Tiling,
     Unit,
     WidthConverter,
     divisors,
     legal_folds,
 )
+from dse.networks import cnv, digits_cnn, lenet5, tfc
 from dse.search.fold import Folder
 from dse.search.pipeline import PLAIN_DEPTH, pipeline
 
@@ -175,30 +177,30 @@ class Run:
         return int(steps[0])
 
 
-def simulate(units: tuple[Unit, ...] | list[Unit], frames: int, ring: int | None = None) -> Run:
-    """Run frames back to back; the input is always ready, the output is always taken.
-
-    `ring` replaces the rows of the rings of window units.
-    """
+def simulate(units: Sequence[Unit], frames: int) -> Run:
+    """Run frames back to back; the input is always ready, the output is always taken."""
     stream = Stream(FOREVER, FOREVER)
     streams: list[Stream] = []
     actors: list[Loop | Window] = []
     outputs = 0
-    chain = [u for u in units if not isinstance(u, Fifo)]
-    for unit in chain:
-        behind = units[units.index(unit) + 1 :][:1]
-        depth = behind[0].depth if behind and isinstance(behind[0], Fifo) else PLAIN_DEPTH
-        source, stream = stream, Stream(FOREVER if unit is chain[-1] else int(depth))
-        streams.append(stream)
+    for i, unit in enumerate(units):
+        if isinstance(unit, Fifo):
+            continue
+        behind = units[i + 1 : i + 2]
+        depth = int(behind[0].depth) if behind and isinstance(behind[0], Fifo) else PLAIN_DEPTH
+        last = all(isinstance(u, Fifo) for u in units[i + 1 :])
+        source, stream = stream, Stream(FOREVER if last else depth)
         if isinstance(unit, SlidingWindowUnit):
-            actors.append(Window(unit, source, stream, ring or unit.ring_rows))
+            actors.append(Window(unit, source, stream, unit.ring_rows))
             outputs = int(unit.words_written)
+            streams.append(stream)
             continue
         if isinstance(unit, MatrixUnit) and unit.tiling is not None:
             sums, rows = tiled_frames(unit)
-            streams.append(Stream(PLAIN_DEPTH))
-            actors += [Loop(sums, source, streams[-1]), Loop(rows, streams[-1], stream)]
+            middle = Stream(PLAIN_DEPTH)
+            actors += [Loop(sums, source, middle), Loop(rows, middle, stream)]
             outputs = len(rows)
+            streams += [middle, stream]
             continue
         if isinstance(unit, MatrixUnit):
             frame = matrix_frame(unit)
@@ -208,16 +210,25 @@ def simulate(units: tuple[Unit, ...] | list[Unit], frames: int, ring: int | None
             assert isinstance(unit, WidthConverter)
             frame = converter_frame(unit)
         actors.append(Loop(frame, source, stream))
+        streams.append(stream)
         outputs = sum(writes for _, writes in frame)
+    limit = (frames + 5) * sum(int(u.cycles) for u in units) + 1000
+    return run(actors, streams, outputs, frames, limit)
+
+
+def run(
+    actors: Sequence[Loop | Window], streams: list[Stream], outputs: int, frames: int, limit: int
+) -> Run:
+    """Run actors until so many frames of output words are in the last stream."""
     ends: list[int] = []
-    now, limit = 0, (frames + 5) * sum(int(u.cycles) for u in units) + 1000
+    now = 0
     while len(ends) < frames:
         for actor in actors:
             actor.cycle()
-        for each in streams:
-            each.settle()
+        for stream in streams:
+            stream.settle()
         now += 1
-        if stream.held >= outputs * (len(ends) + 1):
+        if streams[-1].held >= outputs * (len(ends) + 1):
             ends.append(now)
         assert now < limit, "deadlock"
     return Run(ends)
@@ -289,9 +300,9 @@ def balanced(
 
 
 def check(units: tuple[Unit, ...], frames: int = 7) -> None:
-    run = simulate(units, frames)
-    assert run.interval == interval_cycles(units) == max(int(u.cycles) for u in units)
-    assert latency_cycles(units) == pytest.approx(run.ends[0], rel=0.02, abs=2)
+    got = simulate(units, frames)
+    assert got.interval == interval_cycles(units) == max(int(u.cycles) for u in units)
+    assert latency_cycles(units) == pytest.approx(got.ends[0], rel=0.02, abs=2)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -308,3 +319,104 @@ def test_balanced_random_chains(seed: int) -> None:
     compressions = random_compression(network, rng)
     for target in (200, 1000):
         check(balanced(network, compressions, target, float(rng.random())))
+
+
+NETWORKS = {
+    "digits-cnn": (digits_cnn.build((8, 8, 1), IntType(4, signed=False), 10), (300, 1000, 2000)),
+    "lenet5": (lenet5.build((28, 28, 1), IntType(8, signed=False), 10), (8000,)),
+    "tfc": (tfc.build((784,), BIPOLAR, 10), (16, 200, 3000)),
+    "narrow cnv": (cnv.build((32, 32, 3), IntType(8, signed=False), 10, width=0.125), (9000,)),
+}
+COMPRESSIONS = {
+    "binary": Compression(1, 1),
+    "dense": Compression(4, 4),
+    "tiled": Compression(2, 2, "bcr", 0.75, (8, 16)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("kind", COMPRESSIONS)
+def test_balanced_designs(name: str, kind: str) -> None:
+    network, targets = NETWORKS[name]
+    c = COMPRESSIONS[kind]
+    wanted = {
+        x.name: c if x.activation else replace(c, activation_bits=None)
+        for x in network.matrix_layers
+    }
+    for target in targets:
+        check(balanced(network, canonical(network, wanted), target))
+
+
+def test_fifos_are_needed() -> None:
+    network, _ = NETWORKS["digits-cnn"]
+    wanted = {x.name: Compression(2, 2 if x.activation else None) for x in network.matrix_layers}
+    units = balanced(network, canonical(network, wanted), 1000)
+    shallow = [replace(u, depth=PLAIN_DEPTH) if isinstance(u, Fifo) else u for u in units]
+    assert simulate(units, 7).interval == interval_cycles(units)
+    steps = np.diff(simulate(shallow, 7).ends)
+    assert steps[-1] > 1.1 * interval_cycles(units)
+
+
+# -- the ring of a window unit ------------------------------------------------------------------------
+
+
+def paced(words: int, period: int) -> list[bool]:
+    """Return in which of `period` cycles one of so many words passes, evenly spread."""
+    return [i * words // period != (i + 1) * words // period for i in range(period)]
+
+
+def keeps_pace(unit: SlidingWindowUnit, ring: int) -> bool:
+    """Whether neither of two neighbours without a cycle to spare ever waits for the unit."""
+    period = int(unit.cycles)
+    source, entering, leaving, sink = Stream(FOREVER), Stream(2), Stream(2), Stream(FOREVER)
+    before = [(False, passes) for passes in paced(int(unit.words_loaded), period)]
+    behind = [(passes, False) for passes in paced(int(unit.words_written), period)]
+    behind[-1] = (behind[-1][0], True)  # one word a frame
+    actors = [
+        Loop(before, source, entering),
+        Window(unit, entering, leaving, ring),
+        Loop(behind, leaving, sink),
+    ]
+    ends = run(actors, [source, entering, leaving, sink], 1, 7, 30 * period + 1000).ends
+    return np.diff(ends)[-3:].tolist() == [period] * 3
+
+
+GEOMETRIES = [
+    (kernel, stride, padding)
+    for kernel, stride in product((1, 2, 3, 4, 5), (1, 2, 3, 4))
+    for padding in range(min(kernel, 3))
+]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), GEOMETRIES)
+def test_the_ring_keeps_the_pace(kernel: int, stride: int, padding: int) -> None:
+    for height, width, words in product((kernel, 7, 10), (5, 6), (1, 3)):
+        unit = SlidingWindowUnit("w", height, width, words, kernel, stride, padding, 1, 2)
+        assert keeps_pace(unit, unit.ring_rows)
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (2, 0), (3, 0), (3, 1), (5, 0), (5, 2)])
+def test_no_smaller_ring_would_do(kernel: int, padding: int) -> None:
+    unit = SlidingWindowUnit("w", 9, 12, 3, kernel, 1, padding, 1, 2)
+    assert keeps_pace(unit, unit.ring_rows)
+    assert not keeps_pace(unit, unit.ring_rows - 1)
+
+
+# -- by hand ------------------------------------------------------------------------------------------
+
+
+def test_latency_of_single_units_by_hand() -> None:
+    matrix = MatrixUnit("m", 8, 12, 5, 2, 3, 2, 2, False, 2, "bram", "lut")
+    assert latency_cycles([matrix]) == matrix.cycles == 5 * 4 * 4
+    window = SlidingWindowUnit("w", 6, 6, 4, 3, 1, 0, 2, 2)
+    # the third word of the last row of the first window is loaded 2 * 6 + 2 pixels after the first
+    # and written 8 pixels after the first
+    assert window.fill_cycles == (2 * 6 + 2 - 8) * 2 + 1
+    assert latency_cycles([window]) == window.cycles + window.fill_cycles
+    pool = PoolUnit("p", 7, 6, 4, 2, 2, 2)
+    assert latency_cycles([pool]) == 6 * 6 * 2  # its seventh row is read and dropped
+    assert latency_cycles([WidthConverter("c", 6, 4, 2, 48)]) == 12
+    tiled = MatrixUnit("t", 8, 16, 3, 2, 2, 2, 2, False, 2, "bram", "lut", Tiling(4, 8, 4, 4))
+    # two block row groups of 2 * 2 * 2 steps; the two parts of the last group leave afterwards
+    assert tiled.cycles == 3 * 2 * 8
+    assert latency_cycles([tiled]) == tiled.cycles + 2

@@ -58,11 +58,13 @@ def compress(network: Network, *choices: tuple[object, ...]) -> dict[str, Compre
 U8 = IntType(8, signed=False)
 CONV = chain((5, 5, 2), U8, ("conv", 4, 3, 1, 1), ("pool", 2), ("dense", 3))
 TWO_CONVS = chain((4, 4, 1), U8, ("conv", 2, 3), ("conv", 3, 2))
+POOLED = chain((4, 4, 1), U8, ("conv", 4, 1), ("pool", 2), ("conv", 4, 1), ("dense", 2))
 DENSE = chain((12,), BIPOLAR, ("dense", 4), ("dense", 6), ("dense", 2))
 TILED = chain((16,), U8, ("dense", 8), ("dense", 4))
 CASES = {
     "conv and pool": (CONV, compress(CONV, (2,), (4,)), ("bram",), ("lut",)),
     "two convs": (TWO_CONVS, compress(TWO_CONVS, (2,), (4,)), ("bram", "lutram"), ("lut",)),
+    "conv behind a pool": (POOLED, compress(POOLED, (2,), (2,), (2,)), ("lutram",), ("lut",)),
     "binary": (DENSE, compress(DENSE, (1,), (1,), (2,)), ("lutram",), ("lut", "dsp")),
     "tiled": (
         TILED,
@@ -234,6 +236,13 @@ def test_a_pin_without_legal_value_is_an_error(pins: dict[str, object], sentence
     network, compressions, _, _ = CASES["binary"]
     with pytest.raises(UsageError, match=sentence):
         folder(network, compressions, **pins)
+
+
+def test_ultra_ram_is_not_offered() -> None:
+    network, compressions, _, _ = CASES["two convs"]
+    board = Board("u", "u", "ultrascale+", Resources(5000, 10000, 60, 40, 9), {}, 200.0, "made up")
+    folder = Folder.build(network, compressions, board, analytic.load("ultrascale+"), {})
+    assert {m for o in folder.options for m, _ in o.styles} == {"bram", "lutram"}
 
 
 def test_preference_moves_weights_between_memories() -> None:
