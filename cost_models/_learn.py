@@ -19,6 +19,7 @@ NORMAL = 1.645  # deviations that hold 90 % of a normal variable
 SHARES = 0.1  # FINN-R's factors, fitted on other units, are off by this (sd 0.3) and more
 OWN = (1.0, 4.0, 16.0, 64.0)  # how many times as unlike the others a new target may be
 NOISE = (1.0, 4.0, 16.0)  # how many times as noisy its records may be
+DOUBT = 0.2  # half the inverse variance of log(OWN) and log(NOISE) before any record: sd 1.6
 SUPPORT = 300  # records of a target that are kept one by one
 
 
@@ -96,12 +97,13 @@ def learned(correction: Correction, records: Records, target: str) -> Correction
     number = old.predicted if known else len(correction.targets)
     points, values = records.points(number), records.ratio
 
-    def tried(own: float, noise: float) -> Process:
+    def tried(own: float, noise: float) -> tuple[float, Process]:
         kernel = replace(old.kernel, own=old.kernel.own * own, noise=old.kernel.noise * noise)
-        return replace(old, kernel=kernel, predicted=number)
+        process = replace(old, kernel=kernel, predicted=number)
+        doubt = DOUBT * (np.log(own) ** 2 + np.log(noise) ** 2)
+        return process.evidence(points, values) - doubt, process
 
-    options = [tried(own, noise) for own, noise in product(OWN, NOISE)]
-    best = max(options, key=lambda p: p.evidence(points, values))
+    _, best = max((tried(*scales) for scales in product(OWN, NOISE)), key=lambda t: t[0])
     noise = np.full(len(records), best.kernel.noise)
     if len(records) > SUPPORT:
         points, values, noise = condensed(points, values, best.kernel, SUPPORT / len(records))

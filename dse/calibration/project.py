@@ -34,12 +34,12 @@ def read_projects(
     """
     records: list[SynthesisRecord] = []
     skipped: list[Skipped] = []
-    for manifest, inside in _projects(paths, design):
+    for path, inside in _projects(paths, design):
+        manifest = _manifest(path)
+        emitted = {MANIFEST, *manifest.get("files", ())}  # by `dse emit`: no reports
         measured, unread = read_reports(inside)
-        skipped += [
-            Skipped(s.name, s.reason) for s in unread if s.name not in ("design.json", "study.yaml")
-        ]
-        found, left = joined(_manifest(manifest), manifest.parent.name, measured, stage)
+        skipped += [Skipped(s.name, s.reason) for s in unread if s.name not in emitted]
+        found, left = joined(manifest, path.parent.name, measured, stage)
         records += found
         skipped += left
     return tuple(records), tuple(skipped)
