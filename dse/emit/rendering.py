@@ -22,19 +22,11 @@ def rendered(context: Mapping[str, Any], chain: Chain) -> dict[PurePosixPath, st
         chain: for the templates that are rendered once per unit.
     """
     root = folder("project")
-    # C++, Tcl and Make are not HTML: names are identifiers, numbers are numbers (dse.emit.names)
-    environment = Environment(
-        loader=FileSystemLoader(root),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
+    templates = environment(root)
     files: dict[PurePosixPath, str] = {}
     for path in sorted(p for p in root.rglob("*.j2")):
         name = path.relative_to(root).as_posix()
-        template = environment.get_template(name)
+        template = templates.get_template(name)
         target = name.removesuffix(".j2")
         if PER_MODULE not in target:
             files[PurePosixPath(target)] = template.render(context)
@@ -43,6 +35,19 @@ def rendered(context: Mapping[str, Any], chain: Chain) -> dict[PurePosixPath, st
             file = target.replace(PER_MODULE, module.name)
             files[PurePosixPath(file)] = template.render(context, module=module)
     return files
+
+
+def environment(root: Path) -> Environment:
+    """Return what renders the templates below `root`; a missing variable is an error."""
+    # C++, Verilog, Tcl and Make are not HTML: names are identifiers, numbers are numbers (dse.emit.names)
+    return Environment(
+        loader=FileSystemLoader(root),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
 
 
 def with_tables(chain: Chain) -> tuple[Module, ...]:

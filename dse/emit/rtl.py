@@ -1,0 +1,135 @@
+"""From a design and its integers to the Verilog project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+import dse
+from dse.emit.golden import Port
+from dse.emit.hls import hls_project
+from dse.emit.names import identifier, identifiers, part_name
+from dse.emit.processes import lower
+from dse.emit.project import HlsProject, content_digest
+from dse.emit.rendering import environment
+from dse.emit.rtl_timing import rtl_latency_cycles
+from dse.emit.rtl_units import Instance, instances
+from dse.ir.accelerator import Accelerator, Integers
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import Board, HardwareEstimate
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.ir.timing import interval_cycles
+from dse.search.pipeline import pipeline
+from hw_templates import folder
+
+SHARED = (
+    "accelerator.npz",
+    "folding_config.json",
+)  # what both flows write, beside tb/*.hex and labels
+PATIENCE = 20  # frames without a word after which a simulation is stuck; back-pressure costs less
+
+
+def rtl_project(
+    *,
+    study: str,
+    network: Network,
+    design: DesignPoint,
+    accelerator: Accelerator,
+    board: Board,
+    clock_mhz: float,
+    estimate: HardwareEstimate,
+    images: Integers,
+    labels: Integers,
+    accuracy: Mapping[str, float] = MappingProxyType({}),
+) -> HlsProject:
+    """Return the Verilog project that computes what `accelerator` computes, built as `design` says.
+
+    It is the HLS project with other sources: folding, integers, golden vectors, names and design.json
+    are the same. Arguments and errors are those of `hls_project`.
+    """
+    hls = hls_project(
+        study=study,
+        network=network,
+        design=design,
+        accelerator=accelerator,
+        board=board,
+        clock_mhz=clock_mhz,
+        estimate=estimate,
+        images=images,
+        labels=labels,
+        accuracy=accuracy,
+    )
+    names = identifiers(layer.name for layer in network.layers)
+    units = pipeline(network, design)
+    built = instances(lower(units, accelerator, names), accelerator)
+    manifest = json.loads(hls.files[PurePosixPath("design.json")])
+    latency = rtl_latency_cycles(units)
+    context = {
+        "version": dse.__version__,
+        "study": identifier(study),
+        "digest": design.digest,
+        "board": identifier(board.name),
+        "part": part_name(board.part),
+        "clock_mhz": float(clock_mhz),
+        "instances": built,
+        "source": _port(manifest["input"]),
+        "target": _port(manifest["output"]),
+        "images": len(images),
+        "estimate": estimate,
+        "accuracy": {identifier(k): float(v) for k, v in accuracy.items()},
+        "latency_cycles": latency,
+        "patience": PATIENCE * latency,
+    }
+    files: dict[PurePosixPath, str | bytes] = {
+        **{name: text for name, text in hls.files.items() if _shared(name)},
+        **_copied(),
+        **_rendered(context),
+        **{PurePosixPath("rtl") / n: text for i in built for n, text in i.memories.items()},
+    }
+    digests = {str(name): content_digest(content) for name, content in sorted(files.items())}
+    manifest |= {
+        "flow": "rtl",
+        "rtl": {"interval_cycles": interval_cycles(units), "latency_cycles": latency},
+        "units": _in_stream_order(manifest["units"], built),
+        "files": digests,
+    }
+    files[PurePosixPath("design.json")] = json.dumps(manifest, indent=1) + "\n"
+    return HlsProject(MappingProxyType(dict(sorted(files.items()))))
+
+
+def _shared(name: PurePosixPath) -> bool:
+    return str(name) in SHARED or (name.parts[0] == "tb" and name.suffix in (".hex", ".txt"))
+
+
+def _port(value: Mapping[str, Any]) -> Port:
+    element = IntType(**value["element"])
+    return Port(value["elements_per_word"], element, value["words_per_frame"])
+
+
+def _in_stream_order(
+    rows: Sequence[dict[str, Any]], built: Sequence[Instance]
+) -> list[dict[str, Any]]:
+    """Return the rows of the units table with the instances of the Verilog."""
+    by_name = {row["name"]: row for row in rows}
+    return [by_name[i.name] | {"instances": [i.label]} for i in built]
+
+
+def _copied() -> dict[PurePosixPath, str]:
+    return {
+        PurePosixPath("rtl") / path.name: path.read_text()
+        for path in sorted(folder("rtl").glob("*.v"))
+    }
+
+
+def _rendered(context: Mapping[str, Any]) -> dict[PurePosixPath, str]:
+    root = folder("project_rtl")
+    templates = environment(root)
+    names = (p.relative_to(root).as_posix() for p in sorted(root.rglob("*.j2")))
+    return {
+        PurePosixPath(name.removesuffix(".j2")): templates.get_template(name).render(context)
+        for name in names
+    }

@@ -1,0 +1,45 @@
+"""What pipeline registers of the Verilog units add to the latency; between frames they add nothing.
+
+`dse.ir.timing` lets a word that is written in one cycle be read in the next. In Verilog it has to pass
+the registers of its unit and the FIFO behind, which shifts all later words by as many cycles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dse.ir.timing import latency_cycles
+from dse.ir.units import Fifo, MatrixUnit, Unit
+
+FIFO = 2  # cycles from entering hw_templates/rtl/stream_fifo.v to leaving it
+
+
+def rtl_latency_cycles(units: Sequence[Unit]) -> int:
+    """Return the cycles from the first input word to the last output word of one frame, in RTL."""
+    return latency_cycles(units) + sum(registers(unit) for unit in units)
+
+
+def registers(unit: Unit) -> int:
+    """Return the cycles that a word spends in a unit beyond those that `dse.ir.timing` counts.
+
+    A dense matrix unit shows a word 3 + tree + activation cycles after its last step, where the model
+    counts 1: fetch, product, adder tree, accumulate, activation. A tiled unit gathers and hands over
+    besides; of the second, the model knows. All other units have the one output register that the
+    model stands for (headers of hw_templates/rtl).
+    """
+    if isinstance(unit, Fifo):
+        return FIFO
+    if not isinstance(unit, MatrixUnit):
+        return 0
+    activation = 2 if unit.output_bits > 1 else 1
+    gather = 0 if unit.tiling is None else 1
+    return 2 + gather + tree_levels(unit) + activation
+
+
+def tree_levels(unit: MatrixUnit) -> int:
+    """Return the registered levels of the adder tree of a PE: ceil(log4) of its terms.
+
+    Terms are products, or counts of six matches each where matches are counted (dot_product.v).
+    """
+    terms = -(-int(unit.simd) // 6) if unit.popcount else int(unit.simd)
+    return ((terms - 1).bit_length() + 1) // 2

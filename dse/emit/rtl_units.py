@@ -1,0 +1,174 @@
+"""The units of a pipeline as instances of the Verilog modules in hw_templates/rtl."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import gcd
+
+from cost_models._terms import SHALLOW, SRL_FIFO
+from dse.emit.finn import RAM_STYLE
+from dse.emit.processes import Chain, Module
+from dse.emit.rtl_memory import matrix_memories
+from dse.ir.accelerator import Accelerator
+from dse.ir.units import (
+    Fifo,
+    Ints,
+    MatrixUnit,
+    PoolUnit,
+    SlidingWindowUnit,
+    Unit,
+    WidthConverter,
+)
+
+Parameters = Mapping[str, int | str]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a Verilog module.
+
+    Attributes:
+        name: of the unit, as in design.json.
+        unit: what it is.
+        module: file of hw_templates/rtl.
+        parameters: of the module; strings are Verilog strings.
+        memories: file name -> text of its memory files.
+        in_bits: of an input word.
+        out_bits: of an output word.
+    """
+
+    name: str
+    unit: Unit
+    module: str
+    parameters: Parameters
+    memories: Mapping[str, str]
+    in_bits: int
+    out_bits: int
+
+    @property
+    def label(self) -> str:
+        """Name of the instance in Verilog, where `output` is a keyword."""
+        return "output_fifo" if self.name == "output" else self.name
+
+
+def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
+    """Return the instances in stream order.
+
+    Args:
+        chain: the units with their names.
+        accelerator: the integers of the matrix units.
+    """
+    fifos = dict(chain.fifos)
+    result = []
+    for module in chain.modules:
+        result.append(_instance(module, accelerator))
+        behind = module.processes[-1].target.name
+        if behind in fifos:
+            result.append(_fifo(behind, fifos[behind]))
+    return tuple(result)
+
+
+def _instance(m: Module, accelerator: Accelerator) -> Instance:
+    unit = m.unit
+    assert not isinstance(unit, Fifo)
+    if isinstance(unit, MatrixUnit):
+        return _matrix(m.name, unit, accelerator)
+    bits = int(unit.bits)
+    in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
+    if isinstance(unit, SlidingWindowUnit):
+        kind, parameters = "sliding_window", _window(unit)
+    elif isinstance(unit, PoolUnit):
+        kind, parameters = "max_pool", _pool(unit, signed=bool(m.traits["is_signed"]))
+    else:
+        kind, parameters = "width_converter", _converter(unit)
+    return Instance(m.name, unit, kind, parameters, {}, in_bits, out_bits)
+
+
+def _matrix(name: str, unit: MatrixUnit, accelerator: Accelerator) -> Instance:
+    texts = matrix_memories(unit, accelerator.parameters[unit.layer])
+    names = {what: f"{name}_{what}.hex" for what in texts}
+    parameters: dict[str, int | str] = {
+        "MH": int(unit.mh),
+        "MW": int(unit.mw),
+        "PE": int(unit.pe),
+        "SIMD": int(unit.simd),
+        "WEIGHT_BITS": int(unit.weight_bits),
+        "IN_BITS": int(unit.input_bits),
+        "IN_SIGNED": int(unit.input_signed),
+        "ACC_BITS": int(unit.acc_bits),
+        "OUT_BITS": int(unit.output_bits),
+        "WORD_BITS": int(unit.out_element_bits),
+        "USE_DSP": "yes" if unit.compute == "dsp" else "no",
+        # one word is a constant, whatever memory was asked for
+        "MEMORY": RAM_STYLE[unit.memory] if unit.depth > 1 else "distributed",
+    }
+    t = unit.tiling
+    if t is not None:
+        rows, n, cols, m = t.lanes(unit.pe, unit.simd)
+        tiles = (unit.mh // t.block_rows // n) * (unit.mw // t.block_cols // m)
+        parameters |= {
+            "BLOCK_ROWS": t.block_rows,
+            "BLOCK_COLS": t.block_cols,
+            "KEPT_ROWS": t.kept_rows,
+            "KEPT_COLS": t.kept_cols,
+            "COLUMN_MEMORY": _index_style(unit, tiles * (t.kept_cols // cols)),
+            "CHOICE_MEMORY": _index_style(unit, tiles * (t.kept_rows // rows)),
+        }
+    return Instance(
+        name=name,
+        unit=unit,
+        module="matrix_unit" if t is None else "tiled_matrix_unit",
+        parameters=parameters | {what.upper(): file for what, file in names.items()},
+        memories={names[what]: text for what, text in texts.items()},
+        in_bits=int(unit.in_width) * int(unit.input_bits),
+        out_bits=int(unit.out_width) * int(unit.out_element_bits),
+    )
+
+
+def _index_style(unit: MatrixUnit, depth: Ints) -> str:
+    return "distributed" if unit.memory == "lutram" else _style(depth, SHALLOW)
+
+
+def _style(depth: Ints, shallow: int) -> str:
+    """Return the kind of memory that the cost models count for so many words."""
+    return "distributed" if depth <= shallow else "block"
+
+
+def _window(unit: SlidingWindowUnit) -> Parameters:
+    words = int(unit.channels // unit.simd)
+    return {
+        "HEIGHT": unit.height,
+        "WIDTH": unit.width,
+        "WORDS": words,
+        "KERNEL": unit.kernel,
+        "STRIDE": unit.stride,
+        "PADDING": unit.padding,
+        "BITS": int(unit.simd) * int(unit.bits),
+        "RING_ROWS": int(unit.ring_rows),
+        "MEMORY": _style(unit.width * words, SHALLOW),
+    }
+
+
+def _pool(unit: PoolUnit, *, signed: bool) -> Parameters:
+    return {
+        "HEIGHT": unit.height,
+        "WIDTH": unit.width,
+        "WORDS": int(unit.channels // unit.pe),
+        "KERNEL": unit.kernel,
+        "PE": int(unit.pe),
+        "BITS": int(unit.bits),
+        "IS_SIGNED": int(signed),
+    }
+
+
+def _converter(unit: WidthConverter) -> Parameters:
+    a, b = int(unit.in_width), int(unit.out_width)
+    common = gcd(a, b)
+    return {"IN": a // common, "OUT": b // common, "BITS": common * int(unit.bits)}
+
+
+def _fifo(name: str, unit: Fifo) -> Instance:
+    bits, depth = int(unit.width_bits), int(unit.depth)
+    parameters = {"WIDTH": bits, "DEPTH": depth, "MEMORY": _style(depth, SRL_FIFO)}
+    return Instance(name, unit, "stream_fifo", parameters, {}, bits, bits)
