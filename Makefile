@@ -28,6 +28,8 @@ quickstart: install
 	$(BIN)/dse emit digits-pynq --pick knee -o $(OUT) --force
 	$(BIN)/dse verify $(OUT)
 	@echo
+	@$(BIN)/dse inspect digits-pynq --pick knee
+	@echo
 	@echo "report       runs/digits-pynq/report.html"
 	@echo "HLS project  $(OUT)"
 

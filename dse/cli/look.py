@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dse.cli.output import common, print_json, study_folder, study_names
-from dse.errors import UsageError
+from dse.errors import NoFeasibleDesignError, UsageError
 from dse.ir.hardware import RESOURCES
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ PLUGINS = {
     "models": "dse.networks",
     "data": "dse.data",
     "cost_models": "cost_models",
+}
+PICKS = {
+    "knee": "recommended",
+    "most-accurate": "most_accurate",
+    "fastest": "fastest",
+    "smallest": "smallest",
 }
 
 
@@ -75,14 +81,22 @@ def list_(what: str | None, root: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("study")
 @click.argument("trial", required=False, type=int)
+@click.option("--pick", type=click.Choice([*PICKS]), help="A design by what it was picked for.")
 @click.option("--failed", is_flag=True, help="Show the failed trials and why.")
 @common
-def inspect(study: str, trial: int | None, failed: bool, root: Path, as_json: bool) -> None:
+def inspect(
+    study: str, trial: int | None, pick: str | None, failed: bool, root: Path, as_json: bool
+) -> None:
     """Show the front, or one design layer by layer. Hardware numbers are predicted."""
     from dse.report.text import design_table, front_table
 
     folder = study_folder(root, study)
     view = _view(folder, trial)
+    if pick is not None:
+        trial = view.picks.get(PICKS[pick])
+        if trial is None:
+            msg = f"{view.study} has no feasible design yet, so nothing is picked as {pick}"
+            raise NoFeasibleDesignError(msg)
     if failed:
         rows = [asdict(f) for f in view.failures]
         if as_json:
