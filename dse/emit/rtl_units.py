@@ -13,7 +13,6 @@ from dse.emit.rtl_memory import matrix_memories
 from dse.ir.accelerator import Accelerator
 from dse.ir.units import (
     Fifo,
-    Ints,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -112,8 +111,8 @@ def _matrix(name: str, unit: MatrixUnit, accelerator: Accelerator) -> Instance:
             "BLOCK_COLS": t.block_cols,
             "KEPT_ROWS": t.kept_rows,
             "KEPT_COLS": t.kept_cols,
-            "COLUMN_MEMORY": _index_style(unit, tiles * (t.kept_cols // cols)),
-            "CHOICE_MEMORY": _index_style(unit, tiles * (t.kept_rows // rows)),
+            "COLUMN_MEMORY": _index_style(unit, int(tiles) * (t.kept_cols // int(cols))),
+            "CHOICE_MEMORY": _index_style(unit, int(tiles) * (t.kept_rows // int(rows))),
         }
     return Instance(
         name=name,
@@ -126,11 +125,11 @@ def _matrix(name: str, unit: MatrixUnit, accelerator: Accelerator) -> Instance:
     )
 
 
-def _index_style(unit: MatrixUnit, depth: Ints) -> str:
+def _index_style(unit: MatrixUnit, depth: int) -> str:
     return "distributed" if unit.memory == "lutram" else _style(depth, SHALLOW)
 
 
-def _style(depth: Ints, shallow: int) -> str:
+def _style(depth: int, shallow: int) -> str:
     """Return the kind of memory that the cost models count for so many words."""
     return "distributed" if depth <= shallow else "block"
 
@@ -170,5 +169,5 @@ def _converter(unit: WidthConverter) -> Parameters:
 
 def _fifo(name: str, unit: Fifo) -> Instance:
     bits, depth = int(unit.width_bits), int(unit.depth)
-    parameters = {"WIDTH": bits, "DEPTH": depth, "MEMORY": _style(depth, SRL_FIFO)}
+    parameters: Parameters = {"WIDTH": bits, "DEPTH": depth, "MEMORY": _style(depth, SRL_FIFO)}
     return Instance(name, unit, "stream_fifo", parameters, {}, bits, bits)

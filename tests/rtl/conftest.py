@@ -229,7 +229,11 @@ def simulate_units(tmp_path: Path) -> Simulate:
         runs = []
         for stall in "01":
             done = subprocess.run(
-                [tmp_path / "driver", stall], cwd=tmp_path, capture_output=True, text=True
+                [tmp_path / "driver", stall],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 0, done.stderr
             blocks = done.stdout.split("end\n")
