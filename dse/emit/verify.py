@@ -68,7 +68,7 @@ def verify(folder: Path, *, images: int | None = None) -> Verification:
     if images is not None and images < 1:
         msg = f"at least one image must be verified, got {images}; leave it out for all"
         raise UsageError(msg)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     start = time.monotonic()
     result = _simulate(folder, images or 0)
     seconds = time.monotonic() - start
@@ -90,12 +90,17 @@ def verify(folder: Path, *, images: int | None = None) -> Verification:
             for u in manifest["units"]
             if u["kind"] != "Fifo"
         },
-        changed=_changed(folder, manifest["files"]),
+        changed=changed_files(folder, manifest["files"]),
         seconds=seconds,
     )
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the design.json of an emitted project.
+
+    Raises:
+        UsageError: there is none, or it is none.
+    """
     path = folder / "design.json"
     try:
         value = json.loads(path.read_text())
@@ -134,7 +139,8 @@ def _simulate(folder: Path, images: int) -> dict[str, Any]:
         raise ExternalToolError(msg) from e
 
 
-def _changed(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
+def changed_files(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the files that differ from their digests, or are missing."""
     return tuple(
         name
         for name, digest in files.items()

