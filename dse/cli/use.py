@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from dse.cli.output import common, print_json, study_folder
-from dse.errors import ExternalToolError
+from dse.errors import ExternalToolError, UsageError
+
+FLOW = click.Choice(["hls", "rtl"])
 
 
 @click.command()
@@ -24,21 +26,33 @@ from dse.errors import ExternalToolError
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder to write."
 )
+@click.option(
+    "--flow", type=FLOW, default="hls", show_default=True, help="HLS C++, or Verilog (rtl)."
+)
 @click.option("--images", type=click.IntRange(1), help="Test images with golden outputs.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @common
 def emit(
-    study: str, pick: str, out: Path, images: int | None, force: bool, root: Path, as_json: bool
+    study: str,
+    pick: str,
+    out: Path,
+    flow: str,
+    images: int | None,
+    force: bool,
+    root: Path,
+    as_json: bool,
 ) -> None:
-    """Write a design as an HLS project that computes what was scored."""
+    """Write a design as a project that computes what was scored."""
     from dse.emit.study import emit_design
 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
-    done = emit_design(study_folder(root, study), pick, out, images=images, force=force, say=say)
+    done = emit_design(
+        study_folder(root, study), pick, out, flow=flow, images=images, force=force, say=say
+    )
     if as_json:
-        print_json("emit", asdict(done) | {"folder": str(done.folder)})
+        print_json("emit", asdict(done) | {"folder": str(done.folder), "flow": flow})
         return
     click.echo(
         f"trial {done.trial} ({done.digest}) written to {done.folder}\n"
@@ -50,34 +64,87 @@ def emit(
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--flow", type=FLOW, help="What the folder must be; left out, it is what it is.")
 @click.option("--images", type=click.IntRange(1), help="Only the first images.")
+@click.option("--stall", is_flag=True, help="Verilog: random gaps and random back-pressure.")
 @common
-def verify(folder: Path, images: int | None, root: Path, as_json: bool) -> None:
+def verify(
+    folder: Path, flow: str | None, images: int | None, stall: bool, root: Path, as_json: bool
+) -> None:
     """Compile an emitted project, and compare every output word with its golden vectors."""
     del root
+    from dse.emit.verify import read_manifest
+
+    built = read_manifest(folder).get("flow", "hls")
+    if flow not in (None, built):
+        msg = f"{folder} must be a project of flow {flow}, it is one of {built}; emit with --flow {flow}"
+        raise UsageError(msg)
+    if stall and built == "hls":
+        msg = "--stall needs a Verilog project: C simulation knows no back-pressure; emit with --flow rtl"
+        raise UsageError(msg)
+    if built == "rtl":
+        mismatches, words = _verify_rtl(folder, images, stall=stall, as_json=as_json)
+    else:
+        mismatches, words = _verify_hls(folder, images, as_json=as_json)
+    sys.stdout.flush()
+    if mismatches:
+        msg = (
+            f"{mismatches} of {words} output words of {folder} differ from the golden"
+            " vectors: the project does not compute what was scored; emit it again"
+        )
+        raise ExternalToolError(msg)
+
+
+def _verify_hls(folder: Path, images: int | None, *, as_json: bool) -> tuple[int, int]:
+    """Show what C simulation showed; return mismatches and words."""
     from dse.emit.verify import verify as check
 
     result = check(folder, images=images)
     if as_json:
-        print_json("verify", asdict(result))
-    else:
-        click.echo(
-            f"images      {result.images}\n"
-            f"words       {result.words}\n"
-            f"mismatches  {result.mismatches}\n"
-            f"accuracy    {result.accuracy:.2%} (of the compiled design, on these images)"
-        )
-        for unit, trips in result.loop_trips.items():
-            predicted = result.predicted[unit]
-            agree = "" if predicted == trips else "   DIFFERS"
-            click.echo(f"  {unit:<24} {trips:>9,} loop trips, {predicted:>9,} predicted{agree}")
-    sys.stdout.flush()
-    if result.mismatches:
-        msg = (
-            f"{result.mismatches} of {result.words} output words of {folder} differ from the golden"
-            " vectors: the project does not compute what was scored; emit it again"
-        )
-        raise ExternalToolError(msg)
+        print_json("verify", asdict(result) | {"flow": "hls"})
+        return result.mismatches, result.words
+    _say_words(result.images, result.words, result.mismatches, result.accuracy)
+    for unit, trips in result.loop_trips.items():
+        predicted = result.predicted[unit]
+        agree = "" if predicted == trips else "   DIFFERS"
+        click.echo(f"  {unit:<24} {trips:>9,} loop trips, {predicted:>9,} predicted{agree}")
+    return result.mismatches, result.words
+
+
+def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool) -> tuple[int, int]:
+    """Show what RTL simulation showed; return mismatches and words."""
+    from dse.emit.simulate import simulate
+
+    result = simulate(folder, images=images, stall=stall)
+    if as_json:
+        print_json("verify", asdict(result) | {"flow": "rtl", "passed": result.passed})
+        return result.mismatches, result.words
+    _say_words(result.images, result.words, result.mismatches, result.accuracy)
+    if stall:
+        click.echo(f"stalled at random: cycles say nothing ({result.simulator})")
+        return result.mismatches, result.words
+    for what, cycles, predicted, agrees in (
+        (
+            "interval",
+            result.interval_cycles,
+            result.predicted_interval,
+            result.interval_on_time,
+        ),
+        ("latency", result.latency_cycles, result.predicted_latency, result.latency_on_time),
+    ):
+        shown = "needs 3 images or more," if cycles is None else f"{cycles:,.10g} cycles simulated,"
+        differs = "" if agrees else "   DIFFERS"
+        click.echo(f"{what:<11} {shown} {predicted:,} predicted{differs} ({result.simulator})")
+    return result.mismatches, result.words
+
+
+def _say_words(images: int, words: int, mismatches: int, accuracy: float) -> None:
+    click.echo(
+        f"images      {images}\n"
+        f"words       {words}\n"
+        f"mismatches  {mismatches}\n"
+        f"accuracy    {accuracy:.2%} (of the compiled design, on these images)"
+    )
 
 
 COMMANDS = (emit, verify)

@@ -1,4 +1,4 @@
-"""From a study and a pick to a written HLS project."""
+"""From a study and a pick to a written project."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dse.emit.hls import hls_project
+from dse.emit.rtl import rtl_project
 from dse.errors import NoFeasibleDesignError, UsageError
 from dse.ir.metrics import ALIASES, METRICS
 from dse.ir.record import TrialRecord
@@ -18,6 +19,7 @@ from dse.search.study import Plan, plan, stored_config
 from dse.search.tasks import TrainingContext, train
 from dse.store import Store
 
+FLOWS = {"hls": hls_project, "rtl": rtl_project}
 SMALL_TEST_SET, IMAGES = 500, 100  # golden images: all of a small test set, else the first hundred
 
 
@@ -51,11 +53,12 @@ def emit_design(
     pick: str,
     out: Path,
     *,
+    flow: str = "hls",
     images: int | None,
     force: bool,
     say: Callable[[str], None],
 ) -> Emitted:
-    """Write the picked design of a study as an HLS project.
+    """Write the picked design of a study as a project of a flow, one of `FLOWS`.
 
     A design that was not trained at full budget yet is trained now, and its result is kept.
 
@@ -87,7 +90,7 @@ def emit_design(
     count = images or (len(test) if len(test) <= SMALL_TEST_SET else IMAGES)
     shown = test.first(count)
     assert record.hardware is not None
-    project = hls_project(
+    project = FLOWS[flow](
         study=config.study,
         network=p.network,
         design=design,
