@@ -123,7 +123,8 @@ def choose(p: Plan, store: Store, pick: str) -> TrialRecord:
             msg = f"{p.config.study} has no trial {pick}; `dse inspect {p.config.study}` lists them"
             raise UsageError(msg)
         return found
-    best = front(settle(records, store.finals(), rules), p.config.objectives)
+    finals = store.finals() if store.driver_state().complete else {}
+    best = front(settle(records, finals, rules), p.config.objectives)
     if not best:
         msg = f"{p.config.study} has no feasible design yet; give a trial id to emit one anyway"
         raise NoFeasibleDesignError(msg)

@@ -20,7 +20,7 @@ from dse.store import StudySnapshot
 def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView:
     """Return the numbers and names of a study's report.
 
-    The front is that of the designs trained at full budget, once there are any; before, that of all
+    The front is that of the designs trained at full budget, once the study is complete; before, that of all
     feasible trials.
 
     Args:
@@ -29,7 +29,8 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
     """
     config = snapshot.config
     constraints = constraints_of(config)
-    finals = snapshot.finals
+    # until all survivors are trained at full budget, accuracies of both kinds would compete
+    finals = snapshot.finals if snapshot.state == "complete" else {}
     records = tuple(
         finalised(r, finals[r.design.digest], constraints)
         if r.state == "feasible" and r.design.digest in finals
@@ -51,7 +52,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             snapshot.network,
             config,
             constraints,
-            final=finals.get(record.design.digest),
+            final=snapshot.finals.get(record.design.digest),
             names=(*names, "baseline") if record.origin == "baseline" else tuple(names),
             on_front=record.id in on_front,
         )
