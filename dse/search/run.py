@@ -79,7 +79,8 @@ def run(
                 workers=workers.capacity,
             )
             reason = driver.run()
-            progress.event("searched", reason=reason, trials=len(driver.records))
+            why = reason or "you asked to stop"
+            progress.event("searched", reason=why, trials=len(driver.records))
             if reason:
                 retrain(p, store, driver.records, workers, progress, stop)
         except KeyboardInterrupt:
