@@ -2,7 +2,7 @@
 
 Counts are on a logarithmic scale of base 2, so that a doubling is one step; styles are 0 or 1.
 Bit widths are no axes: they act through the terms of the prior alone, so that more bits never cost
-less, and widths that no record had are priced as well as left-out ones were (docs/cost-models.md).
+less, and widths that no record had are predicted better (docs/cost-models.md).
 """
 
 from __future__ import annotations

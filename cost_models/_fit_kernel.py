@@ -44,7 +44,7 @@ def fitted(start: Kernel, points: Points, values: Floats) -> Kernel:
         lengths = torch.exp(logs[: len(start.lengths)])
         local, target, target_shares, noise = torch.exp(logs[len(start.lengths) :])
         k = (
-            local * torch.exp(-0.5 * (gaps / lengths**2).sum(-1))
+            local / (1 + (gaps / lengths**2).sum(-1) / 2)
             + start.shares * alike
             + same * (target + target_shares * alike)
             + (noise + JITTER) * torch.eye(len(y), dtype=torch.float64)

@@ -4,14 +4,16 @@ The correction of a unit has four parts, all normal around 0:
 
 * weights of the prior's terms, common to all targets: `share . w`. A term that no record tested
   keeps a wide weight, so the interval of a unit made of it is wide;
-* a smooth local effect of where the unit lies among its like;
+* a smooth local effect of where the unit lies among its like, with a rational quadratic covariance:
+  a squared exponential of many lengths at once;
 * an offset of the target (one network, tool version or part), again with weights of the terms:
   this is what a few reports of a new target pin down;
 * noise.
 
 References:
     C. E. Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", MIT Press 2006,
-    algorithm 2.1 (posterior by Cholesky) and section 5.4 (evidence).
+    algorithm 2.1 (posterior by Cholesky), equation 4.19 with alpha = 1 (rational quadratic) and
+    section 5.4 (evidence).
 """
 
 from __future__ import annotations
@@ -97,7 +99,7 @@ def covariance(kernel: Kernel, a: Points, b: Points, predicted: int) -> Floats:
     own = np.where(a.target == predicted, kernel.own, 1.0)[:, None]
     same = own * (a.target[:, None] == b.target)
     result: Floats = (
-        kernel.local * np.exp(-0.5 * np.maximum(distance, 0.0))
+        kernel.local / (1 + np.maximum(distance, 0.0) / 2)
         + kernel.shares * alike
         + same * (kernel.target + kernel.target_shares * alike)
     )

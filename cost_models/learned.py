@@ -64,10 +64,10 @@ class LearnedModel:
         Raises:
             UsageError: an unknown kind of unit, or UltraRAM on a family that has none.
         """
-        plain = self.prior.predict(unit)
-        kind = analytic.KINDS[type(unit)][0]
-        if kind not in self.corrections:
-            return plain
+        kind = analytic.KINDS[type(unit)][0] if type(unit) in analytic.KINDS else None
+        no_uram = self.family not in analytic.URAM_FAMILIES
+        if kind not in self.corrections or (no_uram and getattr(unit, "memory", "") == "uram"):
+            return self.prior.predict(unit)  # prices it, or says why there is no price
         seen = priced(unit, self.builder, self.prior.kinds)
         ends = {r: self.ends(seen, r) for r in RESOURCES}
         return UnitPrediction(
