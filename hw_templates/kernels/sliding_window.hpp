@@ -31,9 +31,9 @@ void sliding_window(hls::stream<ap_uint<UNIT::simd * UNIT::bits>> &in,
   constexpr int K = UNIT::kernel, S = UNIT::stride, P = UNIT::padding;
   static_assert(P < K, "every window needs a row and a column of the map");
   constexpr unsigned WORDS = UNIT::channels / UNIT::simd, ROW_WORDS = W * WORDS;
-  constexpr unsigned RING = UNIT::ring_rows;
+  constexpr int RING = UNIT::ring_rows;
   constexpr int OUT_ROWS = (H + 2 * P - K) / S + 1, OUT_COLS = (W + 2 * P - K) / S + 1;
-  constexpr int ADVANCE = S < K ? S : K;                        // rows that an output row is done with
+  constexpr int ADVANCE = S < K ? S : K;  // rows that an output row is done with
   constexpr int NEEDED = (OUT_ROWS - 1) * S - P + K < H ? (OUT_ROWS - 1) * S - P + K : H;
 
   Word ring[RING][ROW_WORDS];
@@ -45,26 +45,27 @@ void sliding_window(hls::stream<ap_uint<UNIT::simd * UNIT::bits>> &in,
 #pragma HLS DEPENDENCE variable = ring type = intra dependent = false
 #pragma HLS DEPENDENCE variable = ring type = inter direction = WAR distance = REUSE dependent = true
 
-  unsigned stored = 0;                              // whole rows in the ring
-  unsigned loaded = 0, load_slot = 0, load_at = 0;  // frames; place and word of the row being loaded
-  int load_row = 0, phase = P % S;                  // of the map; of the stride
-  unsigned written = 0, first = 0, channel = 0;     // frames; place of the first row of the window
+  // whole rows in the ring; -1 while the end of a row comes that the windows have no use for
+  int stored = 0;
+  unsigned loaded = 0, load_at = 0;                // frames; word of the row being loaded
+  int load_row = 0, load_slot = 0, phase = P % S;  // that row; its place in the ring; in the stride
+  unsigned written = 0, channel = 0;               // frames
   int out_row = 0, out_col = 0, ky = 0, kx = 0;
-  int top = -P, left = -P;  // corner of the window in the map
+  int first = 0, top = -P, left = -P;  // place in the ring, and corner, of the window
   while (loaded < frames || written < frames) {
 #pragma HLS PIPELINE II = 1
     count_trip<UNIT>();
     const bool keep = load_row < NEEDED && (S <= K || phase < K);
     const int row = top + ky, col = left + kx;
     const bool padding = row < 0 || row >= H || col < 0 || col >= W;
-    const unsigned place = padding ? 0 : row - (top > 0 ? top : 0);  // among the rows of the ring
+    const int place = row - (top > 0 ? top : 0);  // among the rows of the ring
     const unsigned at = padding ? 0 : col * WORDS + channel;
     const bool present = padding || place < stored || (place == stored && keep && at < load_at);
     const bool write = written < frames && present && !out.full();
     const bool load = loaded < frames && (!keep || stored < RING) && !in.empty();
-    unsigned freed = 0, completed = 0;
+    int freed = 0, completed = 0;
     if (write) {
-      const unsigned slot = first + place < RING ? first + place : first + place - RING;
+      const int slot = first + place < RING ? first + place : first + place - RING;
       out.write(padding ? Word(0) : ring[slot][at]);
       if (++channel == WORDS) {
         channel = 0;

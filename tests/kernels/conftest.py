@@ -39,9 +39,25 @@ template <int A, int B, typename RUN> void feed(RUN run) {
   std::string hex;
   while (std::cin >> hex && hex != "end") in.write(parse<A>(hex));
   run(in, out);
-  if (!in.empty()) std::puts("left");
-  while (!out.empty()) print<B>(out.read());
+  if (in.size()) std::puts("left");
+  while (out.size()) print<B>(out.read());
   std::puts("end");
+}
+"""
+
+# streams that look empty and full at random, as they do in hardware
+STALLING = """
+#pragma once
+#include <cstdlib>
+#define stream plain_stream
+#include_next "hls_stream.h"
+#undef stream
+namespace hls {
+template <typename T, int DEPTH = 0> struct stream : plain_stream<T, DEPTH> {
+  using plain_stream<T, DEPTH>::plain_stream;
+  bool empty() const { return plain_stream<T, DEPTH>::empty() || std::rand() % 3; }
+  bool full() const { return std::rand() % 3 == 0; }
+};
 }
 """
 
@@ -126,12 +142,15 @@ Run = Callable[..., list[tuple[np.ndarray, int]]]
 def simulate(tmp_path: Path) -> Run:
     """Return a function: cases -> per case the codes of the output elements, and the loop trips.
 
-    With `exact` the kernels compute with the number types that synthesis sees.
+    With `exact` the kernels compute with the number types that synthesis sees; with `stalling`
+    words come late and room is short, at random.
     """
     if shutil.which("g++") is None:
         pytest.skip("g++ is not on PATH")
 
-    def run(cases: Sequence[Case], *, exact: bool = False) -> list[tuple[np.ndarray, int]]:
+    def run(
+        cases: Sequence[Case], *, exact: bool = False, stalling: bool = False
+    ) -> list[tuple[np.ndarray, int]]:
         includes = "".join(
             f'#include "{p.name}"\n' for p in sorted(folder("kernels").glob("*.hpp"))
         )
@@ -142,10 +161,14 @@ def simulate(tmp_path: Path) -> Run:
         source += "".join(case.code(f"u{i}") for i, case in enumerate(cases))
         source += f"int main() {{ {''.join(f'u{i}::run();' for i in range(len(cases)))} }}\n"
         (tmp_path / "test.cpp").write_text(source)
+        if stalling:
+            (tmp_path / "late").mkdir()
+            (tmp_path / "late" / "hls_stream.h").write_text(STALLING)
         checks = ["-fsanitize=bounds,signed-integer-overflow"]
         checks += ["-DDSE_EXACT_TYPES"] if exact else []
         command = ["g++", "-std=c++14", "-O0", *checks, "-w", "test.cpp", "-o", "test"]
-        command += ["-I", str(folder("kernels")), "-isystem", str(folder("csim"))]
+        command += ["-isystem", "late", "-I", str(folder("kernels"))]
+        command += ["-isystem", str(folder("csim"))]
         compiled = subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, check=False
         )

@@ -39,33 +39,49 @@ def check(simulate: Any, made: list[tuple[Any, np.ndarray]]) -> None:
         assert trips == case.frames * case.unit.cycles + fill, case.unit
 
 
-def test_sliding_window(simulate: Any, case_type: Any) -> None:
+MAPS = (
+    # height, width, channels, kernel, stride, padding, simd
+    (5, 5, 1, 3, 1, 1, 1, UNSIGNED),
+    (2, 3, 2, 3, 1, 2, 1, SIGNED),
+    (6, 2, 2, 2, 1, 1, 1, UNSIGNED),
+    (10, 4, 1, 4, 3, 3, 1, BIPOLAR),  # the last row is needed by the first row of a window
+    (6, 7, 4, 3, 1, 0, 2, SIGNED),
+    (7, 6, 6, 3, 2, 1, 3, BIPOLAR),
+    (8, 8, 2, 2, 2, 0, 2, UNSIGNED),
+    (9, 9, 2, 3, 3, 0, 1, UNSIGNED),
+    (6, 6, 4, 1, 1, 0, 4, SIGNED),
+    (7, 7, 3, 1, 2, 0, 1, SIGNED),  # rows and columns that no window uses
+    (5, 5, 2, 5, 1, 2, 2, BIPOLAR),
+    (3, 9, 2, 3, 4, 1, 2, UNSIGNED),
+    (9, 8, 2, 2, 3, 1, 1, SIGNED),  # rows between the windows
+    (1, 1, 2, 3, 1, 1, 1, UNSIGNED),
+    (4, 4, 200, 3, 1, 1, 200, SIGNED),
+)
+
+
+def window_cases(case_type: Any) -> list[tuple[Any, np.ndarray]]:
     rng = np.random.default_rng(0)
     made = []
-    for h, w, c, k, s, p, simd, element in (
-        (5, 5, 1, 3, 1, 1, 1, UNSIGNED),
-        (2, 3, 2, 3, 1, 2, 1, SIGNED),
-        (6, 2, 2, 2, 1, 1, 1, UNSIGNED),
-        (10, 4, 1, 4, 3, 3, 1, BIPOLAR),  # the last row is needed by the first row of a window
-        (6, 7, 4, 3, 1, 0, 2, SIGNED),
-        (7, 6, 6, 3, 2, 1, 3, BIPOLAR),
-        (8, 8, 2, 2, 2, 0, 2, UNSIGNED),
-        (9, 9, 2, 3, 3, 0, 1, UNSIGNED),
-        (6, 6, 4, 1, 1, 0, 4, SIGNED),
-        (7, 7, 3, 1, 2, 0, 1, SIGNED),  # rows and columns that no window uses
-        (5, 5, 2, 5, 1, 2, 2, BIPOLAR),
-        (3, 9, 2, 3, 4, 1, 2, UNSIGNED),
-        (9, 8, 2, 2, 3, 1, 1, SIGNED),  # rows between the windows
-        (1, 1, 2, 3, 1, 1, 1, UNSIGNED),
-        (4, 4, 200, 3, 1, 1, 200, SIGNED),
-    ):
+    for h, w, c, k, s, p, simd, element in MAPS:
         x = random_map(rng, (FRAMES, h, w, c), element)
         layer = Conv2d("l", ("input",), (h, w, c), True, 4, k, s, p)
         expected = windows(x.astype(float), layer, float(element.min_code_value))
         unit = SlidingWindowUnit("l", h, w, c, k, s, p, simd, element.bits)
         assert unit.out_height * unit.out_width_pixels == layer.vectors
         made.append((case_type(unit, x, element, frames=FRAMES), as_codes(expected, element)))
-    check(simulate, made)
+    return made
+
+
+def test_sliding_window(simulate: Any, case_type: Any) -> None:
+    check(simulate, window_cases(case_type))
+
+
+def test_sliding_window_loads_and_writes_when_it_can(simulate: Any, case_type: Any) -> None:
+    made = window_cases(case_type)
+    results = simulate([case for case, _ in made], stalling=True)
+    for (case, expected), (got, trips) in zip(made, results, strict=True):
+        np.testing.assert_array_equal(got, expected, err_msg=str(case.unit))
+        assert trips > case.frames * case.unit.cycles
 
 
 def test_max_pool(simulate: Any, case_type: Any) -> None:
