@@ -45,19 +45,17 @@ module activation #(
         else if (en) out_valid <= in_valid;
       end
     end else begin : by_row
-      (* ram_style = "distributed" *) reg [PE*ENTRIES*ENTRY_BITS-1:0] rows [0:WORDS-1];
-      initial $readmemh(ROWS, rows);
-
       // `row` holds the entries of the word that comes next, so it is read ahead
-      reg [PE*ENTRIES*ENTRY_BITS-1:0] row;
+      wire [PE*ENTRIES*ENTRY_BITS-1:0] row;
       reg [ADDRESS_BITS-1:0] at;
       wire [ADDRESS_BITS-1:0] following = (at == WORDS - 1) ? 0 : at + 1'b1;
       wire [ADDRESS_BITS-1:0] ahead = in_valid ? following : at;
-      always @(posedge clk) begin
-        if (en) row <= rows[ahead];
+      constant_memory #(
+        .WIDTH(PE * ENTRIES * ENTRY_BITS), .DEPTH(WORDS), .MEMORY("distributed"), .FILE(ROWS)
+      ) rows (.clk(clk), .en(en), .address(ahead), .word(row));
+      always @(posedge clk)
         if (rst) at <= 0;
         else if (en) at <= ahead;
-      end
 
       reg valid;  // of the ladders
       wire finished = (OUT_BITS > 1) ? valid : in_valid;

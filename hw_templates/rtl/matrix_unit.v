@@ -5,7 +5,7 @@
 // PE, SIMD     rows and columns per step; NF = MH / PE passes of SF = MW / SIMD steps
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
 // ACC_BITS, OUT_BITS, WORD_BITS              as activation
-// MEMORY       ram_style of the weights
+// MEMORY       of the weights, as constant_memory
 // WEIGHTS      memory file: a word of PE * SIMD weights per step, (pass, step), row 0 column 0 in the low bits
 // ROWS         memory file of activation
 //
@@ -55,16 +55,14 @@ module matrix_unit #(
   wire go = en & (~first | in_valid);
   assign in_ready = en & first;
   (* ram_style = "distributed" *) reg [SIMD*IN_BITS-1:0] kept [0:SF-1];
-  (* ram_style = MEMORY *) reg [PE*SIMD*WEIGHT_BITS-1:0] weights [0:STEPS-1];
-  initial $readmemh(WEIGHTS, weights);
   reg [SIMD*IN_BITS-1:0] x;
-  reg [PE*SIMD*WEIGHT_BITS-1:0] w;
+  wire [PE*SIMD*WEIGHT_BITS-1:0] w;
+  constant_memory #(
+    .WIDTH(PE * SIMD * WEIGHT_BITS), .DEPTH(STEPS), .MEMORY(MEMORY), .FILE(WEIGHTS)
+  ) weights (.clk(clk), .en(en), .address(step), .word(w));
   always @(posedge clk) begin
     if (go & first) kept[sf] <= in_data;
-    if (en) begin
-      x <= first ? in_data : kept[sf];
-      w <= weights[step];
-    end
+    if (en) x <= first ? in_data : kept[sf];
     if (rst) begin
       first <= 1'b1;
       sf <= 0;

@@ -52,7 +52,8 @@ module sliding_window #(
   localparam signed [ROW_BITS-1:0] TOP = -PADDING;
   localparam signed [COL_BITS-1:0] LEFT = -PADDING * WORDS;
 
-  reg [STORED_BITS-1:0] stored;  // whole rows in the ring
+  // whole rows in the ring; -1 while the end of a row comes that the windows have no use for
+  reg signed [STORED_BITS:0] stored;
 
   // load
   reg [LINE_BITS-1:0] load_row;
@@ -76,7 +77,9 @@ module sliding_window #(
 
   wire in_row = (row >= 0) & (row < HEIGHT);
   wire padding = ~in_row | (col < 0) | (col >= ROW_WORDS);
-  wire present = padding | (place < stored) | ((place == stored) & keep & (col < $signed({1'b0, load_at})));
+  wire signed [K_BITS:0] at_row = {1'b0, place};
+  wire signed [AT_BITS:0] loaded = {1'b0, load_at};  // words of that row
+  wire present = padding | (at_row < stored) | ((at_row == stored) & keep & (col < loaded));
   wire en = ~out_valid | out_ready;
   wire write = en & present;
 
@@ -172,6 +175,6 @@ module sliding_window #(
     end
 
     if (rst) stored <= 0;
-    else stored <= stored + (load_ends & keep) - ((write & row_ends) ? freed : 0);
+    else stored <= stored + (load_ends & keep) - ((write & row_ends) ? freed : {K_BITS{1'b0}});
   end
 endmodule

@@ -7,9 +7,9 @@
 //
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
 // ACC_BITS, OUT_BITS, WORD_BITS              as activation
-// MEMORY          ram_style of the weights
-// COLUMN_MEMORY   ram_style of the columns
-// CHOICE_MEMORY   ram_style of the choices
+// MEMORY          of the weights, as constant_memory
+// COLUMN_MEMORY   of the columns
+// CHOICE_MEMORY   of the choices
 // WEIGHTS         memory file: per step the PE * SIMD weights, lane 0 in the low bits
 // COLUMNS         memory file: per (block row group, block column group, column step) the N * SIMD columns
 //                 within their blocks, max(1, $clog2(q)) bits each
@@ -98,21 +98,22 @@ module tiled_matrix_unit #(
   wire group_ends = tile_ends & (col_group == COL_GROUPS - 1);
   wire vector_ends = step == STEPS - 1;
   (* ram_style = "distributed" *) reg [IN_WIDTH*IN_BITS-1:0] kept [0:COL_GROUPS-1];
-  (* ram_style = COLUMN_MEMORY *) reg [N*SIMD*COLUMN_BITS-1:0] columns [0:GATHERS-1];
-  (* ram_style = MEMORY *) reg [PE*SIMD*WEIGHT_BITS-1:0] weights [0:STEPS-1];
-  initial $readmemh(COLUMNS, columns);
-  initial $readmemh(WEIGHTS, weights);
   reg [IN_WIDTH*IN_BITS-1:0] word;
-  reg [N*SIMD*COLUMN_BITS-1:0] column;
-  reg [STEP_BITS-1:0] step_behind;
-  reg [PE*SIMD*WEIGHT_BITS-1:0] w;
+  wire [N*SIMD*COLUMN_BITS-1:0] column;
+  reg [STEP_BITS-1:0] step_behind;  // weights meet their inputs behind the gather
+  wire [PE*SIMD*WEIGHT_BITS-1:0] w;
+  wire [GATHER_BITS-1:0] gather_address = gathering + col_step;
+  constant_memory #(
+    .WIDTH(N * SIMD * COLUMN_BITS), .DEPTH(GATHERS), .MEMORY(COLUMN_MEMORY), .FILE(COLUMNS)
+  ) columns (.clk(clk), .en(en), .address(gather_address), .word(column));
+  constant_memory #(
+    .WIDTH(PE * SIMD * WEIGHT_BITS), .DEPTH(STEPS), .MEMORY(MEMORY), .FILE(WEIGHTS)
+  ) weights (.clk(clk), .en(en), .address(step_behind), .word(w));
   always @(posedge clk) begin
     if (go & reads) kept[col_group] <= in_data;
     if (en) begin
       word <= reads ? in_data : kept[col_group];
-      column <= columns[gathering + col_step];
       step_behind <= step;
-      w <= weights[step_behind];
     end
     if (rst) begin
       first <= 1'b1;
@@ -165,18 +166,15 @@ module tiled_matrix_unit #(
   wire [PE*CHOICE_BITS-1:0] choice;
   generate
     if (PER_CLASS > 1) begin : choosing
-      (* ram_style = CHOICE_MEMORY *) reg [PE*CHOICE_BITS-1:0] choices [0:PICKS-1];
-      initial $readmemh(CHOICES, choices);
       reg [PICK_BITS-1:0] pick;
       wire [PICK_BITS-1:0] pick_following = (pick == PICKS - 1) ? 0 : pick + 1'b1;
       wire [PICK_BITS-1:0] pick_ahead = (arrives & col_place_ends) ? pick_following : pick;
-      reg [PE*CHOICE_BITS-1:0] fetched;
-      assign choice = fetched;
-      always @(posedge clk) begin
-        if (en) fetched <= choices[pick_ahead];
+      constant_memory #(
+        .WIDTH(PE * CHOICE_BITS), .DEPTH(PICKS), .MEMORY(CHOICE_MEMORY), .FILE(CHOICES)
+      ) choices (.clk(clk), .en(en), .address(pick_ahead), .word(choice));
+      always @(posedge clk)
         if (rst) pick <= 0;
         else if (en) pick <= pick_ahead;
-      end
     end else begin : all_rows
       assign choice = 0;
     end

@@ -59,7 +59,17 @@ def test_sliding_windows(simulate_units: Any, case_type: Any) -> None:
         (5, 6, 2, 2, 2, 1, 1, UNSIGNED),
         (6, 6, 3, 1, 1, 0, 3, BIPOLAR),
         (7, 7, 2, 1, 2, 0, 2, SIGNED),  # rows between the windows are dropped
-        (9, 8, 1, 2, 3, 0, 1, UNSIGNED),
+        (
+            9,
+            8,
+            1,
+            2,
+            3,
+            0,
+            1,
+            UNSIGNED,
+        ),  # a column that no window needs comes after its row is done
+        (5, 6, 1, 1, 2, 0, 1, SIGNED),
         (5, 5, 1, 5, 1, 2, 1, SIGNED),
         (3, 3, 2, 3, 1, 2, 2, BIPOLAR),
         (4, 40, 4, 3, 1, 1, 1, UNSIGNED),  # ring in block RAM
