@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(ABC):
     """A layer of a network: structure only, weights travel beside it.
 
     Shapes have no batch dimension: `(H, W, C)` for maps, `(C,)` for vectors. Channels are last, the
@@ -18,9 +19,9 @@ class Layer:
     input_shape: tuple[int, ...]
 
     @property
+    @abstractmethod
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the output."""
-        raise NotImplementedError  # pragma: no cover - every layer file defines it
 
     @property
     def is_matrix(self) -> bool:
@@ -43,19 +44,19 @@ class MatrixLayer(Layer):
         return True
 
     @property
+    @abstractmethod
     def mh(self) -> int:
         """Matrix height: output channels."""
-        raise NotImplementedError  # pragma: no cover
 
     @property
+    @abstractmethod
     def mw(self) -> int:
         """Matrix width: inputs per output, in stream order (ky, kx, channel)."""
-        raise NotImplementedError  # pragma: no cover
 
     @property
+    @abstractmethod
     def vectors(self) -> int:
         """Input vectors per frame: OH * OW."""
-        raise NotImplementedError  # pragma: no cover
 
     @property
     def macs(self) -> int:
