@@ -7,7 +7,7 @@ before it, so that the order of units does not matter and flags are registers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -124,10 +124,29 @@ class Window:
                 self.load_at, self.load_row = 0, (self.load_row + 1) % self.unit.height
 
 
-def matrix_frame(unit: MatrixUnit) -> list[Step]:
-    folds = int(unit.mw // unit.simd)
-    steps = product(range(unit.vectors), range(unit.mh // unit.pe), range(folds))
-    return [(nf == 0, sf == folds - 1) for _, nf, sf in steps]
+def frame_of(unit: Unit) -> list[Step]:
+    """Return the iterations of one frame of a unit that is one loop."""
+    if isinstance(unit, MatrixUnit):
+        folds = int(unit.mw // unit.simd)
+        order = product(range(unit.vectors), range(unit.mh // unit.pe), range(folds))
+        return [(nf == 0, sf == folds - 1) for _, nf, sf in order]
+    if isinstance(unit, PoolUnit):
+        k = unit.kernel
+        ends = [
+            y < unit.height // k * k and x < unit.width // k * k and y % k == x % k == k - 1
+            for y, x in product(range(unit.height), range(unit.width))
+        ]
+        return [(True, end) for end in ends for _ in range(unit.channels // unit.pe)]
+    assert isinstance(unit, WidthConverter)
+    a, b = int(unit.in_width), int(unit.out_width)
+    steps, held = [], 0
+    for _ in range(int(unit.elements) // min(a, b)):
+        reads = a < b or held < b
+        held += a * reads
+        writes = a > b or held >= b
+        held -= b * writes
+        steps.append((reads, writes))
+    return steps
 
 
 def tiled_frames(unit: MatrixUnit) -> tuple[list[Step], list[Step]]:
@@ -142,43 +161,18 @@ def tiled_frames(unit: MatrixUnit) -> tuple[list[Step], list[Step]]:
     return sums, [(part == 0, True) for part in range(parts)] * (unit.vectors * groups)
 
 
-def pool_frame(unit: PoolUnit) -> list[Step]:
-    k = unit.kernel
-    ends = [
-        y < unit.height // k * k and x < unit.width // k * k and y % k == x % k == k - 1
-        for y, x in product(range(unit.height), range(unit.width))
-    ]
-    return [(True, end) for end in ends for _ in range(unit.channels // unit.pe)]
+def steady(ends: list[int]) -> int:
+    """Return the cycles between frames when all units are at work: three times the same."""
+    steps = set(np.diff(ends[-4:]).tolist())
+    assert len(steps) == 1, steps
+    return int(steps.pop())
 
 
-def converter_frame(unit: WidthConverter) -> list[Step]:
-    a, b = int(unit.in_width), int(unit.out_width)
-    steps, held = [], 0
-    for _ in range(int(unit.elements) // min(a, b)):
-        reads = a < b or held < b
-        held += a * reads
-        writes = a > b or held >= b
-        held -= b * writes
-        steps.append((reads, writes))
-    return steps
+def simulate(units: Sequence[Unit], frames: int) -> list[int]:
+    """Return the cycles until the last output word of every frame.
 
-
-@dataclass(frozen=True)
-class Run:
-    """Cycles until the last output word of every frame."""
-
-    ends: list[int]
-
-    @property
-    def interval(self) -> int:
-        """Cycles between frames when all units are at work; it must be the same three times."""
-        steps = np.diff(self.ends[-4:])
-        assert len(set(steps.tolist())) == 1, steps
-        return int(steps[0])
-
-
-def simulate(units: Sequence[Unit], frames: int) -> Run:
-    """Run frames back to back; the input is always ready, the output is always taken."""
+    Frames come back to back; the input is always ready, the output is always taken.
+    """
     stream = Stream(FOREVER, FOREVER)
     streams: list[Stream] = []
     actors: list[Loop | Window] = []
@@ -193,32 +187,25 @@ def simulate(units: Sequence[Unit], frames: int) -> Run:
         if isinstance(unit, SlidingWindowUnit):
             actors.append(Window(unit, source, stream, unit.ring_rows))
             outputs = int(unit.words_written)
-            streams.append(stream)
-            continue
-        if isinstance(unit, MatrixUnit) and unit.tiling is not None:
-            sums, rows = tiled_frames(unit)
-            middle = Stream(PLAIN_DEPTH)
-            actors += [Loop(sums, source, middle), Loop(rows, middle, stream)]
-            outputs = len(rows)
-            streams += [middle, stream]
-            continue
-        if isinstance(unit, MatrixUnit):
-            frame = matrix_frame(unit)
-        elif isinstance(unit, PoolUnit):
-            frame = pool_frame(unit)
         else:
-            assert isinstance(unit, WidthConverter)
-            frame = converter_frame(unit)
-        actors.append(Loop(frame, source, stream))
+            if isinstance(unit, MatrixUnit) and unit.tiling is not None:
+                sums, frame = tiled_frames(unit)
+                middle = Stream(PLAIN_DEPTH)
+                actors.append(Loop(sums, source, middle))
+                streams.append(middle)
+                source = middle
+            else:
+                frame = frame_of(unit)
+            actors.append(Loop(frame, source, stream))
+            outputs = sum(writes for _, writes in frame)
         streams.append(stream)
-        outputs = sum(writes for _, writes in frame)
     limit = (frames + 5) * sum(int(u.cycles) for u in units) + 1000
     return run(actors, streams, outputs, frames, limit)
 
 
 def run(
     actors: Sequence[Loop | Window], streams: list[Stream], outputs: int, frames: int, limit: int
-) -> Run:
+) -> list[int]:
     """Run actors until so many frames of output words are in the last stream."""
     ends: list[int] = []
     now = 0
@@ -231,10 +218,7 @@ def run(
         if streams[-1].held >= outputs * (len(ends) + 1):
             ends.append(now)
         assert now < limit, "deadlock"
-    return Run(ends)
-
-
-# -- random chains ------------------------------------------------------------------------------------
+    return ends
 
 
 def random_network(rng: np.random.Generator) -> Network:
@@ -300,9 +284,9 @@ def balanced(
 
 
 def check(units: tuple[Unit, ...], frames: int = 7) -> None:
-    got = simulate(units, frames)
-    assert got.interval == interval_cycles(units) == max(int(u.cycles) for u in units)
-    assert latency_cycles(units) == pytest.approx(got.ends[0], rel=0.02, abs=2)
+    ends = simulate(units, frames)
+    assert steady(ends) == interval_cycles(units) == max(int(u.cycles) for u in units)
+    assert latency_cycles(units) == pytest.approx(ends[0], rel=0.02, abs=2)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -352,12 +336,8 @@ def test_fifos_are_needed() -> None:
     wanted = {x.name: Compression(2, 2 if x.activation else None) for x in network.matrix_layers}
     units = balanced(network, canonical(network, wanted), 1000)
     shallow = [replace(u, depth=PLAIN_DEPTH) if isinstance(u, Fifo) else u for u in units]
-    assert simulate(units, 7).interval == interval_cycles(units)
-    steps = np.diff(simulate(shallow, 7).ends)
-    assert steps[-1] > 1.1 * interval_cycles(units)
-
-
-# -- the ring of a window unit ------------------------------------------------------------------------
+    assert steady(simulate(units, 7)) == interval_cycles(units)
+    assert np.diff(simulate(shallow, 7))[-1] > 1.1 * interval_cycles(units)
 
 
 def paced(words: int, period: int) -> list[bool]:
@@ -377,7 +357,7 @@ def keeps_pace(unit: SlidingWindowUnit, ring: int) -> bool:
         Window(unit, entering, leaving, ring),
         Loop(behind, leaving, sink),
     ]
-    ends = run(actors, [source, entering, leaving, sink], 1, 7, 30 * period + 1000).ends
+    ends = run(actors, [source, entering, leaving, sink], 1, 7, 30 * period + 1000)
     return np.diff(ends)[-3:].tolist() == [period] * 3
 
 
@@ -400,9 +380,6 @@ def test_no_smaller_ring_would_do(kernel: int, padding: int) -> None:
     unit = SlidingWindowUnit("w", 9, 12, 3, kernel, 1, padding, 1, 2)
     assert keeps_pace(unit, unit.ring_rows)
     assert not keeps_pace(unit, unit.ring_rows - 1)
-
-
-# -- by hand ------------------------------------------------------------------------------------------
 
 
 def test_latency_of_single_units_by_hand() -> None:
