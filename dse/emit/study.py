@@ -100,11 +100,7 @@ def emit_design(
         estimate=record.hardware,
         images=shown.images,
         labels=shown.labels,
-        accuracy={
-            "validation_accuracy": final.validation_accuracy,
-            "test_accuracy": final.test_accuracy,
-            "test_images": final.test_images,
-        },
+        accuracy={"validation": final.validation_accuracy, "test": final.test_accuracy},
     )
     project.write(out, force=force)
     return Emitted(

@@ -18,7 +18,7 @@ from dse.emit.processes import lower
 from dse.emit.rtl_units import Instance, instances
 from dse.emit.words import codes
 from dse.ir.accelerator import Accelerator, MatrixParameters
-from dse.ir.layers._base import Layer
+from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import Fifo, Unit
@@ -98,7 +98,7 @@ class Case:
         return int(getattr(self.unit, "out_element_bits", self.element.bits))
 
     def instances(self, name: str) -> tuple[Instance, ...]:
-        layer = Layer("l", ("input",), (1,))
+        layer = Dense("l", ("input",), (1,), False, 1)
         network = Network("n", (1,), self.element, (layer,))
         parameters: Mapping[str, MatrixParameters] = (
             {"l": self.parameters} if self.parameters else {}

@@ -95,33 +95,43 @@ def test_dense_units(simulate_units: Any, case_type: Any) -> None:
         for arguments in (
             ((6, 20), (3, 5), 1, BIPOLAR, 1),
             ((4, 12), (1, 1), 1, BIPOLAR, 3),
-            ((6, 74), (2, 37), 1, BIPOLAR, 0),
-            ((2, 130), (2, 130), 1, BIPOLAR, 1),
+            ((4, 74), (2, 37), 1, BIPOLAR, 0),
             ((6, 20), (2, 10), 1, u(3), 2),
             ((5, 9), (5, 3), 1, SIGNED, 0),
             ((6, 20), (3, 4), 4, BIPOLAR, 1),
-            ((3, 30), (1, 30), 3, BIPOLAR, 0),
             ((6, 20), (2, 5), 4, u(4), 4),
-            ((4, 18), (2, 9), 8, SIGNED, 6),
-            ((2, 20), (2, 10), 2, u(8), 0),
-            ((3, 17), (3, 17), 3, u(8), 1),
+            ((4, 18), (2, 9), 8, SIGNED, 3),
+            ((3, 17), (3, 17), 3, u(8), 1),  # one step a vector
         )
     ]
     cases.append(matrix_case(case_type, rng, (4, 24), (2, 6), 1, BIPOLAR, 1, ternary=True))
-    cases.append(matrix_case(case_type, rng, (4, 24), (2, 6), 1, u(2), 0, ternary=True))
     cases.append(
         matrix_case(case_type, rng, (4, 8), (2, 4), 5, u(6), 2, compute="dsp", memory="lutram")
     )
     check(simulate_units, cases)
 
 
+@pytest.mark.slow
+def test_wide_dense_units(simulate_units: Any, case_type: Any) -> None:
+    rng = np.random.default_rng(4)
+    cases = [
+        matrix_case(case_type, rng, *arguments)
+        for arguments in (
+            ((4, 130), (2, 130), 1, BIPOLAR, 1),
+            ((4, 18), (4, 9), 8, SIGNED, 8),
+            ((6, 150), (3, 75), 3, activation_type(8), 1),
+        )
+    ]
+    check(simulate_units, cases)
+
+
 TILES = (
     # tiling, shape, foldings: parts of a tile, whole tiles, several block rows (n), ... and columns (m)
-    (Tiling(4, 6, 4, 3), (8, 18), ((2, 1), (8, 3), (4, 9), (8, 9), (1, 3))),
-    (Tiling(8, 5, 2, 2), (16, 20), ((1, 1), (2, 2), (4, 2), (2, 1))),
-    (Tiling(6, 20, 3, 18), (12, 40), ((1, 9), (6, 18))),
+    (Tiling(4, 6, 4, 3), (8, 18), ((2, 1), (8, 3), (4, 9), (1, 3))),
+    (Tiling(8, 5, 2, 2), (16, 20), ((1, 1), (2, 2), (4, 2))),
+    (Tiling(6, 12, 3, 10), (12, 24), ((1, 5), (6, 10))),
     (Tiling(4, 4, 1, 1), (12, 16), ((1, 1), (3, 1))),
-    (Tiling(12, 2, 6, 1), (24, 4), ((2, 1), (6, 1), (12, 1))),
+    (Tiling(12, 2, 6, 1), (24, 4), ((2, 1), (12, 1))),
 )
 
 
