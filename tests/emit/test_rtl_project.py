@@ -144,7 +144,8 @@ def check(case: Any, project: HlsProject, folder: Path, simulator: str) -> None:
         assert result.simulator == simulator
         assert result.passed
     assert free.interval_cycles == max(int(u.cycles) for u in units)
-    assert free.latency_cycles == pytest.approx(rtl_latency_cycles(units), abs=2)
+    # the model interpolates in long streams, and padding that a frame begins with waits for nothing
+    assert free.latency_cycles == pytest.approx(rtl_latency_cycles(units), rel=0.002, abs=2)
 
 
 def needs(*tools: str) -> None:
