@@ -61,7 +61,7 @@ def joined(
     """
     by_stage: dict[tuple[str, str], dict[str, Measurement]] = {}
     known: set[str] = set()
-    built = [_unit(row) for row in manifest["units"]]
+    built = [built_unit(row) for row in manifest["units"]]
     instances = {i for _, names, _ in built for i in names}
     for m in measured:
         instance = instance_of(m.name, instances, manifest.get("top", ""))
@@ -140,7 +140,12 @@ def _manifest(path: Path) -> dict[str, Any]:
     return dict(value)
 
 
-def _unit(row: Mapping[str, Any]) -> tuple[str, tuple[str, ...], units.Unit]:
+def built_unit(row: Mapping[str, Any]) -> tuple[str, tuple[str, ...], units.Unit]:
+    """Return name, instances and unit of one row of the units table.
+
+    Raises:
+        UsageError: it is not a unit of this version.
+    """
     try:
         kind = getattr(units, row["kind"])
         values = dict(row["parameters"])

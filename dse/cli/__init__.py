@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from dse import __version__
-from dse.cli import calibrate, look, machine, search, use
+from dse.cli import calibrate, look, machine, search, synth, use
 from dse.cli.output import print_json
 from dse.errors import DseError
 
@@ -37,7 +37,7 @@ def cli() -> None:
     """Search FPGA neural-network designs: pruning, bit widths and folding, jointly."""
 
 
-for module in (search, look, use, calibrate, machine):
+for module in (search, look, use, synth, calibrate, machine):
     for command in module.COMMANDS:
         cli.add_command(command)
 

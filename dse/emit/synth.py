@@ -1,0 +1,268 @@
+"""Synthesise the units of an emitted Verilog project, and set the result beside the prediction."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from cost_models import analytic
+from cost_models.reports import ReportError, read_report
+from dse.calibration.project import built_unit
+from dse.emit import synth_yosys
+from dse.emit.project import content_digest
+from dse.emit.verify import read_manifest
+from dse.errors import ExternalToolError, UsageError
+from dse.ir.hardware import RESOURCES, Resources
+from dse.ir.units import Unit
+from dse.store import write_atomic
+from hw_templates._boards import family_of
+
+REPORTS = Path("reports/yosys")  # in the project
+PROCESSES = 2  # each takes up to 1 GB on a large unit
+INSTANCE = re.compile(r"^  (\w+) #\(\n((?:    \.\w+\(.*\),?\n)+)  \) (\w+) \($", re.MULTILINE)
+PARAMETER = re.compile(r"^    \.(\w+)\((.*)\),?$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SynthesisedUnit:
+    """One unit, or the whole design, predicted and synthesised.
+
+    Attributes:
+        name: of the unit in design.json; of the top for the whole design.
+        kind: class of `dse.ir.units`; "" for the whole design.
+        predicted: by the cost model; of the whole design, the sum over all units.
+        synthesised: by yosys: after mapping, before placement.
+        report: its `stat -json`, in the project.
+        seconds: that yosys took, when the report was made.
+        reused: the report was there already, for the same sources, parameters, memory files and tool.
+    """
+
+    name: str
+    kind: str
+    predicted: Mapping[str, float]
+    synthesised: Mapping[str, float]
+    report: str
+    seconds: float
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """What was synthesised: by what, for what.
+
+    Attributes:
+        design: digest.
+        tool: "yosys 0.70".
+        family: of `synth_xilinx`.
+        part: of the project.
+        predicted_by: the cost model.
+        runs: of yosys; units that are the same share one.
+        units: in stream order, then the whole design.
+    """
+
+    design: str
+    tool: str
+    family: str
+    part: str
+    predicted_by: str
+    runs: int
+    units: tuple[SynthesisedUnit, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One row to be: what yosys is asked, and the name of the module in its report."""
+
+    name: str
+    label: str
+    kind: str
+    predicted: Resources
+    commands: str
+    key: str
+
+
+def synthesise(
+    folder: Path,
+    *,
+    units: Sequence[str] = (),
+    top: bool = True,
+    timeout: float = 3600.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> Synthesis:
+    """Synthesise units of a Verilog project out of context, and the whole design.
+
+    Keeps `reports/yosys/<instance>.json` per unit and `reports/yosys/synth.json` in the project.
+
+    Args:
+        folder: of the project.
+        units: names in design.json; none: all of them.
+        top: the whole design, too; not where units are named.
+        timeout: seconds for one run of yosys.
+        say: takes a line per run that is done.
+
+    Raises:
+        UsageError: the folder is no Verilog project, or has no such unit.
+        ExternalToolError: yosys is missing or fails; reports that are finished are kept.
+    """
+    manifest = read_manifest(folder)
+    if manifest.get("flow") != "rtl":
+        msg = (
+            f"{folder} must be a Verilog project, it is an HLS project; emit it with --flow rtl, or"
+            f" with Vitis HLS: cd {folder / 'hls'} && vitis_hls -f run_hls.tcl -tclargs csynth export,"
+            f" then dse calibrate {folder} -o model.json"
+        )
+        raise UsageError(msg)
+    device = family_of(manifest["part"])
+    if device is None:
+        msg = (
+            f"yosys maps to {', '.join(synth_yosys.FAMILIES)}, the part {manifest['part']} is of"
+            " neither; emit the design for another board"
+        )
+        raise UsageError(msg)
+    built = [built_unit(row) for row in manifest["units"]]
+    if unknown := sorted(set(units) - {name for name, _, _ in built}):
+        msg = (
+            f"--unit must be a unit of design.json, {', '.join(unknown)} is none; there are"
+            f" {', '.join(name for name, _, _ in built)}"
+        )
+        raise UsageError(msg)
+    tool = synth_yosys.find()
+    family = synth_yosys.FAMILIES[device]
+    jobs = _jobs(folder, manifest, tool, device)
+    chosen = [j for j in jobs if (j.name in units if units else top or j.kind)]
+    (folder / REPORTS).mkdir(parents=True, exist_ok=True)
+    runs = _run(tool, folder, [j for j in chosen if _kept(folder, j) is None], timeout, say)
+    result = Synthesis(
+        design=manifest["digests"]["design"],
+        tool=f"yosys {tool.version}",
+        family=family,
+        part=manifest["part"],
+        predicted_by=analytic.load(device).source,
+        runs=len(runs),
+        units=tuple(_row(folder, job, job.key not in runs) for job in chosen),
+    )
+    value = {"schema": "dse.synth/1", "is": "synthesised, not placed", **asdict(result)}
+    write_atomic(folder / REPORTS / "synth.json", json.dumps(value, indent=1) + "\n")
+    return result
+
+
+def _jobs(
+    folder: Path, manifest: Mapping[str, Any], tool: synth_yosys.Yosys, device: str
+) -> list[_Job]:
+    """Return the jobs of all units and, last, of the whole design."""
+    sources = sorted(p.name for p in (folder / "rtl").glob("*.v"))
+    text = (folder / "rtl" / "accelerator.v").read_text()
+    verilog = {m[3]: (m[1], dict(PARAMETER.findall(m[2]))) for m in INSTANCE.finditer(text)}
+    family = synth_yosys.FAMILIES[device]
+    modules = (s for s in sources if s != "accelerator.v")
+    common: list[str | bytes] = [tool.version]
+    common += [(folder / "rtl" / s).read_bytes() for s in modules]
+    jobs = []
+    for row in manifest["units"]:
+        name, (label,), unit = built_unit(row)
+        if label not in verilog:
+            msg = f"{folder / 'rtl' / 'accelerator.v'} must have the instance {label}, it has none; emit it again"
+            raise UsageError(msg)
+        module, parameters = verilog[label]
+        dsp = getattr(unit, "compute", "lut") == "dsp"
+        commands = synth_yosys.script(module, parameters, sources, family=family, dsp=dsp)
+        memories = sorted(v.strip('"') for v in parameters.values() if v.endswith('.hex"'))
+        # what is in a memory file counts, not its name
+        asked = re.sub(r'"\w+\.hex"', '"memory"', commands)
+        key = _digest([*common, asked, *((folder / "rtl" / m).read_bytes() for m in memories)])
+        jobs.append(_Job(name, label, row["kind"], _predicted(unit, device), commands, key))
+    top = manifest["top"]
+    dsp = any(row["parameters"].get("compute") == "dsp" for row in manifest["units"])
+    commands = synth_yosys.script(top, {}, sources, family=family, dsp=dsp)
+    inside = sorted((folder / "rtl").glob("*.hex"))
+    key = _digest([*common, commands, text, *(p.read_bytes() for p in inside)])
+    jobs.append(_Job(top, top, "", Resources.total(j.predicted for j in jobs), commands, key))
+    return jobs
+
+
+def _predicted(unit: Unit, device: str) -> Resources:
+    expected = analytic.load(device).predict(unit).expected
+    return Resources(**{r: float(getattr(expected, r)) for r in RESOURCES})
+
+
+def _digest(parts: Iterable[str | bytes]) -> str:
+    h = blake2b(digest_size=8)
+    for part in parts:
+        h.update(content_digest(part).encode())
+    return h.hexdigest()
+
+
+def _run(
+    tool: synth_yosys.Yosys,
+    folder: Path,
+    jobs: Sequence[_Job],
+    timeout: float,
+    say: Callable[[str], None],
+) -> frozenset[str]:
+    """Run yosys once per key, and write the report of every job; return the keys.
+
+    Raises:
+        ExternalToolError: the first failure, after the others have run.
+    """
+    by_key: dict[str, list[_Job]] = {}
+    for job in jobs:
+        by_key.setdefault(job.key, []).append(job)
+
+    def run(same: Sequence[_Job]) -> None:
+        start = time.monotonic()
+        first = same[0]
+        report = synth_yosys.synthesise(tool, first.commands, first.label, folder / "rtl", timeout)
+        seconds = round(time.monotonic() - start, 1)
+        for job in same:
+            # the reader joins by the name of the module; the creator must stay the first key
+            named = {f"\\{job.label}": next(iter(report["modules"].values()))}
+            value = report | {"modules": named, "dse": {"key": job.key, "seconds": seconds}}
+            write_atomic(folder / _report(job), json.dumps(value, indent=1) + "\n")
+        say(f"{', '.join(j.name for j in same)}: {seconds:.1f} s")
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        failures = [f.exception() for f in [pool.submit(run, same) for same in by_key.values()]]
+    for failure in failures:
+        if failure is not None:
+            raise failure
+    return frozenset(by_key)
+
+
+def _report(job: _Job) -> Path:
+    return REPORTS / f"{job.label}.json"
+
+
+def _kept(folder: Path, job: _Job) -> dict[str, Any] | None:
+    """Return what `_run` noted in the report of just this job, None where there is no such report."""
+    try:
+        noted = json.loads((folder / _report(job)).read_text())["dse"]
+        return dict(noted) if noted["key"] == job.key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _row(folder: Path, job: _Job, reused: bool) -> SynthesisedUnit:
+    path = _report(job)
+    noted = _kept(folder, job)
+    try:
+        (measured,) = read_report(folder / path)
+    except ReportError as error:
+        msg = f"{folder / path}: {error}; delete it and run again"
+        raise ExternalToolError(msg) from None
+    assert noted is not None  # `_run` has just written it, or it was found
+    return SynthesisedUnit(
+        name=job.name,
+        kind=job.kind,
+        predicted=asdict(job.predicted),
+        synthesised=dict(measured.resources),
+        report=path.as_posix(),
+        seconds=noted["seconds"],
+        reused=reused,
+    )

