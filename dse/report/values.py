@@ -232,6 +232,11 @@ class ReportView:
         """The design to build, None where nothing is feasible."""
         return self.designs[self.picks["recommended"]] if self.picks else None
 
+    @property
+    def tested(self) -> bool:
+        """True where a design of the front has a test accuracy."""
+        return any(self.designs[i].test_accuracy is not None for i in self.front)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)

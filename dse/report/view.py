@@ -52,7 +52,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             snapshot.network,
             config,
             constraints,
-            final=snapshot.finals.get(record.design.digest),
+            final=finals.get(record.design.digest),
             names=(*names, "baseline") if record.origin == "baseline" else tuple(names),
             on_front=record.id in on_front,
         )
@@ -89,7 +89,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
         baseline=baseline.id if baseline else None,
         nearest=close.id if close else None,
         designs={i: card(r) for i, r in shown.items()},
-        trials=tuple(_row(r, r.id in on_front, snapshot) for r in records),
+        trials=tuple(_row(r, r.id in on_front, trained=r.design.digest in finals) for r in records),
         progress=progress(snapshot.records, config.objectives),
         failures=_failures(records),
     )
@@ -118,14 +118,13 @@ def _counts(snapshot: StudySnapshot, records: Sequence[TrialRecord], on_front: i
     )
 
 
-def _row(record: TrialRecord, on_front: bool, snapshot: StudySnapshot) -> TrialRow:
+def _row(record: TrialRecord, on_front: bool, *, trained: bool) -> TrialRow:
     total = record.hardware.total if record.hardware else None
-    final = record.design.digest in snapshot.finals
     return TrialRow(
         id=record.id,
         digest=record.design.digest,
         state=record.state,
-        stage="final" if final else record.stage,
+        stage="final" if trained else record.stage,
         on_front=on_front,
         origin=record.origin,
         metrics=dict(record.metrics),

@@ -164,3 +164,24 @@ def test_write_replaces_the_file_at_once(view, page, tmp_path):
     html.write(view, path)
     assert path.read_text(encoding="utf-8") == page
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_study_stopped_during_full_training_shows_one_kind_of_accuracy(snapshot, view):
+    some = dict(list(snapshot.finals.items())[:6])
+    some[view.recommended.digest] = snapshot.finals[view.recommended.digest]
+    page = html.render(build_view(replace(snapshot, finals=some, state="stopped")))
+    words = Page(page).text
+    assert "Test accuracy" not in words
+    assert "test split" not in words
+    assert "Validation (%)" in words
+    assert "full training" not in data_of(page)["trials"]["stage"]
+
+
+def test_a_design_without_test_accuracy_leaves_its_cell_open(view):
+    design = view.designs[view.front[-1]]
+    partly = replace(view, designs={**view.designs, design.id: replace(design, test_accuracy=None)})
+    _, row = html.render(partly).split(
+        f'<tr><td class="n"><a class="open" href="#design-{design.id}">'
+    )
+    test, validation = re.findall(r'<td class="n">([^<]*)', row)[:2]
+    assert (test.strip(), validation.strip()) == ("-", f"{100 * design.metrics['accuracy']:.1f}")

@@ -219,3 +219,18 @@ def test_view_is_plain_json(view):
     value = json.loads(json.dumps(view.to_json()))
     assert value["study"] == "digits-pynq"
     assert value["designs"][str(view.front[0])]["usage"][0]["resource"] == "lut"
+
+
+def test_finals_wait_until_all_are_there(snapshot, view):
+    some = dict(list(snapshot.finals.items())[:6])
+    partly = replace(snapshot, finals=some, state="stopped")
+    chosen = build_view(partly).recommended
+    some[chosen.digest] = snapshot.finals[chosen.digest]
+    shown = build_view(replace(partly, finals=some))
+    assert not shown.tested
+    assert {d.test_accuracy for d in shown.designs.values()} == {None}
+    assert {d.accuracy_after for d in shown.designs.values() if d.feasible} == {"search training"}
+    assert "final" not in {t.stage for t in shown.trials}
+    for i in shown.front:
+        assert shown.designs[i].metrics["accuracy"] == snapshot.records[i].metrics["accuracy"]
+    assert view.tested
