@@ -12,7 +12,7 @@ import pytest
 
 from dse.emit.processes import lower
 from dse.ir.accelerator import Accelerator, MatrixParameters
-from dse.ir.layers._base import Layer
+from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import Fifo, Unit
@@ -88,7 +88,7 @@ class Case:
     def code(self, name: str) -> str:
         """Return the C++ of a namespace with a function that feeds the unit."""
         unit = self.unit
-        layer = Layer(unit.layer, ("input",), (1,))
+        layer = Dense(unit.layer, ("input",), (1,), activation=False, out_features=1)
         network = Network("n", (1,), self.element, (layer,))
         parameters: Mapping[str, MatrixParameters] = (
             {unit.layer: self.parameters} if self.parameters else {}
