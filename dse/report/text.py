@@ -34,18 +34,15 @@ def summary(view: ReportView) -> str:
         return "\n".join([*lines, *_nothing(view)])
     rows = [["", "", *SHORT]]
     for name, i in view.picks.items():
-        rows.append([PICKS[name].lower(), f"trial {i}", *_short(view.designs[i])])
+        rows.append([PICKS[name].lower(), f"trial {i}", *_short(view, view.designs[i])])
     if view.baseline is not None:
         base = view.designs[view.baseline]
         fits = "" if base.feasible else "breaks a constraint"
-        rows.append(["baseline", f"trial {base.id}", *_short(base), fits])
+        rows.append(["baseline", f"trial {base.id}", *_short(view, base), fits])
     lines += _columns(rows, "ll" + "r" * 6 + "l")
-    if best.test_accuracy is not None:
-        lines.append(
-            f"  accuracy      test split, {best.test_images:,} images, after full training"
-        )
-    elif "accuracy" in best.metrics:
-        lines.append("  accuracy      validation split, after search training")
+    shown = [*view.picks.values(), *([] if view.baseline is None else [view.baseline])]
+    notes = _accuracy_notes(view, shown)
+    lines += [f"  {'' if i else 'accuracy':<13} {note}" for i, note in enumerate(notes)]
     lines += [
         f"  search        {words.verdict(view.progress)}",
         f"  next          {words.emit_command(view, best.id)}",
@@ -62,19 +59,18 @@ def front_table(view: ReportView) -> str:
     )
     if not view.front:
         return "\n".join([head, "", *_nothing(view)])
-    tested = any(view.designs[i].test_accuracy is not None for i in view.front)
     rows = [["design", *SHORT]]
     for i in view.front:
         d = view.designs[i]
-        rows.append([str(i), *_short(d), ", ".join(PICKS[n].lower() for n in d.names)])
-    split = "the test split, after full training" if tested else "the validation split"
+        rows.append([str(i), *_short(view, d), ", ".join(PICKS[n].lower() for n in d.names)])
     return "\n".join(
         [
             head,
             "",
             *_columns(rows, "r" * 7 + "l"),
             "",
-            f"  accuracy on {split}; {NOTE}",
+            f"  accuracy: {'; '.join(_accuracy_notes(view, view.front)) or 'not measured'}",
+            f"  {NOTE}",
             f"  one design: dse inspect {view.study} {view.front[0]}",
         ]
     )
@@ -141,11 +137,33 @@ def _layer_row(x: LayerView) -> list[str]:
     ]
 
 
-def _short(d: DesignView) -> list[str]:
+def _accuracy_notes(view: ReportView, shown: Sequence[int]) -> list[str]:
+    """Tell which split the accuracies of a table are of, and which one chose the designs."""
+    designs = [view.designs[i] for i in shown if "accuracy" in view.designs[i].metrics]
+    if not designs:
+        return []
+    images = [d.test_images for d in designs if d.test_images is not None]
+    if not images:
+        return ["validation split, after search training"]
+    notes = [f"test split, {images[0]:,} images, after full training"]
+    if len(images) < len(designs):
+        notes.append("val.: validation split, after search training")
+    return [*notes, "designs, the most accurate too, are chosen by validation accuracy"]
+
+
+def _accuracy_cell(view: ReportView, d: DesignView) -> str:
+    """Return the accuracy on the split of the table, else marked as that of validation."""
+    if d.test_accuracy is not None:
+        return accuracy(d.test_accuracy)
+    if "accuracy" not in d.metrics:
+        return "?"
+    return accuracy(d.metrics["accuracy"]) + (" val." if view.tested else "")
+
+
+def _short(view: ReportView, d: DesignView) -> list[str]:
     """Return the cells of `SHORT`."""
-    best = d.test_accuracy if d.test_accuracy is not None else d.metrics.get("accuracy")
     cells = [
-        "?" if best is None else accuracy(best),
+        _accuracy_cell(view, d),
         microseconds(d.metrics["latency_us"]),
         number(d.metrics["throughput_fps"]),
     ]

@@ -196,3 +196,26 @@ def test_tables_of_an_empty_study(snapshot):
     view = build_view(replace(snapshot, records=(), finals={}))
     assert "No design was priced yet" in text.summary(view)
     assert "No design was priced yet" in text.front_table(view)
+
+
+def test_an_accuracy_of_another_split_is_marked(view):
+    base = view.designs[view.baseline]
+    base = replace(base, metrics={**base.metrics, "accuracy": 0.986}, test_accuracy=None)
+    shown = text.summary(replace(view, designs={**view.designs, base.id: base}))
+    line = next(x for x in shown.splitlines() if x.strip().startswith("baseline"))
+    assert "98.6 % val." in line
+    assert "val.: validation split" in shown
+    assert shown.count(" val.") == 2  # the cell and what it means
+    last = view.designs[view.front[-1]]
+    last = replace(last, test_accuracy=None, test_images=None)
+    table = text.front_table(replace(view, designs={**view.designs, last.id: last}))
+    assert f"{fmt.accuracy(last.metrics['accuracy'])} val." in table
+    assert "the most accurate too, are chosen by validation accuracy" in table
+
+
+def test_one_split_needs_no_mark(make_snapshot):
+    view = build_view(make_snapshot(trials=40, finals=False))
+    for shown in (text.summary(view), text.front_table(view)):
+        assert "validation split, after search training" in shown
+        assert "val." not in shown
+        assert "test split" not in shown
