@@ -15,12 +15,14 @@ The folder of a study:
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +191,10 @@ class Store:
             self._lock.truncate(0)
             self._lock.close()
             self._lock = None
+            if not self.exists:  # nothing was made of it
+                (self.folder / "driver.lock").unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    self.folder.rmdir()
 
     def is_held(self) -> bool:
         """Whether a driver is at work."""
@@ -220,6 +226,7 @@ class Store:
         """Open the durable Optuna study, creating it if it is not there."""
         import optuna
 
+        self._check_journal()
         self._study = optuna.create_study(
             study_name=name,
             storage=self._optuna_storage(),
@@ -266,6 +273,7 @@ class Store:
 
         if self.storage == "file" and not self.journal.exists():
             return ()
+        self._check_journal()
         study = self._study
         if study is None:
             try:
@@ -278,6 +286,21 @@ class Store:
             if RECORD in t.user_attrs
         ]
         return tuple(sorted(found, key=lambda r: r.id))
+
+    def _check_journal(self) -> None:
+        """Raise UsageError where a line of the journal is no JSON; half a last line is a write under way."""
+        if self.storage != "file" or not self.journal.exists():
+            return
+        whole, _, _ = self.journal.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                json.loads(line)
+            except ValueError:
+                msg = (
+                    f"{self.journal} is damaged in line {number}; the other trials are intact:"
+                    " restore the file from a copy, or delete that line"
+                )
+                raise UsageError(msg) from None
 
     def _optuna_storage(self) -> Any:
         import optuna
@@ -300,13 +323,17 @@ class Store:
     # -- the driver's own state -------------------------------------------------------------------
 
     def driver_state(self) -> DriverState:
-        """Read driver.json; a fresh state where there is none."""
-        path = self.folder / "driver.json"
-        if not path.exists():
+        """Read driver.json; a fresh state where there is none, or nothing that can be read."""
+        try:
+            value = json.loads((self.folder / "driver.json").read_text(encoding="utf-8"))
+            flights = {int(k): (v[0], v[1]) for k, v in value.pop("in_flight").items()}
+            return DriverState(in_flight=flights, **value)
+        except FileNotFoundError:
             return DriverState({})
-        value = json.loads(path.read_text(encoding="utf-8"))
-        flights = {int(k): (v[0], v[1]) for k, v in value.pop("in_flight").items()}
-        return DriverState(in_flight=flights, **value)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+            return DriverState(
+                {}
+            )  # finished trials are in the journal; only what was in flight is lost
 
     def write_driver_state(self, state: DriverState) -> None:
         """Replace driver.json."""
@@ -320,8 +347,12 @@ class Store:
         path = self.folder / "finals.jsonl"
         if not path.exists():
             return {}
-        lines = path.read_text(encoding="utf-8").splitlines()
-        records = [FinalRecord(**json.loads(line)) for line in lines if line.endswith("}")]
+        records = []
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                records.append(FinalRecord(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue  # a damaged line is a design that is trained at full budget again
         return {r.digest: r for r in records}
 
     def append_final(self, record: FinalRecord) -> None:
@@ -340,12 +371,23 @@ class Store:
         Path(handle.name).replace(path)
 
     def load_arrays(self, name: str) -> dict[str, npt.NDArray[Any]] | None:
-        """Read `name`.npz, without pickle; None where it is absent."""
-        path = self.folder / f"{name}.npz"
-        if not path.exists():
+        """Read `name`.npz, without pickle; None where it is absent or damaged: it is computed again."""
+        try:
+            with (
+                (self.folder / f"{name}.npz").open("rb") as handle,
+                np.load(handle, allow_pickle=False) as arrays,
+            ):
+                return {key: arrays[key] for key in arrays.files}
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+            KeyError,
+            AttributeError,
+            TypeError,
+            zipfile.BadZipFile,
+        ):
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
 
 
 def write_atomic(path: Path, text: str) -> None:

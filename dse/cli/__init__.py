@@ -9,12 +9,13 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from dse import __version__
 from dse.cli import calibrate, look, machine, search, synth, use
-from dse.cli.output import print_json
+from dse.cli.output import print_error
 from dse.errors import DseError
 
 EPILOG = """
@@ -47,6 +48,7 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
+        print_error(error.format_message())
         error.show()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:
@@ -56,23 +58,34 @@ def main() -> None:
     except DseError as error:
         from dse.config.problems import StudyFileError
 
-        if "--json" in sys.argv:
-            problems = error.to_json() if isinstance(error, StudyFileError) else []
-            print_json("error", {"error": str(error), "problems": problems})
+        print_error(str(error), error.to_json() if isinstance(error, StudyFileError) else ())
         text = str(error) if isinstance(error, StudyFileError) else f"error: {error}"
         click.echo(text, err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away: nothing is wrong, and nobody is there to tell
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            _unexpected()
+        text = f"{error.filename} cannot be read or written: {error.strerror}"
+        print_error(text)
+        click.echo(f"error: {text}", err=True)
+        sys.exit(2)
     except Exception:  # noqa: BLE001 - the last resort: no traceback for users
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="dse-error-", suffix=".txt", delete=False
-        ) as handle:
-            traceback.print_exc(file=handle)
-        click.echo(
-            f"error: unexpected: {sys.exc_info()[1]!r}\n"
-            f"     = this is a bug in dse; the details are in {Path(handle.name)}",
-            err=True,
-        )
-        sys.exit(1)
+        _unexpected()
+
+
+def _unexpected() -> NoReturn:
+    """Keep the traceback of the error being handled in a file, and exit with 1."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="dse-error-", suffix=".txt", delete=False
+    ) as handle:
+        traceback.print_exc(file=handle)
+    print_error(f"unexpected: {sys.exc_info()[1]!r}")
+    click.echo(
+        f"error: unexpected: {sys.exc_info()[1]!r}\n"
+        f"     = this is a bug in dse; the details are in {Path(handle.name)}",
+        err=True,
+    )
+    sys.exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dse.cli.output import common, print_json, study_folder, study_names
-from dse.errors import NoFeasibleDesignError, UsageError
+from dse.errors import DseError, NoFeasibleDesignError, UsageError
 from dse.ir.hardware import RESOURCES
 
 if TYPE_CHECKING:
@@ -35,14 +35,23 @@ PICKS = {
 def status(study: str | None, root: Path, as_json: bool) -> None:
     """Show how far one study is, or all of them."""
     names = [study] if study else list(study_names(root))
-    views = [_view(study_folder(root, name)) for name in names]
-    found = [_status(v) for v in views]
+    found = []
+    for name in names:
+        try:
+            found.append(_status(_view(study_folder(root, name))))
+        except DseError as error:
+            if study:
+                raise
+            found.append({"study": name, "error": str(error)})  # the others are still to be seen
     if as_json:
         print_json("status", {"studies": found})
         return
     if not found:
         click.echo(f"no studies in {root}; `dse run STUDY.yaml` makes one", err=True)
     for s in found:
+        if "error" in s:
+            click.echo(f"{s['study']:<24} cannot be read: {s['error']}")
+            continue
         t = s["trials"]
         click.echo(
             f"{s['study']:<24} {s['state']:<9} {t['finished']:>5} / {t['budget']} trials"

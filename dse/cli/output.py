@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,9 +36,19 @@ def common(command: Command) -> Command:
     return command
 
 
+_printed: list[str] = []  # schemas of the documents on stdout; there is to be one
+
+
 def print_json(kind: str, value: Mapping[str, Any]) -> None:
     """Print one JSON document with its schema name, "dse.<kind>/1"."""
+    _printed.append(kind)
     click.echo(json.dumps({"schema": f"dse.{kind}/1"} | dict(value), indent=2))
+
+
+def print_error(error: str, problems: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Print the error document where --json asks for one and no document was printed yet."""
+    if "--json" in sys.argv and not _printed:
+        print_json("error", {"error": error, "problems": list(problems)})
 
 
 def study_folder(root: Path, study: str) -> Path:

@@ -145,6 +145,13 @@ def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) 
         )
     except KeyboardInterrupt:
         result = None
+    except Exception:
+        if not stop.requested:
+            raise
+        result = None  # the interrupt came out of a half-done import as some other error
+    if result is None and not (folder / "study.json").exists():
+        click.echo("Stopped before the first trial; nothing was written.", err=True)
+        sys.exit(stop.exit_code)
     view = build_view(snapshot(folder))
     if config.report and not options["no_report"]:
         write(view, folder / "report.html")
@@ -153,7 +160,7 @@ def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) 
         again = f"dse resume {config.study}"
         click.echo(f"Stopped at {done} of {budget} trials. Continue with: {again}", err=True)
         sys.exit(stop.exit_code)
-    if options["as_json"]:
+    if options["as_json"] and options["log"] != "json":
         from dse.cli.look import inspect_json
 
         print_json("inspect", inspect_json(view))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -101,14 +102,26 @@ def _verify_hls(folder: Path, images: int | None, *, as_json: bool) -> tuple[int
 
     result = check(folder, images=images)
     if as_json:
-        print_json("verify", asdict(result) | {"flow": "hls"})
+        print_json("verify", asdict(result) | {"flow": "hls", "passed": result.passed})
+        _require_unchanged(folder, result.changed, result.mismatches)
         return result.mismatches, result.words
     _say_words(result.images, result.words, result.mismatches, result.accuracy)
     for unit, trips in result.loop_trips.items():
         predicted = result.predicted[unit]
         agree = "" if predicted == trips else "   DIFFERS"
         click.echo(f"  {unit:<24} {trips:>9,} loop trips, {predicted:>9,} predicted{agree}")
+    _require_unchanged(folder, result.changed, result.mismatches)
     return result.mismatches, result.words
+
+
+def _require_unchanged(folder: Path, changed: Sequence[str], mismatches: int) -> None:
+    """Raise where files are not those that were emitted, though no word shows it."""
+    if changed and not mismatches:
+        msg = (
+            f"no word differs, but {', '.join(changed)} of {folder} are not as emitted:"
+            " the project is not the one that was scored; emit it again"
+        )
+        raise ExternalToolError(msg)
 
 
 def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from dse.search.finals import final_task, keep, load_accelerator
 from dse.search.pareto import front, knee, settle
 from dse.search.run import base_weights
 from dse.search.score import constraints_of, reestimate, rescore
-from dse.search.study import Plan, plan, stored_config
+from dse.search.study import Plan, check_data, plan, stored_config
 from dse.search.tasks import TrainingContext, train
 from dse.store import Store
 
@@ -73,7 +73,11 @@ def emit_design(
     config = stored_config(folder, header)
     store = Store(folder, config.storage)
     p = plan(config)
+    check_data(p, header)
     record = choose(p, store, pick)
+    broken = [text for text, excess in record.constraints.items() if excess > 0]
+    if broken:
+        say(f"warning: trial {record.id} does not meet {', '.join(broken)} (predicted)")
     design = record.design
     accelerator = load_accelerator(p, store, design)
     finals = store.finals()

@@ -15,7 +15,7 @@ from dse.search.driver import Driver, Progress, Stop
 from dse.search.finals import retrain
 from dse.search.study import Plan, open_study, plan
 from dse.search.tasks import TrainingContext
-from dse.search.workers import InlineWorkers, RayWorkers, Workers
+from dse.search.workers import InlineWorkers, RayWorkers, Workers, probe
 from dse.store import Store
 
 
@@ -65,6 +65,8 @@ def run(
         if _is_complete(p, store):
             progress.event("already-complete", trials=len(store.records(config.study)))
             return _result(p, store)
+        if not inline:
+            probe(config.parallel)  # before minutes of training, not after
         base = base_weights(p, store, progress)
         workers = start_workers(p, base, inline=inline)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from dse.search.score import constraints_of, reestimate, rescore
 from dse.search.space import SearchSpace, build
 from dse.store import Store, StudySnapshot
 
+DIFF_LINES, DIFF_CHARS = 40, 120  # longer differences are only named
 # what a finished trial depends on: none of it may change on resume
 FROZEN = ("model", "data", "board", "clock_mhz", "space", "objectives", "stages", "seed")
 PACKAGES = ("optuna", "ray", "torch", "brevitas", "numpy", "scikit-learn")
@@ -138,12 +140,12 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
             header |= {k: old[k] for k in ("created", "base_accuracy")}
             if config.path.resolve().parent == folder.resolve():  # continued by name, from its copy
                 header["folder"] = old["folder"]
-        store.create(config.text, header)
         store.open_trials(
             config.study,
             [o.direction for o in config.objectives],
             [o.metric for o in config.objectives],
         )
+        store.create(config.text, header)
     except BaseException:
         store.release()
         raise
@@ -153,14 +155,16 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
 def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
     before = stored_config(store.folder, old, check_files=False)
     changed = [
-        f"{name}: {getattr(before, name)} -> {getattr(p.config, name)}"
-        for name in FROZEN
+        _difference(name, getattr(before, name), getattr(p.config, name))
+        for name in (*FROZEN, "storage")
         if getattr(before, name) != getattr(p.config, name)
     ]
-    if before.storage != p.config.storage:
-        changed.append(f"storage: {before.storage} -> {p.config.storage}")
-    if not changed and (old["data"], old["network"]) != (p.dataset.digest, p.network.digest):
-        changed.append("the data or the network behind the same names are not the same as before")
+    if changed:
+        new, was = p.config.text.splitlines(), before.text.splitlines()
+        lines = list(difflib.unified_diff(was, new, "before", "now", lineterm="", n=0))
+        changed += lines[2:] if len(lines) < DIFF_LINES else []
+    else:
+        check_data(p, old)
     if changed:
         msg = (
             f"study {p.config.study!r} in {store.folder} was made from another study file:\n  "
@@ -168,6 +172,22 @@ def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
             + "\nUndo the change, or use another study name"
         )
         raise StudyConflictError(msg)
+
+
+def check_data(p: Plan, header: Mapping[str, Any]) -> None:
+    """Raise StudyConflictError where the data or the network behind the study's names have changed."""
+    if (header["data"], header["network"]) != (p.dataset.digest, p.network.digest):
+        msg = (
+            f"the data or the network of study {p.config.study!r} are not those it was made with:"
+            f" restore {p.config.data.path or p.config.data.name}, or use another study name"
+        )
+        raise StudyConflictError(msg)
+
+
+def _difference(name: str, before: object, now_: object) -> str:
+    """Return one line saying that a setting changed, with both values where they are short."""
+    values = f"{name}: {before} -> {now_}"
+    return values if len(values) <= DIFF_CHARS else f"{name} is not the same:"
 
 
 def stored_config(

@@ -189,8 +189,7 @@ def _start(parallel: Parallel) -> tuple[Any, int]:
     token = any(os.environ.get(n) for n in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     if local or token or os.path.exists(os.path.expanduser("~/.ray/auth_token")):  # noqa: PTH110, PTH111
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if not local and parallel.ray != "auto":
-        _probe(parallel.ray)
+    probe(parallel)
     import ray
 
     wanted = parallel.workers or os.cpu_count() or 1
@@ -216,8 +215,11 @@ def _start(parallel: Parallel) -> tuple[Any, int]:
     return ray, parallel.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
 
 
-def _probe(address: str) -> None:
-    """Raise UnreachableError unless something listens at host:port."""
+def probe(parallel: Parallel) -> None:
+    """Raise UnreachableError where `ray: host:port` is asked for and nothing listens there."""
+    address = parallel.ray
+    if address in ("local", "auto"):
+        return
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=3).close()

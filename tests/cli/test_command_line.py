@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -220,3 +221,55 @@ def test_boards_lists_parts(call: Dse) -> None:
     z1 = next(b for b in boards if b["name"] == "Pynq-Z1")
     assert z1["part"] == "xc7z020clg400-1"
     assert z1["resources"]["bram18"] == 280
+
+
+def test_a_damaged_study_does_not_hide_the_others(call: Dse, home: Path, study: Result) -> None:
+    del study
+    broken = home / "many" / "broken"
+    shutil.copytree(home / "runs" / "small", home / "many" / "small")
+    shutil.copytree(home / "runs" / "small", broken)
+    (broken / "study.json").write_text("garbage")
+    done = call("status", "-C", "many", "--json")
+    assert done.returncode == 0
+    shown = {s["study"]: s for s in json.loads(done.stdout)["studies"]}
+    assert "is damaged" in shown["broken"]["error"]
+    assert shown["small"]["trials"]["finished"] == 10
+
+
+def test_finals_cut_short_still_make_a_report(call: Dse, home: Path, study: Result) -> None:
+    del study
+    folder = home / "cut" / "small"
+    shutil.copytree(home / "runs" / "small", folder)
+    lines = (folder / "finals.jsonl").read_text().splitlines(keepends=True)
+    (folder / "finals.jsonl").write_text("".join(lines[: max(1, len(lines) // 2)]))
+    state = json.loads((folder / "driver.json").read_text())
+    (folder / "driver.json").write_text(json.dumps(state | {"complete": False}))
+    done = call("report", "small", "-C", "cut")
+    assert done.returncode == 0, done.stderr
+    assert call("inspect", "small", "-C", "cut").returncode == 0
+
+
+def test_emit_refuses_data_that_is_not_the_studys(call: Dse, home: Path, study: Result) -> None:
+    del study
+    folder = home / "moved" / "small"
+    shutil.copytree(home / "runs" / "small", folder)
+    header = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps(header | {"data": "other"}))
+    done = call("emit", "small", "-C", "moved", "-o", "x")
+    assert done.returncode == 6
+    assert "are not those it was made with" in done.stderr
+
+
+@pytest.mark.parametrize("args", [("frobnicate",), ("inspect", "absent"), ("run", "absent.yaml")])
+def test_errors_are_one_document_with_json(call: Dse, args: tuple[str, ...]) -> None:
+    done = call(*args, "--json")
+    assert done.returncode == 2
+    assert document(done, "dse.error/1")["error"]
+
+
+def test_a_path_that_cannot_be_written_is_one_message(call: Dse, home: Path, study: Result) -> None:
+    del study
+    done = call("report", "small", "-o", "absent/r.html")
+    assert done.returncode == 2
+    assert "absent/r.html" in done.stderr
+    assert "bug" not in done.stderr

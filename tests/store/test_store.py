@@ -155,3 +155,42 @@ def test_write_atomic_replaces_the_whole_text(tmp_path: Path) -> None:
     write_atomic(path, "new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "garbage", "[]", '{"in_flight": 3}', '{"in_flight": {}, "x": 1}']
+)
+def test_an_unreadable_driver_state_is_a_fresh_one(store: Store, text: str) -> None:
+    (store.folder / "driver.json").write_text(text)
+    assert store.driver_state() == DriverState({})
+
+
+def test_damaged_finals_and_arrays_count_as_absent(store: Store) -> None:
+    final = FinalRecord("d", 0.9, 0.8, 360, 5, "a", 1.0)
+    store.append_final(final)
+    with (store.folder / "finals.jsonl").open("a") as handle:
+        handle.write("{}\ngarbage\n[1]\n")
+    assert store.finals() == {"d": final}
+    store.save_arrays("base", {"a": np.arange(3)})
+    whole = (store.folder / "base.npz").read_bytes()
+    for damaged in (b"", b"garbage", whole[: len(whole) // 2]):
+        (store.folder / "base.npz").write_bytes(damaged)
+        assert store.load_arrays("base") is None
+
+
+def test_a_damaged_journal_line_is_named(store: Store) -> None:
+    store.append(RECORD, [0.5, 10], DISTRIBUTIONS)
+    lines = store.journal.read_text().splitlines(keepends=True)
+    store.journal.write_text("".join([*lines[:-1], "garbage\n", lines[-1]]))
+    message = rf"journal\.log is damaged in line {len(lines)}; the other trials are intact"
+    with pytest.raises(UsageError, match=message):
+        Store(store.folder, "file").records("s")
+    with pytest.raises(UsageError, match=message):
+        Store(store.folder, "file").open_trials("s", ["maximize", "minimize"], ["accuracy", "lut"])
+
+
+def test_a_study_that_never_began_leaves_no_folder(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s", "file")
+    store.hold()
+    store.release()
+    assert list(tmp_path.iterdir()) == []
