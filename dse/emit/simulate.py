@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dse.emit.verify import SHOWN_LINES, changed_files, read_manifest
+from dse.emit.verify import SHOWN_LINES, changed_files, check_runnable, read_manifest
 from dse.errors import ExternalToolError, UsageError
 
 RESULT = "build/sim.json"  # written by the testbench
@@ -87,7 +87,7 @@ def simulate(
         simulator: one of `SIMULATORS`; None: Verilator where it is on PATH, else CXXRTL.
 
     Raises:
-        UsageError: the folder is no emitted Verilog project, or an argument is wrong.
+        UsageError: the folder is no whole emitted Verilog project, or an argument is wrong.
         ExternalToolError: a tool is missing, or the project does not compile or run to its end.
     """
     if images is not None and images < 1:
@@ -97,6 +97,7 @@ def simulate(
     if manifest.get("flow") != "rtl":
         msg = f"{folder} must be a Verilog project, it is an HLS project; emit with --flow rtl"
         raise UsageError(msg)
+    check_runnable(folder)
     tool = _tool(simulator)
     start = time.monotonic()
     result = _run(folder, images or 0, stall=stall, tool=tool)

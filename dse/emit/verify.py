@@ -17,6 +17,7 @@ from dse.emit.project import content_digest
 from dse.errors import ExternalToolError, UsageError
 
 RESULT = "build/csim.json"  # written by the testbench
+GOLDEN = ("tb/inputs.hex", "tb/expected.hex", "tb/labels.txt")
 SHOWN_LINES = 12  # of the compiler, for an error message
 
 
@@ -46,7 +47,10 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """True where every word agrees, every unit took the predicted trips and no file was changed."""
+        """True where every word agrees, every unit took the predicted trips and no file was changed.
+
+        Golden images reach only some of the bits of a design, so a changed file fails by itself.
+        """
         return (
             self.mismatches == 0
             and not self.changed
@@ -62,13 +66,14 @@ def verify(folder: Path, *, images: int | None = None) -> Verification:
         images: run the first so many golden images only.
 
     Raises:
-        UsageError: the folder is no emitted project, or `images` is not positive.
+        UsageError: the folder is no whole emitted project, or `images` is not positive.
         ExternalToolError: make or the compiler is missing, or the project does not compile or run.
     """
     if images is not None and images < 1:
         msg = f"at least one image must be verified, got {images}; leave it out for all"
         raise UsageError(msg)
     manifest = read_manifest(folder)
+    check_runnable(folder)
     start = time.monotonic()
     result = _simulate(folder, images or 0)
     seconds = time.monotonic() - start
@@ -113,6 +118,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         found = f"{type(e).__name__}: {e}"
     msg = f"an emitted project has a design.json of schema {SCHEMA}; {path}: {found}"
     raise UsageError(msg)
+
+
+def check_runnable(folder: Path) -> None:
+    """Check that a project has what a simulation of it begins with.
+
+    Raises:
+        UsageError: the Makefile is missing, or a file of golden vectors is missing or empty.
+    """
+    if not (folder / "Makefile").is_file():
+        msg = f"an emitted project has a Makefile; {folder} has none: emit the project again"
+        raise UsageError(msg)
+    for path in (folder / name for name in GOLDEN):
+        if not path.is_file() or not path.read_bytes().strip():
+            found = "is empty" if path.is_file() else "is missing"
+            msg = f"{path} must hold golden vectors, but it {found}; emit the project again"
+            raise UsageError(msg)
 
 
 def _simulate(folder: Path, images: int) -> dict[str, Any]:

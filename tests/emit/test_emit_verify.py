@@ -46,6 +46,45 @@ def test_wrong_golden_word_is_a_mismatch(folder: Path) -> None:
     assert result.changed == ("tb/expected.hex",)
 
 
+@pytest.mark.parametrize("name", ["src/top.cpp", "accelerator.npz"])
+def test_a_changed_file_fails_where_every_word_agrees(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    result = verify(folder, images=1)
+    assert result.mismatches == 0
+    assert result.loop_trips == result.predicted
+    assert result.changed == (name,)
+    assert not result.passed
+
+
+def test_a_constant_that_changes_no_score_fails(folder: Path) -> None:
+    path = folder / "src" / "weights_conv_matrix.h"
+    # sums stay below 18 inputs * 7 * 3 = 378
+    changed = path.read_text().replace(" 512}", " 511}")
+    path.write_text(changed)
+    result = verify(folder)
+    assert (result.mismatches, result.changed) == (0, ("src/weights_conv_matrix.h",))
+    assert not result.passed
+
+
+@pytest.mark.parametrize("name", ["tb/inputs.hex", "tb/expected.hex", "tb/labels.txt"])
+@pytest.mark.parametrize(("content", "found"), [("", "empty"), ("\n", "empty"), (None, "missing")])
+def test_golden_files_without_images_are_named(
+    folder: Path, name: str, content: str | None, found: str
+) -> None:
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(UsageError, match=f"{name} must hold golden vectors, but it is {found}"):
+        verify(folder)
+
+
+def test_a_missing_makefile_is_named(folder: Path) -> None:
+    (folder / "Makefile").unlink()
+    with pytest.raises(UsageError, match=r"an emitted project has a Makefile; .* has none"):
+        verify(folder)
+
+
 def test_sources_of_another_design(folder: Path) -> None:
     path = folder / "design.json"
     value = json.loads(path.read_text())
