@@ -109,12 +109,12 @@ def layer_options(
         model: prices the units; must be hashable (by identity will do).
 
     Raises:
-        UsageError: none of the pinned values is legal.
+        UsageError: none of the pinned values is legal, or the layer is too wide for any folding.
     """
     channels = layer.input_shape[-1]
     if structure is None or compression is None:
-        pe = pinned(layer.name, "pe", divisors(channels), pins.pe)
-        pe = pe[pe * element.bits <= STREAM_BITS]
+        pe = divisors(channels)
+        pe = pinned(layer.name, "pe", pe[pe * element.bits <= STREAM_BITS], pins.pe)
         (pool,) = main_units(layer, element, None, None, pe, 1, 0, "bram", "lut")
         row = np.arange(len(pe))
         return LayerOptions(
@@ -249,13 +249,25 @@ def _folds(
     compression: Compression,
     pins: Knobs,
 ) -> tuple[Array, Array]:
-    """Return the (PE, SIMD) pairs that are legal, pinned, and whose words fit a stream."""
+    """Return the (PE, SIMD) pairs that are legal, pinned, and whose words fit a stream.
+
+    Raises:
+        UsageError: the words of every legal pair are too wide, or no pinned value is legal.
+    """
     pe, simd = legal_folds(structure.mh, structure.mw, structure.tiling)
     (*_, unit) = main_units(layer, element, structure, compression, pe, simd, 1, "bram", "lut")
     matrix = cast(MatrixUnit, unit)
-    fits = (np.asarray(matrix.in_width) * element.bits <= STREAM_BITS) & (
-        pe * matrix.out_element_bits <= STREAM_BITS
-    )
+    input_bits = np.asarray(matrix.in_width) * element.bits
+    output_bits = np.asarray(pe * matrix.out_element_bits)
+    fits = (input_bits <= STREAM_BITS) & (output_bits <= STREAM_BITS)
+    if not fits.any():
+        msg = (
+            f"layer {layer.name}: words between layers must have {STREAM_BITS:,} bits at most, but its"
+            f" smallest legal folding (for {structure.mw:,} inputs and {structure.mh:,} outputs) has"
+            f" input words of {input_bits.min():,} and output words of {output_bits.min():,} bits; make"
+            " the input of the layer smaller (less data.pad, pooling before it), or its blocks"
+        )
+        raise UsageError(msg)
     pe, simd = pe[fits], simd[fits]
     kept = np.isin(pe, pinned(layer.name, "pe", np.unique(pe), pins.pe))
     kept &= np.isin(simd, pinned(layer.name, "simd", np.unique(simd[kept]), pins.simd))

@@ -238,6 +238,20 @@ def test_a_pin_without_legal_value_is_an_error(pins: dict[str, object], sentence
         folder(network, compressions, **pins)
 
 
+def test_a_layer_too_wide_for_any_folding_is_an_error() -> None:
+    # 2028 x 2028 inputs need SIMD >= 4017, and words of 4056 * 8 bits
+    network = chain((2028 * 2028,), U8, ("dense", 2))
+    compressions = compress(network, (2,))
+    with pytest.raises(UsageError, match=r"layer l0: .* 8,192 bits .* 4,112,784 inputs .* 32,448"):
+        folder(network, compressions)
+
+
+def test_a_pool_pinned_to_words_that_are_too_wide_is_an_error() -> None:
+    network = chain((2, 2, 2048), U8, ("pool", 2), ("dense", 2))
+    with pytest.raises(UsageError, match=r"layer l0: pe must be one of 1, .*, 1024, got only 2048"):
+        folder(network, compress(network, (2,)), pe=(2048,))
+
+
 def test_ultra_ram_is_not_offered() -> None:
     network, compressions, _, _ = CASES["two convs"]
     board = Board("u", "u", "ultrascale+", Resources(5000, 10000, 60, 40, 9), {}, 200.0, "made up")
