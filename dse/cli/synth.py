@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dse.cli.output import common, print_json
+from dse.errors import UsageError
 
 if TYPE_CHECKING:
     from dse.emit.synth import Synthesis
@@ -26,46 +27,63 @@ SHOWN = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18", "uram": "UR
     default=3600.0,
     show_default=True,
     metavar="S",
-    help="Seconds for one run of yosys.",
+    help="Seconds for one run of a tool.",
 )
 @common
 def synth(
     folder: Path, units: tuple[str, ...], no_top: bool, timeout: float, root: Path, as_json: bool
 ) -> None:
-    """Synthesise an emitted Verilog project with yosys, beside what was predicted."""
+    """Synthesise an emitted Verilog project with yosys, beside what was predicted.
+
+    An HLS project is estimated as a whole by vitis_hls, where that is on PATH.
+    """
     del root
+    from dse.emit import synth_hls
     from dse.emit.synth import REPORTS, synthesise
+    from dse.emit.verify import read_manifest
 
     def say(text: str) -> None:
         click.echo(f"synthesised {text}", err=True)
 
-    result = synthesise(folder, units=units, top=not no_top, timeout=timeout, say=say)
+    manifest = read_manifest(folder)
+    if manifest.get("flow") == "rtl":
+        result = synthesise(folder, units=units, top=not no_top, timeout=timeout, say=say)
+        reports = folder / REPORTS
+    elif units or no_top:
+        msg = f"--unit and --no-top need a Verilog project, {folder} is an HLS project; leave them out"
+        raise UsageError(msg)
+    else:
+        result = synth_hls.estimate(folder, manifest, timeout=timeout)
+        reports = folder / synth_hls.REPORTS
     if as_json:
-        print_json("synth", asdict(result) | {"reports": str(folder / REPORTS)})
+        print_json("synth", asdict(result) | {"reports": str(reports)})
         return
     click.echo(_table(result))
-    click.echo(f"\nreports in {folder / REPORTS}")
+    click.echo(f"\nreports in {reports}")
 
 
 def _table(result: Synthesis) -> str:
-    shown = [r for r in SHOWN if any(u.predicted[r] or u.synthesised[r] for u in result.units)]
+    shown = [r for r in SHOWN if any(u.predicted[r] or u.reported.get(r) for u in result.units)]
+    done = result.stage.partition(",")[0]
     lines = [
-        f"synthesised by {result.tool} for {result.family} ({result.part}), not placed",
+        f"by {result.tool} for {result.family} ({result.part}): {result.stage}",
         f"predicted by {result.predicted_by}",
-        "predicted | synthesised, predicted / synthesised - 1",
+        f"predicted | {done}, predicted / {done} - 1",
         "",
         f"{'unit':<24}" + "".join(f" {SHOWN[r]:>22}" for r in shown),
     ]
     for u in result.units:
         name = u.name if u.kind else f"{u.name} (all)"
-        cells = (_cell(u.predicted[r], u.synthesised[r]) for r in shown)
+        cells = (_cell(u.predicted[r], u.reported.get(r)) for r in shown)
         lines.append(f"{name:<24}" + "".join(f" {c:>22}" for c in cells))
     return "\n".join(lines)
 
 
-def _cell(predicted: float, synthesised: float) -> str:
-    error = f"{predicted / synthesised - 1:+.0%}" if synthesised else "-"
-    return f"{predicted:,.0f} | {synthesised:,.0f} {error:>6}"
+def _cell(predicted: float, reported: float | None) -> str:
+    if reported is None:  # the report does not state it
+        return f"{predicted:,.0f} | ? {'-':>6}"
+    error = f"{predicted / reported - 1:+.0%}" if reported else "-"
+    return f"{predicted:,.0f} | {reported:,.0f} {error:>6}"
 
 
 COMMANDS = (synth,)

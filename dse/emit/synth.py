@@ -38,18 +38,18 @@ class SynthesisedUnit:
         name: of the unit in design.json; of the top for the whole design.
         kind: class of `dse.ir.units`; "" for the whole design.
         predicted: by the cost model; of the whole design, the sum over all units.
-        synthesised: by yosys: after mapping, before placement.
-        report: its `stat -json`, in the project.
-        seconds: that yosys took, when the report was made.
+        reported: what the tool reports, at the stage that `Synthesis` names.
+        report: file or folder in the project.
+        seconds: that yosys took for this report, when it was made; None where it is not known.
         reused: the report was there already, for the same sources, parameters, memory files and tool.
     """
 
     name: str
     kind: str
     predicted: Mapping[str, float]
-    synthesised: Mapping[str, float]
+    reported: Mapping[str, float]
     report: str
-    seconds: float
+    seconds: float | None
     reused: bool
 
 
@@ -60,7 +60,8 @@ class Synthesis:
     Attributes:
         design: digest.
         tool: "yosys 0.70".
-        family: of `synth_xilinx`.
+        stage: what its counts are.
+        family: "xc7" or "xcup" of `synth_xilinx`; `Board.family` for HLS.
         part: of the project.
         predicted_by: the cost model.
         runs: of yosys; units that are the same share one.
@@ -69,6 +70,7 @@ class Synthesis:
 
     design: str
     tool: str
+    stage: str
     family: str
     part: str
     predicted_by: str
@@ -113,19 +115,9 @@ def synthesise(
     """
     manifest = read_manifest(folder)
     if manifest.get("flow") != "rtl":
-        msg = (
-            f"{folder} must be a Verilog project, it is an HLS project; emit it with --flow rtl, or"
-            f" with Vitis HLS: cd {folder / 'hls'} && vitis_hls -f run_hls.tcl -tclargs csynth export,"
-            f" then dse calibrate {folder} -o model.json"
-        )
+        msg = f"{folder} must be a Verilog project, it is an HLS project; emit with --flow rtl"
         raise UsageError(msg)
-    device = family_of(manifest["part"])
-    if device is None:
-        msg = (
-            f"yosys maps to {', '.join(synth_yosys.FAMILIES)}, the part {manifest['part']} is of"
-            " neither; emit the design for another board"
-        )
-        raise UsageError(msg)
+    device = device_family(manifest["part"])
     built = [built_unit(row) for row in manifest["units"]]
     if unknown := sorted(set(units) - {name for name, _, _ in built}):
         msg = (
@@ -142,15 +134,32 @@ def synthesise(
     result = Synthesis(
         design=manifest["digests"]["design"],
         tool=f"yosys {tool.version}",
+        stage="synthesised, not placed",
         family=family,
         part=manifest["part"],
         predicted_by=analytic.load(device).source,
         runs=len(runs),
         units=tuple(_row(folder, job, job.key not in runs) for job in chosen),
     )
-    value = {"schema": "dse.synth/1", "is": "synthesised, not placed", **asdict(result)}
+    value = {"schema": "dse.synth/1", **asdict(result)}
     write_atomic(folder / REPORTS / "synth.json", json.dumps(value, indent=1) + "\n")
     return result
+
+
+def device_family(part: str) -> str:
+    """Return the `Board.family` of a part.
+
+    Raises:
+        UsageError: the part is of no family that the tools and cost models here know.
+    """
+    family = family_of(part)
+    if family is None:
+        msg = (
+            f"the part must be of {' or '.join(synth_yosys.FAMILIES)}, {part} is of neither; emit the"
+            " design for another board"
+        )
+        raise UsageError(msg)
+    return family
 
 
 def _jobs(
@@ -177,7 +186,7 @@ def _jobs(
         # what is in a memory file counts, not its name
         asked = re.sub(r'"\w+\.hex"', '"memory"', commands)
         key = _digest([*common, asked, *((folder / "rtl" / m).read_bytes() for m in memories)])
-        jobs.append(_Job(name, label, row["kind"], _predicted(unit, device), commands, key))
+        jobs.append(_Job(name, label, row["kind"], predicted(unit, device), commands, key))
     top = manifest["top"]
     dsp = any(row["parameters"].get("compute") == "dsp" for row in manifest["units"])
     commands = synth_yosys.script(top, {}, sources, family=family, dsp=dsp)
@@ -187,7 +196,8 @@ def _jobs(
     return jobs
 
 
-def _predicted(unit: Unit, device: str) -> Resources:
+def predicted(unit: Unit, device: str) -> Resources:
+    """Return what the analytic model expects of a unit on a device family."""
     expected = analytic.load(device).predict(unit).expected
     return Resources(**{r: float(getattr(expected, r)) for r in RESOURCES})
 
@@ -261,7 +271,7 @@ def _row(folder: Path, job: _Job, reused: bool) -> SynthesisedUnit:
         name=job.name,
         kind=job.kind,
         predicted=asdict(job.predicted),
-        synthesised=dict(measured.resources),
+        reported=dict(measured.resources),
         report=path.as_posix(),
         seconds=noted["seconds"],
         reused=reused,

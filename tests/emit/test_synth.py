@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dse.emit import synth_yosys
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.synth import synthesise
+from dse.emit.synth_hls import estimate
 from dse.errors import ExternalToolError, UsageError
 
 
@@ -44,7 +46,7 @@ def test_counts_follow_from_the_structure_and_reports_are_kept(project: Path) ->
     result = synthesise(project, units=named, say=said.append)
 
     # in stream order; the two FIFOs of 8 bits x 2 are the same and are synthesised once
-    found = {u.name: u.synthesised for u in result.units}
+    found = {u.name: u.reported for u in result.units}
     assert list(found) == ["conv_matrix", "pool_pool_width", "pool_pool_in", "fc_matrix_in"]
     assert result.runs == len(said) == 3
     # converter of 1 to 2 units of 4 bits: 8 bits waiting, and a count of 0 to 2
@@ -61,7 +63,7 @@ def test_counts_follow_from_the_structure_and_reports_are_kept(project: Path) ->
     kept = project / "reports" / "yosys"
     assert {p.stem for p in kept.iterdir()} == {*named, "synth"}
     summary = json.loads((kept / "synth.json").read_text())
-    assert summary["is"] == "synthesised, not placed"
+    assert summary["stage"] == "synthesised, not placed"
     assert summary["tool"] == result.tool
     assert not list((project / "rtl").glob(".*"))
 
@@ -92,8 +94,8 @@ def test_table_of_the_command_line(project: Path) -> None:
     run = CliRunner().invoke(cli, ["synth", str(project), "--unit", "output"])
     assert run.exit_code == 0, run.output
     head, by, what, _, columns, row = run.stdout.splitlines()[:6]
-    assert head.startswith("synthesised by yosys ")
-    assert head.endswith(" for xc7 (xc7z020clg400-1), not placed")
+    assert head.startswith("by yosys ")
+    assert head.endswith(" for xc7 (xc7z020clg400-1): synthesised, not placed")
     assert by == "predicted by analytic"
     assert what == "predicted | synthesised, predicted / synthesised - 1"
     assert columns.split() == ["unit", "LUT", "FF"]
@@ -118,12 +120,51 @@ def test_products_become_dsp_blocks_only_where_asked(project: Path) -> None:
     assert report["modules"]["\\pair"]["num_cells_by_type"]["DSP48E1"] == 2
 
 
-def test_an_hls_project_is_refused_with_what_would_be_run(
-    emit: Callable[[Any], HlsProject], tiny: Any, tmp_path: Path
+CSYNTH = """<profile><ReportVersion><Version>2023.2</Version></ReportVersion><UserAssignments>
+<unit>ns</unit><Part>xc7z020-clg400-1</Part><TopModelName>{0}</TopModelName>
+<TargetClockPeriod>10</TargetClockPeriod></UserAssignments><PerformanceEstimates/><AreaEstimates>
+<Resources><LUT>321</LUT><FF>123</FF></Resources></AreaEstimates></profile>"""
+
+
+def test_an_hls_project_needs_vitis_hls(
+    emit: Callable[[Any], HlsProject],
+    tiny: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = emit(tiny).write(tmp_path / "hls-project")
-    with pytest.raises(UsageError, match=r"--flow rtl.*vitis_hls -f run_hls.tcl"):
+    with pytest.raises(UsageError, match=r"must be a Verilog project.*--flow rtl"):
         synthesise(folder)
+    manifest = json.loads((folder / "design.json").read_text())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match=r"hls && vitis_hls -f run_hls.tcl -tclargs csynth`"):
+        estimate(folder, manifest, timeout=60)
+
+    # a stand-in that reports one unit, and takes no other script
+    unit = next(u for u in manifest["units"] if u["name"] == "conv_matrix_width")
+    (instance,) = unit["instances"]
+    tool = tmp_path / "vitis_hls"
+    tool.write_text(
+        f"#!{sys.executable}\n"
+        "import pathlib, sys\n"
+        "assert sys.argv[1:] == ['-f', 'run_hls.tcl', '-tclargs', 'csynth'], sys.argv\n"
+        "assert pathlib.Path('run_hls.tcl').is_file()\n"
+        "report = pathlib.Path('build_hls/solution1/syn/report')\n"
+        "report.mkdir(parents=True)\n"
+        f"(report / 'unit_csynth.xml').write_text({CSYNTH.format(instance)!r})\n"
+    )
+    tool.chmod(0o755)
+    run = CliRunner().invoke(cli, ["synth", str(folder)])
+    assert run.exit_code == 0, run.output
+    lines = run.stdout.splitlines()
+    assert lines[0].startswith("by vitis_hls 2023.2 for 7series")
+    assert lines[0].endswith("estimated by HLS, not synthesised")
+    assert lines[2] == "predicted | estimated by HLS, predicted / estimated by HLS - 1"
+    assert lines[5].split()[0] == "conv_matrix_width"
+    assert "| 321" in lines[5]
+    assert "| 123" in lines[5]
+    run = CliRunner().invoke(cli, ["synth", str(folder), "--no-top"])
+    assert isinstance(run.exception, UsageError)
 
 
 def test_what_is_missing_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
