@@ -14,7 +14,7 @@ import dse
 from dse.emit.finn import folding_config
 from dse.emit.golden import Port, golden_files
 from dse.emit.manifest import manifest
-from dse.emit.names import identifier, identifiers, part_name
+from dse.emit.names import identifier, identifiers, markdown, part_name
 from dse.emit.processes import lower
 from dse.emit.project import HlsProject, content_digest
 from dse.emit.rendering import copied, rendered, with_tables
@@ -75,7 +75,7 @@ def hls_project(
         "version": dse.__version__,
         "study": identifier(study),
         "digest": design.digest,
-        "board": identifier(board.name),
+        "board": markdown(board.name),
         "part": part_name(board.part),
         "clock_mhz": float(clock_mhz),
         "clock_ns": round(1000.0 / clock_mhz, 3),

@@ -1,4 +1,4 @@
-"""Names that may stand in C++, Tcl, Make and file names."""
+"""Names that may stand in C++, Tcl, Make, file names and Markdown."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def identifiers(names: Iterable[str]) -> dict[str, str]:
             unique, number = f"{base}_{number}", number + 1
         result[name] = unique
     return result
+
+
+def markdown(text: str) -> str:
+    """Return `text` as one line of Markdown that shows it as it is (CommonMark 0.31, 2.4)."""
+    return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", " ".join(text.split()))
 
 
 def part_name(part: str) -> str:

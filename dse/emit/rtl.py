@@ -11,7 +11,7 @@ from typing import Any
 import dse
 from dse.emit.golden import Port
 from dse.emit.hls import hls_project
-from dse.emit.names import identifier, identifiers, part_name
+from dse.emit.names import identifier, identifiers, markdown, part_name
 from dse.emit.processes import lower
 from dse.emit.project import HlsProject, content_digest
 from dse.emit.rendering import environment
@@ -72,7 +72,7 @@ def rtl_project(
         "version": dse.__version__,
         "study": identifier(study),
         "digest": design.digest,
-        "board": identifier(board.name),
+        "board": markdown(board.name),
         "part": part_name(board.part),
         "clock_mhz": float(clock_mhz),
         "instances": built,

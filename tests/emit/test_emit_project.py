@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
@@ -20,6 +22,7 @@ from dse.errors import UsageError
 from dse.ir import units as ir_units
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, DesignPoint, Folding
+from dse.ir.hardware import Board
 from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
@@ -185,7 +188,7 @@ def test_no_name_reaches_the_code(make_case: Any, emit: Any, board: Any) -> None
     )
     for name, content in project.files.items():
         if name.name != "accelerator.npz" and not str(name).startswith("csim/"):
-            assert "exec rm" not in str(content) or name.name == "design.json"
+            assert "exec rm" not in str(content) or name.name in ("design.json", "README.md")
         assert identifier(name.name.replace(".", "_")) == name.name.replace(".", "_")
     assert json.loads(text(project, "design.json"))["study"] == HOSTILE
     with pytest.raises(UsageError, match="the part of a board has letters"):
@@ -261,7 +264,7 @@ foreach name {open_project set_top add_files open_solution set_part create_clock
 }
 rename exit leave
 proc exit {} { leave 0 }
-set argv [list -f run_hls.tcl csim csynth export]
+set argv [list -f run_hls.tcl csim csynth cosim export]
 source run_hls.tcl
 """
 
@@ -276,9 +279,24 @@ def test_tcl_runs_with_stub_commands(tiny: Any, emit: Any, tmp_path: Path) -> No
     lines = run.stdout.splitlines()
     assert "set_part xc7z020clg400-1" in lines
     assert "create_clock -period 10.0 -name default" in lines
-    assert f"add_files {{{folder}/src/top.cpp}}" in lines
-    assert [line.split()[0] for line in lines[-3:]] == [
+    assert f"add_files {{{{{folder}/src/top.cpp}}}}" in lines  # a list of one file
+    assert [line.split()[0] for line in lines[-4:]] == [
         "csim_design",
         "csynth_design",
+        "cosim_design",
         "export_design",
     ]
+    passed = [re.sub(r"^\w+ -argv \{(.*)\}$", r"\1", lines[i]) for i in (-4, -2)]
+    assert [shlex.split(p) for p in passed] == [[f"{folder}/tb"], [f"{folder}/tb", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("Pynq-Z1", "Pynq-Z1"), ("my_board <b>|*", r"my\_board \<b\>\|\*"), ("a\n# b", "a # b")],
+)
+def test_readme_shows_the_board_as_it_is_called(
+    tiny: Any, emit: Any, board: Board, name: str, shown: str
+) -> None:
+    project = emit(tiny, board=dataclasses.replace(board, name=name))
+    readme = project.files[PurePosixPath("README.md")]
+    assert f"A streaming accelerator for {shown} (xc7z020clg400-1) at" in readme
