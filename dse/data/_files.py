@@ -45,9 +45,11 @@ def checked_split(
             f" got labels of shape {labels.shape} for {len(images)} images"
         )
         raise UsageError(msg)
-    if labels.dtype.kind not in "iu" or (len(labels) and int(labels.min()) < 0):
+    whole = labels.dtype.kind in "iu"
+    if not whole or (len(labels) and int(labels.min()) < 0):
+        found = f"the lowest is {labels.min()}" if whole else f"got {labels.dtype}"
         msg = (
-            f"{path}: the {part} labels must be whole numbers from 0, got {labels.dtype};"
+            f"{path}: the {part} labels must be whole numbers from 0, {found};"
             " store the index of the class"
         )
         raise UsageError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +22,8 @@ REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 OPTIONAL = ("x_val", "y_val")
 EXPECTED = f"an .npz file with the arrays {', '.join(REQUIRED)}"
 FEATURE_STEP = 1 / 32  # standard deviations per integer: signed 8 bit then spans +-4 deviations
+CHANNELS = (1, 3)  # of grey and colour images
+SIDE = 8  # pixels from which on the last two axes of (n, channels, height, width) are no channels
 
 Array = npt.NDArray[Any]
 
@@ -71,7 +74,10 @@ def _read(path: Path) -> dict[str, Array]:
             names = content.files if isinstance(content, np.lib.npyio.NpzFile) else []
             arrays = {name: content[name] for name in names if name in REQUIRED + OPTIONAL}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise damaged(path, EXPECTED, f"got {error}") from error
+        # numpy takes what it does not know for a pickle, and advises to load it, which would run it
+        pickled = "allow_pickle" in str(error)
+        found = "it is no archive, or holds Python objects" if pickled else f"got {error}"
+        raise damaged(path, EXPECTED, found) from error
     missing = [name for name in REQUIRED if name not in arrays]
     if ("x_val" in arrays) != ("y_val" in arrays):
         missing.append("y_val" if "x_val" in arrays else "x_val")
@@ -88,7 +94,14 @@ def _check_inputs(path: Path, inputs: dict[str, Array]) -> None:
         if not image and not (x.dtype.kind == "f" and x.ndim == 2):
             msg = (
                 f"{path}: x_{part} must be uint8 images (n, height, width[, channels]) or"
-                f" floating-point features (n, features), got {x.dtype} of shape {x.shape}"
+                f" floating-point features (n, features), got {x.dtype} of shape {x.shape}{_hint(x)}"
+            )
+            raise UsageError(msg)
+        if _channels_first(x):
+            msg = (
+                f"{path}: the axes of x_{part} must be (n, height, width, channels), but its shape"
+                f" {x.shape} looks like (n, channels, height, width); store"
+                f" x_{part}.transpose(0, 2, 3, 1)"
             )
             raise UsageError(msg)
         if x.shape[1:] != train.shape[1:] or x.dtype.kind != train.dtype.kind:
@@ -100,6 +113,28 @@ def _check_inputs(path: Path, inputs: dict[str, Array]) -> None:
         if x.dtype.kind == "f" and not np.isfinite(x).all():
             msg = f"{path}: x_{part} must hold finite numbers; remove the rows with NaN or infinity"
             raise UsageError(msg)
+
+
+def _hint(x: Array) -> str:
+    """Return what to do with inputs of the wrong kind; empty where nothing is known."""
+    if x.dtype.kind == "f" and x.ndim in (3, 4):
+        return (
+            f"; convert images to uint8 (0 to 255), or flatten them to ({len(x)},"
+            f" {math.prod(x.shape[1:])}) features"
+        )
+    return ""
+
+
+def _channels_first(x: Array) -> bool:
+    """Tell whether images are (n, channels, height, width).
+
+    One row of pixels with many channels is a signal, so grey images are only told by being square.
+    """
+    if x.ndim != 4:
+        return False
+    _, channels, height, width = x.shape
+    square = height == width
+    return channels in CHANNELS and min(height, width) >= SIDE and (channels > 1 or square)
 
 
 def _statistics(train: Array) -> tuple[Array, Array]:

@@ -189,7 +189,13 @@ def test_npz_validation_arrays_are_used(tmp_path: Path) -> None:
         ({"x_train": np.zeros((40, 4, 4))}, r"x_train must be uint8 images .* got float64"),
         ({"x_test": np.zeros((8, 5, 4), np.uint8)}, "one kind of input"),
         ({"y_train": np.zeros(40)}, "whole numbers from 0, got float64"),
-        ({"y_train": np.arange(40) - 1}, "whole numbers from 0"),
+        ({"y_train": np.arange(40) % 4 - 1}, "whole numbers from 0, the lowest is -1; store"),
+        (
+            {"x_train": np.zeros((40, 3, 8, 9), np.uint8)},
+            r"\(n, height, width, channels\), but its shape \(40, 3, 8, 9\) looks like \(n, chan",
+        ),
+        ({"x_train": np.zeros((40, 1, 28, 28), np.uint8)}, r"x_train\.transpose\(0, 2, 3, 1\)"),
+        ({"x_test": np.zeros((8, 4, 4))}, r"convert images to uint8 .* or flatten .* \(8, 16\) fe"),
         ({"y_train": np.zeros((40, 4), int)}, r"one class number per image.* \(40, 4\)"),
         ({"x_train": np.full((40, 3), np.nan), "x_test": np.zeros((8, 3))}, "finite numbers"),
         ({"x_train": np.zeros((0, 4, 4), np.uint8), "y_train": np.zeros(0, int)}, "no train"),
@@ -206,14 +212,25 @@ def test_foreign_npz_arrays_are_explained(
 def test_a_damaged_npz_is_explained(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.npz"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"bad\.npz: expected an \.npz file with the arrays"):
+    with pytest.raises(
+        UsageError, match=r"bad\.npz: expected an \.npz file with the arrays"
+    ) as caught:
         npz.load(DataConfig("npz", path=path), seed=0)
+    assert "pickle" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 9), (3, 3, 16), (8, 8, 3), (1, 1, 600)])
+def test_channels_last_is_believed(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    train, test = (np.zeros((n, *shape), np.uint8) for n in (40, 8))
+    data = npz.load(write_npz(tmp_path / "a.npz", x_train=train, x_test=test), seed=0)
+    assert data.input_shape == shape
 
 
 def test_objects_in_an_npz_are_not_unpickled(tmp_path: Path) -> None:
     config = write_npz(tmp_path / "o.npz", x_train=np.array([print, len], dtype=object))
-    with pytest.raises(UsageError, match=r"o\.npz"):
+    with pytest.raises(UsageError, match=r"o\.npz.* holds Python objects") as caught:
         npz.load(config, seed=0)
+    assert "allow_pickle" not in str(caught.value)
 
 
 def test_fashion_mnist_loads() -> None:
