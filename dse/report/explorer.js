@@ -170,6 +170,10 @@ function drawExplorer() {
     layout.shapes.push(...shapes);
     layout.annotations.push(...notes);
   }
+  if (!Object.values(groups).some((g) => g.length)) {
+    layout.annotations.push({ text: "No trial to show: choose other axes, or show infeasible ones", xref: "paper", yref: "paper",
+      x: 0.5, y: 0.5, showarrow: false, font: { size: 13, color: colour("--ink") } });
+  }
   layout.annotations.push(...labels(x, y, logX, logY, layout.yaxis.range));
   Plotly.react("plot", traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] })
     .then((plot) => Plotly.relayout(plot, chrome(["xaxis", "yaxis"])));
@@ -195,13 +199,17 @@ function labels(x, y, logX, logY, top) {
 
 function describe(groups, rows) {
   const missing = TRIALS.id.length - rows.length;
-  const parts = [`${groups.front.length} designs on the front, ${groups.rest.length} other feasible ones`];
+  const s = (n) => (n === 1 ? "" : "s");
+  const parts = [`${groups.front.length} design${s(groups.front.length)} on the front, ${groups.rest.length} other feasible one${s(groups.rest.length)}`];
   if (groups.bad.length) parts.push(`${groups.bad.length} infeasible`);
-  if (missing) parts.push(`${missing} trials lack one of these numbers (rejected before training, or failed)`);
+  if (missing) parts.push(`${missing} trial${s(missing)} ${missing === 1 ? "lacks" : "lack"} one of these numbers (rejected before training, or failed)`);
   $("plot-note").textContent = `${parts.join("; ")}.`;
 }
 
-const first = DATA.objectives[0], second = DATA.objectives[1] || "lut", third = DATA.objectives[2] || "throughput_fps";
+// where nothing passed the constraints on hardware, nothing was trained: no trial has an accuracy
+const known = (key) => byKey(key) && byKey(key).column.some((v) => v != null);
+const usual = [...DATA.objectives, "lut", "throughput_fps", "latency_us"];
+const [first, second, third] = [...new Set(usual)].filter((key) => known(key));
 fillSelect($("axis-x"), second);
 fillSelect($("axis-y"), first);
 fillSelect($("axis-c"), third);

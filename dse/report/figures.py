@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dse.report.values import Progress
+from dse.report.words import last
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart by all common kinds of colour vision
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -27,7 +28,7 @@ def progress_figure(progress: Progress) -> dict[str, Any]:
             "Feasible (%)",
             [round(100 * v, 1) for v in progress.feasible_share],
             ORANGE,
-            "%{y:.0f} % of the last " + str(progress.window),
+            f"%{{y:.0f}} % of {last(progress.window)}",
             [0, 102],
         ),
     )

@@ -15,6 +15,7 @@ from dse.report.format import (
     microseconds,
     number,
     percent,
+    plural,
     seconds,
 )
 from dse.report.values import DesignView, LayerView, ReportView
@@ -27,8 +28,8 @@ def summary(view: ReportView) -> str:
     """Return what a finished search prints: counts, the designs worth naming, what to do next."""
     c = view.counts
     head = {"running": "Running", "stopped": "Stopped", "complete": "Finished"}[view.state]
-    counts = f"{c.feasible:,} feasible, {c.front:,} {_plural('design', c.front)} on the front."
-    lines = [f"{head}: {c.finished:,} trials in {seconds(view.seconds)}, {counts}", ""]
+    counts = f"{c.feasible:,} feasible, {plural(c.front, 'design')} on the front."
+    lines = [f"{head}: {plural(c.finished, 'trial')} in {seconds(view.seconds)}, {counts}", ""]
     best = view.recommended
     if best is None:
         return "\n".join([*lines, *_nothing(view)])
@@ -55,7 +56,7 @@ def front_table(view: ReportView) -> str:
     """Return the designs on the front, one per line."""
     head = (
         f"{view.study}   {view.board.name} @ {number(view.clock_mhz)} MHz   {view.state},"
-        f" {view.counts.finished:,} of {view.counts.budget:,} trials"
+        f" {view.counts.finished:,} of {plural(view.counts.budget, 'trial')}"
     )
     if not view.front:
         return "\n".join([head, "", *_nothing(view)])
@@ -145,7 +146,7 @@ def _accuracy_notes(view: ReportView, shown: Sequence[int]) -> list[str]:
     images = [d.test_images for d in designs if d.test_images is not None]
     if not images:
         return ["validation split, after search training"]
-    notes = [f"test split, {images[0]:,} images, after full training"]
+    notes = [f"test split, {plural(images[0], 'image')}, after full training"]
     if len(images) < len(designs):
         notes.append("val.: validation split, after search training")
     return [*notes, "designs, the most accurate too, are chosen by validation accuracy"]
@@ -197,7 +198,3 @@ def _columns(rows: Sequence[Sequence[str]], align: str) -> list[str]:
         ).rstrip()
         for row in full
     ]
-
-
-def _plural(word: str, n: int) -> str:
-    return word if n == 1 else f"{word}s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dse.ir.metrics import METRICS
-from dse.report.format import PICKS, accuracy, count, factor, metric, percent
+from dse.report.format import PICKS, accuracy, factor, metric, percent, plural
 from dse.report.values import DesignView, Progress, ReportView, Slack
 
 EARLY = 20  # trials before which a verdict on the search means nothing
@@ -15,25 +15,27 @@ def verdict(progress: Progress) -> str:
     if not done:
         return "No trial has finished yet."
     if not progress.hypervolume[-1]:
-        return f"No feasible design in {done} trials yet."
+        return f"No feasible design in {plural(done, 'trial')} yet."
     if done < EARLY:
-        return f"Too early to tell after {done} {'trial' if done == 1 else 'trials'}."
+        return f"Too early to tell after {plural(done, 'trial')}."
     if progress.flat_for >= progress.window:
-        return f"Flat for the last {progress.flat_for} trials: more trials are unlikely to help."
-    gain = f"+{100 * progress.gain:.1f} % in the last {progress.window} trials"
+        return f"Flat for {last(progress.flat_for)}: more trials are unlikely to help."
+    gain = f"+{100 * progress.gain:.1f} % in {last(progress.window)}"
     if progress.gain < 0.01:
         return f"Nearly flat: {gain}."
     return f"Still rising: {gain}. A larger budget may find better designs."
+
+
+def last(trials: int) -> str:
+    """Return what a rolling number looks back on: the last trial, the last 50 trials."""
+    return "the last trial" if trials == 1 else f"the last {plural(trials, 'trial')}"
 
 
 def knee_rule(view: ReportView) -> str:
     """State how the recommended design was chosen."""
     names = _listed([_objective(view, i) for i in range(len(view.objectives))])
     if view.counts.front < 3:
-        return (
-            f"The front has only {count(view.counts.front)} design"
-            f"{'s' if view.counts.front > 1 else ''}; this is the better balanced or the smaller one."
-        )
+        return f"The front has only {plural(view.counts.front, 'design')}; this is the better balanced or the smaller one."
     shape = {1: "point", 2: "line"}.get(len(view.objectives), "plane")
     return (
         f"This is the knee of the front: with {names} scaled between the best and the worst value on the"

@@ -209,3 +209,17 @@ def test_an_empty_study_opens(open_page, snapshot, tmp_path):
     html.write(build_view(replace(snapshot, records=(), finals={})), path)
     page = open_page(path.as_uri())
     assert "nothing to show yet" in page.locator("#answer").inner_text()
+
+
+def test_a_study_where_nothing_was_trained_plots_what_is_known(open_page, make_snapshot, tmp_path):
+    snapshot = make_snapshot(trials=60, finals=False)
+    records = tuple(r for r in snapshot.records if r.hardware and "accuracy" not in r.metrics)
+    path = tmp_path / "report.html"
+    html.write(build_view(replace(snapshot, records=records)), path)
+    page = open_page(path.as_uri())
+    assert page.locator("#axis-y").input_value() == "latency_us"
+    shown = page.evaluate("document.getElementById('plot').data[0].x.length")
+    assert shown == len(records) > 0
+    assert "No trial to show" not in page.locator("#plot").inner_text()
+    page.select_option("#axis-y", "accuracy")
+    assert "No trial to show" in page.locator("#plot").inner_text()

@@ -185,3 +185,22 @@ def test_a_design_without_test_accuracy_leaves_its_cell_open(view):
     )
     test, validation = re.findall(r'<td class="n">([^<]*)', row)[:2]
     assert (test.strip(), validation.strip()) == ("-", f"{100 * design.metrics['accuracy']:.1f}")
+
+
+def test_a_study_of_one_trial_is_singular(make_snapshot):
+    snapshot = make_snapshot(trials=60, finals=False)
+    record = next(r for r in snapshot.records if r.state == "feasible")
+    page = html.render(build_view(replace(snapshot, records=(record,))))
+    words = Page(page).text
+    assert "The only design on the front" in words
+    assert "Feasible share: of the last trial." in words
+    assert not re.search(r"\b1 (trials|designs|images)\b", words)
+    hover = data_of(page)["figures"]["progress"]["data"][-1]["hovertemplate"]
+    assert "of the last trial" in hover
+
+
+def test_a_study_without_feasible_design_says_that_its_plot_has_no_front(make_snapshot):
+    snapshot = make_snapshot(trials=30, finals=False)
+    records = tuple(r for r in snapshot.records if r.state == "infeasible")
+    words = Page(html.render(build_view(replace(snapshot, records=records)))).text
+    assert "No design is feasible, so none is on the front." in words

@@ -219,3 +219,17 @@ def test_one_split_needs_no_mark(make_snapshot):
         assert "validation split, after search training" in shown
         assert "val." not in shown
         assert "test split" not in shown
+
+
+def test_one_of_a_thing_is_singular(view):
+    assert [fmt.plural(n, "trial") for n in (0, 1, 2_000)] == [
+        "0 trials",
+        "1 trial",
+        "2,000 trials",
+    ]
+    assert [words.last(n) for n in (1, 50)] == ["the last trial", "the last 50 trials"]
+    assert words.verdict(history(0.0)) == "No feasible design in 1 trial yet."
+    few = replace(view, counts=replace(view.counts, finished=1, budget=1, front=1))
+    assert text.summary(few).startswith("Finished: 1 trial in ")
+    assert "1 design on the front." in text.summary(few)
+    assert "1 of 1 trial\n" in text.front_table(few)
