@@ -26,54 +26,17 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dse import __version__
-from dse.config.values import StudyConfig
 from dse.errors import StudyConflictError, UnreachableError, UsageError
-from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
 
 FORMAT = 1
 RECORD = "dse"  # the user attribute of an Optuna trial that holds our record
-
-
-@dataclass(frozen=True, slots=True)
-class StudySnapshot:
-    """All that is known about a study at one moment: what report, status and inspect read.
-
-    Attributes:
-        config: the checked study file.
-        network: the network of the study, before any pruning.
-        records: all finished trials, by id.
-        finals: designs trained at full budget, by design digest; empty while the search runs.
-        repeated: proposals that were answered from cache.
-        state: "running" (a driver holds it), "stopped" (budget not met) or "complete".
-        stop_reason: why the search ended, in words.
-        seconds: search time so far.
-        created: ISO 8601 time, UTC.
-        updated: ISO 8601 time of the last finished trial, UTC.
-        written_by: "dse 0.1.0".
-        versions: package -> version of what ran it.
-        base_accuracy: validation accuracy of the float network as a fraction; None before pretraining.
-    """
-
-    config: StudyConfig
-    network: Network
-    records: tuple[TrialRecord, ...]
-    finals: Mapping[str, FinalRecord]
-    repeated: int
-    state: Literal["running", "stopped", "complete"]
-    stop_reason: str
-    seconds: float
-    created: str
-    updated: str
-    written_by: str
-    versions: Mapping[str, str]
-    base_accuracy: float | None
 
 
 @dataclass(frozen=True, slots=True)

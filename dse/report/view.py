@@ -14,7 +14,7 @@ from dse.report.progress import progress
 from dse.report.values import Counts, DesignView, Failure, ReportView, TrialRow
 from dse.search.pareto import finalised, front, picks, settle
 from dse.search.score import constraints_of
-from dse.store import StudySnapshot
+from dse.snapshot import StudySnapshot
 
 
 def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView:

@@ -25,7 +25,8 @@ from dse.ir.numbers import IntType
 from dse.search.estimate import estimate
 from dse.search.score import constraints_of, reestimate, rescore
 from dse.search.space import SearchSpace, build
-from dse.store import Store, StudySnapshot
+from dse.snapshot import StudySnapshot
+from dse.store import Store
 
 DIFF_LINES, DIFF_CHARS = 40, 120  # longer differences are only named
 # what a finished trial depends on: none of it may change on resume

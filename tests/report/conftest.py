@@ -32,7 +32,7 @@ from dse.networks import digits_cnn
 from dse.search.pareto import front
 from dse.search.pipeline import pipeline
 from dse.search.score import constraints_of, metrics_of, violations
-from dse.store import StudySnapshot
+from dse.snapshot import StudySnapshot
 
 TEXT = """\
 version: 1
