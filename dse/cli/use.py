@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dse.cli.output import common, print_json, study_folder
 from dse.errors import ExternalToolError, UsageError
+
+if TYPE_CHECKING:
+    from dse.emit.simulate import Simulation
+    from dse.emit.verify import Verification
 
 FLOW = click.Choice(["hls", "rtl"])
 
@@ -83,59 +87,54 @@ def verify(
     if stall and built == "hls":
         msg = "--stall needs a Verilog project: C simulation knows no back-pressure; emit with --flow rtl"
         raise UsageError(msg)
+    result: Verification | Simulation
     if built == "rtl":
-        mismatches, words = _verify_rtl(folder, images, stall=stall, as_json=as_json)
+        result = _verify_rtl(folder, images, stall=stall, as_json=as_json)
     else:
-        mismatches, words = _verify_hls(folder, images, as_json=as_json)
+        result = _verify_hls(folder, images, as_json=as_json)
     sys.stdout.flush()
-    if mismatches:
+    if result.mismatches:
         msg = (
-            f"{mismatches} of {words} output words of {folder} differ from the golden"
+            f"{result.mismatches} of {result.words} output words of {folder} differ from the golden"
             " vectors: the project does not compute what was scored; emit it again"
         )
         raise ExternalToolError(msg)
-
-
-def _verify_hls(folder: Path, images: int | None, *, as_json: bool) -> tuple[int, int]:
-    """Show what C simulation showed; return mismatches and words."""
-    from dse.emit.verify import verify as check
-
-    result = check(folder, images=images)
-    if as_json:
-        print_json("verify", asdict(result) | {"flow": "hls", "passed": result.passed})
-        _require_unchanged(folder, result.changed, result.mismatches)
-        return result.mismatches, result.words
-    _say_words(result.images, result.words, result.mismatches, result.accuracy)
-    for unit, trips in result.loop_trips.items():
-        predicted = result.predicted[unit]
-        agree = "" if predicted == trips else "   DIFFERS"
-        click.echo(f"  {unit:<24} {trips:>9,} loop trips, {predicted:>9,} predicted{agree}")
-    _require_unchanged(folder, result.changed, result.mismatches)
-    return result.mismatches, result.words
-
-
-def _require_unchanged(folder: Path, changed: Sequence[str], mismatches: int) -> None:
-    """Raise where files are not those that were emitted, though no word shows it."""
-    if changed and not mismatches:
+    if result.changed:
         msg = (
-            f"no word differs, but {', '.join(changed)} of {folder} are not as emitted:"
+            f"no word differs, but {', '.join(result.changed)} of {folder} are not as emitted:"
             " the project is not the one that was scored; emit it again"
         )
         raise ExternalToolError(msg)
 
 
-def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool) -> tuple[int, int]:
-    """Show what RTL simulation showed; return mismatches and words."""
+def _verify_hls(folder: Path, images: int | None, *, as_json: bool) -> Verification:
+    """Show what C simulation showed, and return it."""
+    from dse.emit.verify import verify as check
+
+    result = check(folder, images=images)
+    if as_json:
+        print_json("verify", asdict(result) | {"flow": "hls", "passed": result.passed})
+        return result
+    _say_words(result.images, result.words, result.mismatches, result.accuracy)
+    for unit, trips in result.loop_trips.items():
+        predicted = result.predicted[unit]
+        agree = "" if predicted == trips else "   DIFFERS"
+        click.echo(f"  {unit:<24} {trips:>9,} loop trips, {predicted:>9,} predicted{agree}")
+    return result
+
+
+def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool) -> Simulation:
+    """Show what RTL simulation showed, and return it."""
     from dse.emit.simulate import simulate
 
     result = simulate(folder, images=images, stall=stall)
     if as_json:
         print_json("verify", asdict(result) | {"flow": "rtl", "passed": result.passed})
-        return result.mismatches, result.words
+        return result
     _say_words(result.images, result.words, result.mismatches, result.accuracy)
     if stall:
         click.echo(f"stalled at random: cycles say nothing ({result.simulator})")
-        return result.mismatches, result.words
+        return result
     for what, cycles, predicted, agrees in (
         (
             "interval",
@@ -148,7 +147,7 @@ def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool)
         shown = "needs 3 images or more," if cycles is None else f"{cycles:,.10g} cycles simulated,"
         differs = "" if agrees else "   DIFFERS"
         click.echo(f"{what:<11} {shown} {predicted:,} predicted{differs} ({result.simulator})")
-    return result.mismatches, result.words
+    return result
 
 
 def _say_words(images: int, words: int, mismatches: int, accuracy: float) -> None:

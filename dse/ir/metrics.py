@@ -17,22 +17,21 @@ class Metric:
     unit: str  # for tables and axes; "" for counts
     direction: Direction
     log: bool  # scaled logarithmically when objectives are compared
-    known_after: Literal["estimate", "training"]
 
 
 METRICS = {
     m.name: m
     for m in (
-        Metric("accuracy", "accuracy", "fraction", "maximize", False, "training"),
-        Metric("latency", "latency_us", "us", "minimize", True, "estimate"),
-        Metric("throughput", "throughput_fps", "frames/s", "maximize", True, "estimate"),
-        Metric("lut", "lut", "", "minimize", False, "estimate"),
-        Metric("ff", "ff", "", "minimize", False, "estimate"),
-        Metric("bram18", "bram18", "", "minimize", False, "estimate"),
-        Metric("uram", "uram", "", "minimize", False, "estimate"),
-        Metric("dsp", "dsp", "", "minimize", False, "estimate"),
-        Metric("model_size", "model_size_kib", "KiB", "minimize", True, "estimate"),
-        Metric("utilisation", "utilisation", "fraction", "minimize", False, "estimate"),
+        Metric("accuracy", "accuracy", "fraction", "maximize", False),
+        Metric("latency", "latency_us", "us", "minimize", True),
+        Metric("throughput", "throughput_fps", "frames/s", "maximize", True),
+        Metric("lut", "lut", "", "minimize", False),
+        Metric("ff", "ff", "", "minimize", False),
+        Metric("bram18", "bram18", "", "minimize", False),
+        Metric("uram", "uram", "", "minimize", False),
+        Metric("dsp", "dsp", "", "minimize", False),
+        Metric("model_size", "model_size_kib", "KiB", "minimize", True),
+        Metric("utilisation", "utilisation", "fraction", "minimize", False),
     )
 }
 ALIASES = {"bram": "bram18"}

@@ -8,7 +8,7 @@ elements (not bits) unless the name says bits; all cycles are per frame at one w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -292,7 +292,6 @@ class Fifo:
 
 
 Unit: TypeAlias = MatrixUnit | SlidingWindowUnit | PoolUnit | WidthConverter | Fifo
-UnitT = TypeVar("UnitT", MatrixUnit, SlidingWindowUnit, PoolUnit, WidthConverter, Fifo)
 
 
 def divisors(n: int) -> npt.NDArray[np.int64]:

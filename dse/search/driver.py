@@ -105,6 +105,7 @@ class Driver:
         self._waiting: dict[str, list[_Proposal]] = {}  # by compression digest, first one trains
         self._row = 0  # repeats in a row
         self._stop_reason = ""
+        self._judged = (-1, False)  # finished trials, and whether the front stood still then
         self._random = random.Random(config.seed + len(self._records))
         startup = max(16, 2 * workers.capacity)
         self._optimiser = Optimiser(
@@ -183,9 +184,12 @@ class Driver:
         return None
 
     def _flat(self, patience: int) -> bool:
-        history = hypervolume_history(self.records, self._plan.config.objectives)
-        now_, then = history[-1], history[-1 - patience]
-        return now_ > 0 and now_ - then <= PATIENCE_GAIN * now_
+        done = len(self._records)
+        if self._judged[0] != done:  # the hypervolume costs too much for every poll
+            history = hypervolume_history(self.records, self._plan.config.objectives)
+            now_, then = history[-1], history[-1 - patience]
+            self._judged = (done, now_ > 0 and now_ - then <= PATIENCE_GAIN * now_)
+        return self._judged[1]
 
     # -- proposing --------------------------------------------------------------------------------
 

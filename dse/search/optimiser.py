@@ -64,7 +64,6 @@ class Optimiser:
     ) -> None:
         """Create an empty study; `trials` is the budget, `startup` the trials that are given, not sampled."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._space = space
         self._knobs = {k.name: k for k in space.knobs}
         self._distributions = {k.name: _index_distribution(k) for k in space.knobs}
         self.sampler = pick_sampler(sampler, len(space.knobs), trials, len(objectives))
