@@ -1,0 +1,44 @@
+"""Synthesis in the loop, as the driver sees it: results come in from above, a better cost model comes out.
+
+The search knows nothing of projects and tools; who does (`dse.emit`) hands in one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cost_models._model import CostModel
+from dse.ir.record import TrialRecord
+
+
+class Feedback(Protocol):
+    """Synthesises some designs of a study beside its search, and corrects the cost model by the reports.
+
+    All methods are called by the one driver, from one thread.
+    """
+
+    def poll(self, records: Sequence[TrialRecord]) -> CostModel | None:
+        """Take up what has been synthesised, and begin what is due; returns at once.
+
+        Called after finished trials and while workers are busy, as often as the driver likes.
+
+        Args:
+            records: all finished trials, by id, priced by the model in use.
+
+        Returns:
+            The model to use from now on where new results changed it, else None.
+        """
+
+    def finish(self, records: Sequence[TrialRecord]) -> CostModel | None:
+        """Complete what is due after the search; blocks, and gives up as soon as the user asks to stop.
+
+        Args:
+            records: all finished trials, by id, priced by the model in use.
+
+        Returns:
+            The model to use from now on where new results changed it, else None.
+        """
+
+    def close(self) -> None:
+        """End what is still running; nothing that has been written is lost."""
