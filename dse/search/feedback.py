@@ -33,11 +33,14 @@ class Feedback(Protocol):
     def finish(self, records: Sequence[TrialRecord]) -> CostModel | None:
         """Complete what is due after the search; blocks, and gives up as soon as the user asks to stop.
 
+        Another model can make another front, of which other designs are due. So it returns at the first new
+        model, and is to be called again with the records priced by it, until it returns None.
+
         Args:
             records: all finished trials, by id, priced by the model in use.
 
         Returns:
-            The model to use from now on where new results changed it, else None.
+            The model to use from now on; None where nothing is left to do.
         """
 
     def close(self) -> None:
