@@ -10,7 +10,7 @@ from cost_models._terms import SHALLOW, SRL_FIFO
 from dse.emit.finn import RAM_STYLE
 from dse.emit.processes import Chain, Module
 from dse.emit.rtl_memory import matrix_memories
-from dse.ir.accelerator import Accelerator
+from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.units import (
     Fifo,
     MatrixUnit,
@@ -64,28 +64,44 @@ def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
         result.append(_instance(module, accelerator))
         behind = module.processes[-1].target.name
         if behind in fifos:
-            result.append(_fifo(behind, fifos[behind]))
+            result.append(instance(behind, fifos[behind]))
     return tuple(result)
 
 
 def _instance(m: Module, accelerator: Accelerator) -> Instance:
-    unit = m.unit
-    assert not isinstance(unit, Fifo)
+    integers = accelerator.parameters[m.unit.layer] if isinstance(m.unit, MatrixUnit) else None
+    return instance(m.name, m.unit, integers, is_signed=bool(m.traits.get("is_signed")))
+
+
+def instance(
+    name: str, unit: Unit, integers: MatrixParameters | None = None, *, is_signed: bool = False
+) -> Instance:
+    """Return the instance of one unit.
+
+    Args:
+        name: of the unit.
+        unit: what it is.
+        integers: of a matrix unit, which always needs them.
+        is_signed: the elements that a pooling unit compares are two's complement.
+    """
+    if isinstance(unit, Fifo):
+        return _fifo(name, unit)
     if isinstance(unit, MatrixUnit):
-        return _matrix(m.name, unit, accelerator)
+        assert integers is not None
+        return _matrix(name, unit, integers)
     bits = int(unit.bits)
     in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
     if isinstance(unit, SlidingWindowUnit):
         kind, parameters = "sliding_window", _window(unit)
     elif isinstance(unit, PoolUnit):
-        kind, parameters = "max_pool", _pool(unit, signed=bool(m.traits["is_signed"]))
+        kind, parameters = "max_pool", _pool(unit, signed=is_signed)
     else:
         kind, parameters = "width_converter", _converter(unit)
-    return Instance(m.name, unit, kind, parameters, {}, in_bits, out_bits)
+    return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)
 
 
-def _matrix(name: str, unit: MatrixUnit, accelerator: Accelerator) -> Instance:
-    texts = matrix_memories(unit, accelerator.parameters[unit.layer])
+def _matrix(name: str, unit: MatrixUnit, integers: MatrixParameters) -> Instance:
+    texts = matrix_memories(unit, integers)
     names = {what: f"{name}_{what}.hex" for what in texts}
     parameters: dict[str, int | str] = {
         "MH": int(unit.mh),
