@@ -29,12 +29,17 @@ class TrainingTask:
     """One compression to train.
 
     `images` caps the training images (None: all). `final` asks for the test accuracy and the integer network.
+    `before` are the epochs of the shorter training that this one continues, from `start`, its state, or
+    repeating it where that is None: the result is the same. `keep_state` asks for the state at the end.
     """
 
     compressions: Mapping[str, Compression]
     epochs: int
     images: int | None
     final: bool = False
+    before: int = 0
+    start: Mapping[str, npt.NDArray[Any]] | None = None
+    keep_state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class TrainingResult:
     arrays: Mapping[str, npt.NDArray[Any]] | None
     accelerator_digest: str
     seconds: float
+    state: Mapping[str, npt.NDArray[Any]] | None = None
 
 
 def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
@@ -65,6 +71,9 @@ def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
         epochs=task.epochs,
         images=task.images,
         seed=context.seed,
+        before=task.before,
+        start=task.start,
+        keep_state=task.keep_state,
     )
     accelerator = trained.accelerator
     return TrainingResult(
@@ -75,4 +84,5 @@ def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
         arrays=accelerator.arrays() if task.final else None,
         accelerator_digest=accelerator.digest,
         seconds=time.perf_counter() - begun,
+        state=trained.state,
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from dse.data._dataset import Dataset
@@ -25,6 +28,8 @@ GENTLEST = 0.01
 RATE_PER_LOSS = 0.3
 CALIBRATION_IMAGES = 256
 
+State: TypeAlias = Mapping[str, npt.NDArray[np.generic]]  # of a quantised network, by name
+
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
@@ -33,10 +38,12 @@ class TrainedNetwork:
     Attributes:
         accelerator: the integer network.
         validation_accuracy: fraction of the validation images that the integer network classifies correctly.
+        state: parameters and buffers at the end of the training, where they were asked for.
     """
 
     accelerator: Accelerator
     validation_accuracy: float
+    state: State | None = None
 
 
 def finetune(
@@ -49,6 +56,9 @@ def finetune(
     images: int | None = None,
     seed: int,
     device: str = "cpu",
+    before: int = 0,
+    start: State | None = None,
+    keep_state: bool = False,
 ) -> TrainedNetwork:
     """Train a candidate and convert it to integers.
 
@@ -63,6 +73,9 @@ def finetune(
         images: number of training images to use, a stratified sample; None: all.
         seed: of the order of the images.
         device: "cpu", "cuda" or "auto".
+        before: epochs of a shorter training that this one continues; 0: there was none.
+        start: the state at its end. Where it is None the shorter training is repeated: the result is the same.
+        keep_state: whether the state at the end is wanted.
 
     Returns:
         The integer network and its accuracy.
@@ -75,11 +88,23 @@ def finetune(
     with one_thread():
         module = quantised(network, compressions, base, dataset, device)
         lost = base.accuracy - accuracy(module, train.first(CALIBRATION_IMAGES), device)
-        fit(module, groups(module, lost), train, Recipe(epochs), seed, device)
+        if start is not None:
+            module.load_state_dict({name: torch.tensor(a) for name, a in start.items()})
+        elif before:
+            fit(module, groups(module, lost), train, Recipe(before), seed, device)
+        # what continues sees the images in another order
+        fit(module, groups(module, lost), train, Recipe(epochs), seed + bool(before), device)
+        state = state_of(module) if keep_state else None
         settle_statistics(module, train, device)
         integer = accelerator(module)
     validation = dataset.validation
-    return TrainedNetwork(integer, integer.accuracy(validation.images, validation.labels))
+    reached = integer.accuracy(validation.images, validation.labels)
+    return TrainedNetwork(integer, reached, state)
+
+
+def state_of(module: QuantisedNetwork) -> State:
+    """Return all parameters and buffers; `fit` goes on from them as if it had never stopped."""
+    return {name: t.detach().cpu().numpy().copy() for name, t in module.state_dict().items()}
 
 
 def quantised(
