@@ -1,14 +1,10 @@
-"""`budget`, `stages`, `cost_model`, `parallel` and `sampler`: how the search is run."""
+"""`budget`, `stages`, `parallel` and `sampler`: how the search is run."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from pathlib import Path
 
-from cost_models.learned import MODELS
 from dse.config.complaints import Complaints, did_you_mean, listed
-from dse.config.paths import existing
 from dse.config.quantities import fraction, seconds
 from dse.config.read import (
     ANY,
@@ -23,7 +19,7 @@ from dse.config.read import (
     whole,
 )
 from dse.config.tree import Map, Node, Scalar, describe, quoted
-from dse.config.values import SAMPLERS, Budget, CostModelConfig, Parallel, Stages
+from dse.config.values import SAMPLERS, Budget, Parallel, Stages
 
 TIME = Kind(
     noun="a time",
@@ -43,8 +39,6 @@ SHARE = Kind(
     bounds="from 0 to 100 %",
     examples="'10 %'",
 )
-CONFIDENT = replace(SHARE, examples="'90 %'")
-CONFIDENCE = 0.9  # of the intervals that cost models give
 
 BUDGET = keys("budget", ("trials", "time", "patience", "failures"))
 STAGES = {
@@ -54,13 +48,6 @@ STAGES = {
     "final": ("epochs",),
 }
 OWN_RULE = "every design that hardware accepts is finetuned"
-COST_MODEL = keys(
-    "cost_model",
-    ("name", "file", "confidence"),
-    later={
-        "synthesise": "use `dse emit` and run the tool on the project",
-    },
-)
 NO_SHARES = "every worker has one core"
 PARALLEL = keys(
     "parallel",
@@ -134,38 +121,6 @@ def _effort(name: str, node: Node, complaints: Complaints) -> dict[str, int | No
         f"{name}_{k}": whole(e.value, k, lowest[k], ANY, complaints)
         for k, e in entries(node, options, complaints).items()
     }
-
-
-def cost_model_of(
-    node: Node, folder: Path, check_files: bool, complaints: Complaints
-) -> CostModelConfig:
-    """Read the cost model: its name or file; of the confidence of its intervals only 90 %.
-
-    Args:
-        node: the value of `cost_model`.
-        folder: of the study file; the path is relative to it.
-        check_files: whether the file must be there.
-        complaints: receives what is wrong.
-    """
-    found = entries(node, COST_MODEL, complaints)
-    name, file = CostModelConfig().name, None
-    if "name" in found:
-        name = one_of(found["name"].value, "name", MODELS, complaints) or name
-    if "file" in found and (word := scalar(found["file"].value, "file", complaints)) is not None:
-        file = existing(word, "cost_model.file", folder, check_files, complaints)
-        if "name" in found:
-            message = "cost_model takes name or file, not both"
-            complaints.add(found["name"].key.span, "bad-value", message, "remove name")
-    if "confidence" in found:
-        value = quantity(found["confidence"].value, "confidence", CONFIDENT, complaints)
-        if value is not None and value != CONFIDENCE:
-            not_supported(
-                found["confidence"].value,
-                "another confidence than 90 %",
-                "the intervals of the cost models are 90 % intervals",
-                complaints,
-            )
-    return CostModelConfig(name, file)
 
 
 def parallel_of(node: Node, complaints: Complaints) -> Parallel:

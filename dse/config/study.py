@@ -10,11 +10,10 @@ from typing import TypeVar
 
 from dse import __version__
 from dse.config.complaints import Complaints
+from dse.config.cost_model import CONFIDENCE, cost_model_of
 from dse.config.data import data_of, data_of_model
 from dse.config.effort import (
-    CONFIDENCE,
     budget_of,
-    cost_model_of,
     parallel_of,
     report_of,
     sampler_of,

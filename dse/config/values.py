@@ -10,6 +10,8 @@ from typing import Literal
 from dse.ir.hardware import Board, Resources
 from dse.ir.metrics import Direction
 
+CHOICES = ("promising", "uncertain", "both")  # of designs to synthesise
+SYNTHESISERS = ("yosys", "vitis_hls")
 SAMPLERS = ("auto", "nsga2", "nsga3", "tpe", "gp", "random", "qmc")
 
 
@@ -119,11 +121,26 @@ class DataConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Synthesise:
+    """Which designs are synthesised while the search goes on, to correct the cost model.
+
+    Up to `top` designs of the front for every `every` finished trials, and `top` of the last front.
+    """
+
+    top: int = 5
+    every: int | None = None  # finished trials; None: a quarter of the budget
+    choose: str = "both"  # one of CHOICES
+    tool: str = "yosys"  # one of SYNTHESISERS
+    timeout_s: float = 1800.0  # per design
+
+
+@dataclass(frozen=True, slots=True)
 class CostModelConfig:
     """What predicts resources: a built-in model, or a file that `dse calibrate` wrote."""
 
     name: str = "analytic"
     file: Path | None = None  # instead of the name
+    synthesise: Synthesise | None = None  # None: nothing is synthesised
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,11 @@ class UnitEstimate:
             self.expected + other.expected, self.low + other.low, self.high + other.high
         )
 
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> UnitEstimate:
+        """Rebuild an estimate from its plain JSON values."""
+        return UnitEstimate(**{f.name: Resources(**value[f.name]) for f in fields(UnitEstimate)})
+
 
 @dataclass(frozen=True, slots=True)
 class LayerEstimate:
@@ -107,10 +112,8 @@ class HardwareEstimate:
     def from_json(value: Mapping[str, Any]) -> HardwareEstimate:
         """Rebuild an estimate from `to_json`."""
         layers = tuple(
-            LayerEstimate(**{**v, "resources": _unit(v["resources"])}) for v in value["layers"]
+            LayerEstimate(**{**v, "resources": UnitEstimate.from_json(v["resources"])})
+            for v in value["layers"]
         )
-        return HardwareEstimate(**{**value, "layers": layers, "total": _unit(value["total"])})
-
-
-def _unit(value: Mapping[str, Any]) -> UnitEstimate:
-    return UnitEstimate(**{f.name: Resources(**value[f.name]) for f in fields(UnitEstimate)})
+        total = UnitEstimate.from_json(value["total"])
+        return HardwareEstimate(**{**value, "layers": layers, "total": total})

@@ -18,6 +18,7 @@ from dse.config.values import (
     Objective,
     Parallel,
     Stages,
+    Synthesise,
 )
 from dse.errors import UsageError
 from dse.ir.hardware import Resources
@@ -291,3 +292,26 @@ def test_json(quick_start, load) -> None:
             "allowed": ["trials", "time", "patience", "failures"],
         }
     ]
+
+
+def test_synthesis_is_of_the_tool_of_the_cost_model(load, quick_start, tmp_path, monkeypatch):
+    (tmp_path / "mine.json").write_text('{"tool": "yosys"}')
+    text = quick_start + "cost_model:\n  file: mine.json\n  synthesise: {}\n"
+    assert load(text).cost_model.synthesise == Synthesise()
+
+    asked = "{top: 2, every: 40, choose: uncertain, tool: yosys, timeout: 10 min}"
+    found = load(text.replace("{}", asked)).cost_model.synthesise
+    assert found == Synthesise(2, 40, "uncertain", "yosys", 600.0)
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    hls = quick_start + "cost_model: {synthesise: {tool: vitis_hls}}\n"
+    with pytest.raises(StudyFileError, match=r"tool vitis_hls must be on PATH, it is not"):
+        load(hls)
+    (tmp_path / "vitis_hls").write_text("#!/bin/sh\n")
+    (tmp_path / "vitis_hls").chmod(0o755)
+    assert load(hls).cost_model.synthesise == Synthesise(tool="vitis_hls")
+    with pytest.raises(StudyFileError, match=r"vitis_hls cannot correct mine.json, which is of y"):
+        load(text.replace("{}", "{tool: vitis_hls}"))
+    (tmp_path / "mine.json").write_text("{}")
+    with pytest.raises(StudyFileError, match=r"yosys cannot correct mine.json, which is of no t"):
+        load(text)
