@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from dse.config.values import StudyConfig
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
+from dse.ir.synthesised import SynthesisedDesign
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class StudySnapshot:
         written_by: "dse 0.1.0".
         versions: package -> version of what ran it.
         base_accuracy: validation accuracy of the float network as a fraction; None before pretraining.
+        synthesised: designs that were synthesised, or could not be, by design digest.
+        model_facts: what the file of the cost model states about itself; empty where there is none.
     """
 
     config: StudyConfig
@@ -44,3 +47,5 @@ class StudySnapshot:
     written_by: str
     versions: Mapping[str, str]
     base_accuracy: float | None
+    synthesised: Mapping[str, SynthesisedDesign] = field(default_factory=dict)
+    model_facts: Mapping[str, Any] = field(default_factory=dict)

@@ -8,6 +8,9 @@ The folder of a study:
     driver.json      what was in flight, how often a design was proposed again, seconds spent
     base.npz         the float network that every candidate starts from
     finals.jsonl     designs trained at full budget, one per line
+    synthesised.jsonl, synthesised/*/
+                     designs that were synthesised, one per line, and their projects
+    cost_model.json  the cost model, corrected by them
     weights/*.npz    their integer networks, by compression digest
     driver.lock      held by the driver
     report.html
@@ -34,6 +37,7 @@ import numpy.typing as npt
 from dse import __version__
 from dse.errors import StudyConflictError, UnreachableError, UsageError
 from dse.ir.record import FinalRecord, TrialRecord
+from dse.ir.synthesised import SynthesisedDesign
 
 FORMAT = 1
 RECORD = "dse"  # the user attribute of an Optuna trial that holds our record
@@ -174,7 +178,10 @@ class Store:
         """Drop what a killed driver left: half a journal line, a stale journal lock."""
         for lock in self.folder.glob("journal.log.lock*"):
             lock.unlink(missing_ok=True)
-        for path in (self.journal, self.folder / "finals.jsonl"):
+        for path in (
+            self.journal,
+            *(self.folder / f"{n}.jsonl" for n in ("finals", "synthesised")),
+        ):
             if path.exists():
                 data = path.read_bytes()
                 whole = data[: data.rfind(b"\n") + 1]
@@ -320,8 +327,28 @@ class Store:
 
     def append_final(self, record: FinalRecord) -> None:
         """Write one retrained design; it is on disk when this returns."""
-        with (self.folder / "finals.jsonl").open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(record.to_json()) + "\n")
+        self._append_line("finals.jsonl", record.to_json())
+
+    def synthesised(self) -> dict[str, SynthesisedDesign]:
+        """Read the designs that were synthesised, or could not be, by design digest."""
+        path = self.folder / "synthesised.jsonl"
+        if not path.exists():
+            return {}
+        records = []
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                records.append(SynthesisedDesign.from_json(json.loads(line)))
+            except (ValueError, TypeError, KeyError):
+                continue  # a damaged line is a design that may be synthesised again
+        return {r.digest: r for r in records}
+
+    def append_synthesised(self, record: SynthesisedDesign) -> None:
+        """Write one synthesised design; it is on disk when this returns."""
+        self._append_line("synthesised.jsonl", record.to_json())
+
+    def _append_line(self, name: str, value: Mapping[str, Any]) -> None:
+        with (self.folder / name).open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(value) + "\n")
             handle.flush()
             os.fsync(handle.fileno())
 

@@ -72,7 +72,7 @@ def emit_design(
     header = Store(folder, "file").header()
     config = stored_config(folder, header)
     store = Store(folder, config.storage)
-    p = plan(config)
+    p = plan(config, folder)
     check_data(p, header)
     record = choose(p, store, pick)
     broken = [text for text, excess in record.constraints.items() if excess > 0]

@@ -59,7 +59,7 @@ def run(
         StudyConflictError: another driver holds the study, or it was made from another file.
         UnreachableError: Ray or the storage cannot be reached.
     """
-    p = plan(config)
+    p = plan(config, folder)
     store = open_study(p, folder, overrides)
     try:
         if _is_complete(p, store):

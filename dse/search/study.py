@@ -23,7 +23,7 @@ from dse.ir.hardware import HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.search.estimate import estimate
-from dse.search.score import constraints_of, reestimate, rescore
+from dse.search.score import constraints_of, newest, reestimate, rescore
 from dse.search.space import SearchSpace, build
 from dse.snapshot import StudySnapshot
 from dse.store import Store
@@ -31,6 +31,8 @@ from dse.store import Store
 DIFF_LINES, DIFF_CHARS = 40, 120  # longer differences are only named
 # what a finished trial depends on: none of it may change on resume
 FROZEN = ("model", "data", "board", "clock_mhz", "space", "objectives", "stages", "seed")
+CORRECTED = "cost_model.json"  # in the folder of a study, written by synthesis in the loop
+CORRECTS = "corrects"  # what it states about itself: source of the model that it corrects
 PACKAGES = ("optuna", "ray", "torch", "brevitas", "numpy", "scikit-learn")
 
 
@@ -52,8 +54,12 @@ class Plan:
         return estimate(self.network, design, c.board, c.clock_mhz, self.model)
 
 
-def plan(config: StudyConfig) -> Plan:
+def plan(config: StudyConfig, folder: Path | None = None) -> Plan:
     """Load the data, build the network and the search space.
+
+    Args:
+        config: the checked study file.
+        folder: of the study, whose own cost model is used where there is one.
 
     Raises:
         UsageError: something in the study file does not fit the model or the data.
@@ -62,7 +68,7 @@ def plan(config: StudyConfig) -> Plan:
     network = build_network(
         config, dataset.train.images.shape[1:], dataset.input_type, dataset.classes
     )
-    model = cost_model(config)
+    model = cost_model(config, folder)
     return Plan(
         config=config,
         dataset=dataset,
@@ -74,16 +80,26 @@ def plan(config: StudyConfig) -> Plan:
     )
 
 
-def cost_model(config: StudyConfig) -> CostModel:
-    """Return the cost model of a study.
+def cost_model(config: StudyConfig, folder: Path | None = None) -> CostModel:
+    """Return the cost model of a study: what its file names, corrected by what was synthesised for it.
+
+    Args:
+        config: the checked study file.
+        folder: of the study; None: what the file names. A correction of another model is left alone.
 
     Raises:
         UsageError: its file is none.
     """
     chosen, family = config.cost_model, config.board.family
     if chosen.file is not None:
-        return learned.read(chosen.file, family)
-    return analytic.load(family) if chosen.name == "analytic" else learned.load(family)
+        model: CostModel = learned.read(chosen.file, family)
+    else:
+        model = analytic.load(family) if chosen.name == "analytic" else learned.load(family)
+    if folder is not None and (path := folder / CORRECTED).is_file():
+        corrected = learned.read(path, family)
+        if corrected.facts.get(CORRECTS) == model.source:
+            return corrected
+    return model
 
 
 def load_data(config: StudyConfig) -> Dataset:
@@ -213,11 +229,13 @@ def snapshot(folder: Path) -> StudySnapshot:
     network = build_network(config, shape["shape"], IntType(**shape["type"]), shape["classes"])
     records = store.records(config.study)
     file = config.cost_model.file
+    facts: Mapping[str, Any] = {}
     if file is None or file.is_file():  # a study can be looked at where its cost model is not
-        model = cost_model(config)
+        model = cost_model(config, folder)
+        facts = getattr(model, "facts", {})
         records = tuple(reestimate(r, network, config, model) for r in records)
     rules = constraints_of(config)
-    records = tuple(rescore(r, rules) for r in records)
+    records = newest(rescore(r, rules) for r in records)
     state = store.driver_state()
     finished = "complete" if state.complete else "stopped"
     return StudySnapshot(
@@ -234,6 +252,8 @@ def snapshot(folder: Path) -> StudySnapshot:
         written_by=header["written_by"],
         versions=header["versions"],
         base_accuracy=header["base_accuracy"],
+        synthesised=store.synthesised(),
+        model_facts=facts,
     )
 
 
