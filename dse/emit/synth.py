@@ -25,7 +25,7 @@ from dse.store import write_atomic
 from hw_templates._boards import family_of
 
 REPORTS = Path("reports/yosys")  # in the project
-PROCESSES = 2  # each takes up to 1 GB on a large unit
+PROCESSES = 2  # by default; each takes up to 1 GB on a large unit
 INSTANCE = re.compile(r"^  (\w+) #\(\n((?:    \.\w+\(.*\),?\n)+)  \) (\w+) \($", re.MULTILINE)
 PARAMETER = re.compile(r"^    \.(\w+)\((.*)\),?$", re.MULTILINE)
 
@@ -66,6 +66,7 @@ class Synthesis:
         predicted_by: the cost model.
         runs: of yosys; units that are the same share one.
         units: in stream order, then the whole design.
+        clock_ns: period that the tool says is met; None where it was not asked.
     """
 
     design: str
@@ -76,6 +77,7 @@ class Synthesis:
     predicted_by: str
     runs: int
     units: tuple[SynthesisedUnit, ...]
+    clock_ns: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def synthesise(
     units: Sequence[str] = (),
     top: bool = True,
     timeout: float = 3600.0,
+    processes: int = PROCESSES,
     say: Callable[[str], None] = lambda _: None,
 ) -> Synthesis:
     """Synthesise units of a Verilog project out of context, and the whole design.
@@ -107,6 +110,7 @@ def synthesise(
         units: names in design.json; none: all of them.
         top: the whole design, too; not where units are named.
         timeout: seconds for one run of yosys.
+        processes: runs of yosys at once.
         say: takes a line per run that is done.
 
     Raises:
@@ -130,7 +134,9 @@ def synthesise(
     jobs = _jobs(folder, manifest, tool, device)
     chosen = [j for j in jobs if (j.name in units if units else top or j.kind)]
     (folder / REPORTS).mkdir(parents=True, exist_ok=True)
-    runs = _run(tool, folder, [j for j in chosen if _kept(folder, j) is None], timeout, say)
+    runs = _run(
+        tool, folder, [j for j in chosen if _kept(folder, j) is None], timeout, processes, say
+    )
     result = Synthesis(
         design=manifest["digests"]["design"],
         tool=f"yosys {tool.version}",
@@ -214,6 +220,7 @@ def _run(
     folder: Path,
     jobs: Sequence[_Job],
     timeout: float,
+    processes: int,
     say: Callable[[str], None],
 ) -> frozenset[str]:
     """Run yosys once per key, and write the report of every job; return the keys.
@@ -237,7 +244,7 @@ def _run(
             write_atomic(folder / _report(job), json.dumps(value, indent=1) + "\n")
         say(f"{', '.join(j.name for j in same)}: {seconds:.1f} s")
 
-    with ThreadPoolExecutor(PROCESSES) as pool:
+    with ThreadPoolExecutor(processes) as pool:
         failures = [f.exception() for f in [pool.submit(run, same) for same in by_key.values()]]
     for failure in failures:
         if failure is not None:
