@@ -22,6 +22,14 @@ SHOWN = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18", "uram": "UR
 @click.option("--unit", "units", multiple=True, metavar="NAME", help="Only this unit; repeatable.")
 @click.option("--no-top", is_flag=True, help="Only the units, not the whole design.")
 @click.option(
+    "--tool",
+    type=click.Choice(["yosys", "vivado"]),
+    default="yosys",
+    show_default=True,
+    help="For a Verilog project.",
+)
+@click.option("--place", is_flag=True, help="With vivado: place and route, too.")
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=3600.0,
@@ -31,14 +39,21 @@ SHOWN = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18", "uram": "UR
 )
 @common
 def synth(
-    folder: Path, units: tuple[str, ...], no_top: bool, timeout: float, root: Path, as_json: bool
+    folder: Path,
+    units: tuple[str, ...],
+    no_top: bool,
+    tool: str,
+    place: bool,
+    timeout: float,
+    root: Path,
+    as_json: bool,
 ) -> None:
-    """Synthesise an emitted Verilog project with yosys, beside what was predicted.
+    """Synthesise an emitted Verilog project with yosys or Vivado, beside what was predicted.
 
-    An HLS project is estimated as a whole by vitis_hls, where that is on PATH.
+    An HLS project is estimated as a whole by vitis_hls. Vivado and vitis_hls must be on PATH.
     """
     del root
-    from dse.emit import synth_hls
+    from dse.emit import synth_hls, synth_vivado
     from dse.emit.synth import REPORTS, synthesise
     from dse.emit.verify import read_manifest
 
@@ -46,11 +61,24 @@ def synth(
         click.echo(f"synthesised {text}", err=True)
 
     manifest = read_manifest(folder)
-    if manifest.get("flow") == "rtl":
+    verilog, whole = manifest.get("flow") == "rtl", tool == "vivado"
+    if place and not whole:
+        msg = "--place needs --tool vivado, yosys does not place; give both or none"
+        raise UsageError(msg)
+    if verilog and whole and (units or no_top):
+        msg = "Vivado synthesises the whole design at once; leave --unit and --no-top out"
+        raise UsageError(msg)
+    if verilog and whole:
+        result = synth_vivado.implement(folder, manifest, place=place, timeout=timeout)
+        reports = folder / synth_vivado.REPORTS
+    elif verilog:
         result = synthesise(folder, units=units, top=not no_top, timeout=timeout, say=say)
         reports = folder / REPORTS
-    elif units or no_top:
-        msg = f"--unit and --no-top need a Verilog project, {folder} is an HLS project; leave them out"
+    elif units or no_top or whole:
+        msg = (
+            f"--unit, --no-top and --tool vivado need a Verilog project, {folder} is an HLS project;"
+            " leave them out"
+        )
         raise UsageError(msg)
     else:
         result = synth_hls.estimate(folder, manifest, timeout=timeout)
@@ -65,8 +93,9 @@ def synth(
 def _table(result: Synthesis) -> str:
     shown = [r for r in SHOWN if any(u.predicted[r] or u.reported.get(r) for u in result.units)]
     done = result.stage.partition(",")[0]
+    clock = "" if result.clock_ns is None else f"; a period of {result.clock_ns:.3f} ns is met"
     lines = [
-        f"by {result.tool} for {result.family} ({result.part}): {result.stage}",
+        f"by {result.tool} for {result.family} ({result.part}): {result.stage}{clock}",
         f"predicted by {result.predicted_by}",
         f"predicted | {done}, predicted / {done} - 1",
         "",

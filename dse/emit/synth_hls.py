@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cost_models import analytic
 from dse.calibration.project import read_projects
+from dse.emit import vendor
 from dse.emit.synth import Synthesis, SynthesisedUnit, device_family, predicted
 from dse.emit.verify import SHOWN_LINES
 from dse.errors import ExternalToolError, UsageError
@@ -38,22 +38,10 @@ def estimate(folder: Path, manifest: dict[str, Any], *, timeout: float) -> Synth
             f" `cd {folder / 'hls'} && {' '.join(COMMAND)}`. Without it: emit the design with --flow rtl"
         )
         raise UsageError(msg)
-    try:
-        run = subprocess.run(
-            [program, *COMMAND[1:]],
-            cwd=folder / "hls",
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired:
-        msg = f"{COMMAND[0]} must end within {timeout:g} s, it did not; give a longer --timeout"
-        raise ExternalToolError(msg) from None
+    run = vendor.run([program, *COMMAND[1:]], folder / "hls", timeout)
     records, _ = read_projects([folder / REPORTS], folder / "design.json", "csynth")
     if run.returncode or not records:
-        said = "\n".join((run.stdout + run.stderr).splitlines()[-SHOWN_LINES:])
+        said = "\n".join(run.stdout.splitlines()[-SHOWN_LINES:])
         msg = (
             f"{COMMAND[0]} must report units of {folder}, it ended with status {run.returncode} and"
             f" {len(records)} of them in {REPORTS}:\n{said}"

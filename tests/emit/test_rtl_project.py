@@ -57,6 +57,8 @@ tb/expected.hex
 tb/inputs.hex
 tb/labels.txt
 tb/testbench.cpp
+vivado/clock.xdc
+vivado/run_vivado.tcl
 """
 CNN = Network(
     "cnn",
