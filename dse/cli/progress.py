@@ -10,8 +10,9 @@ from typing import IO, Any
 from dse.config.values import StudyConfig
 from dse.ir.metrics import METRICS
 from dse.ir.record import TrialRecord
-from dse.search.driver import Progress, Status
-from dse.search.pareto import front, hypervolume_history, knee
+from dse.search.ledger import Ledger
+from dse.search.pareto import knee
+from dse.search.watch import Progress, Status
 
 REFRESH_S = 0.25
 PLAIN_S = 30.0
@@ -22,6 +23,9 @@ EVENTS = {
     "pretrained": "float network: {accuracy:.1%} on the validation images",
     "searching": (
         "{study}: {done} of {budget} trials done; {knobs} knobs, sampler {sampler}, {workers} at once"
+    ),
+    "repriced": (
+        "cost model {source}: {trials} trials priced again, {reconsidered} rejected ones reconsidered"
     ),
     "searched": "search ended after {trials} trials: {reason}",
     "retraining": "training the {designs} designs of the front at full budget ({trainings} trainings)",
@@ -50,7 +54,7 @@ class Quiet:
         if name == "final-failed":
             print(EVENTS[name].format(**data), file=sys.stderr)
 
-    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+    def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Say nothing."""
 
     def close(self) -> None:
@@ -69,7 +73,7 @@ class JsonLines:
         print(json.dumps({"schema": "dse.event/1", "event": name} | data), file=self._out)
         self._out.flush()
 
-    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+    def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Write the trial, without its per-layer estimate."""
         self.event(
             "trial",
@@ -78,7 +82,7 @@ class JsonLines:
             stage=record.stage,
             metrics=dict(record.metrics),
             error=record.error,
-            finished=len(records),
+            finished=len(ledger),
             budget=status.trials,
         )
 
@@ -98,15 +102,15 @@ class Plain:
         """Write the event in words."""
         print(EVENTS[name].format(**data), file=self._out, flush=True)
 
-    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+    def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Write a line when it is time for one."""
-        percent = 100 * len(records) // status.trials
+        percent = 100 * len(ledger) // status.trials
         due = percent // 5 > self._percent // 5 or time.monotonic() - self._last > PLAIN_S
         if not due:
             return
         self._last, self._percent = time.monotonic(), percent
         clock = time.strftime("%H:%M:%S")
-        text = f"{clock} {self._config.study} {line(records, status, self._config)}"
+        text = f"{clock} {self._config.study} {line(ledger, status)}"
         print(text, file=self._out, flush=True)
 
     def close(self) -> None:
@@ -131,17 +135,17 @@ class Live:
             self.close()
         self._console.print(EVENTS[name].format(**data), highlight=False)
 
-    def trial(self, record: TrialRecord, records: tuple[TrialRecord, ...], status: Status) -> None:
+    def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Redraw."""
         from rich.live import Live as RichLive
 
         if self._live is None:
             self._live = RichLive(console=self._console, auto_refresh=False)
             self._live.start()
-        done = len(records) >= status.trials
+        done = len(ledger) >= status.trials
         if time.monotonic() - self._last > REFRESH_S or done:
             self._last = time.monotonic()
-            self._live.update(panel(records, status, self._config), refresh=True)
+            self._live.update(panel(ledger, status, self._config), refresh=True)
 
     def close(self) -> None:
         """Leave the last panel standing."""
@@ -150,37 +154,29 @@ class Live:
             self._live = None
 
 
-def counts(records: tuple[TrialRecord, ...]) -> dict[str, int]:
-    """Return how many trials are in each state."""
-    states = ("feasible", "infeasible", "failed")
-    return {s: sum(r.state == s for r in records) for s in states}
-
-
-def eta_s(records: tuple[TrialRecord, ...], status: Status) -> float:
+def eta_s(ledger: Ledger, status: Status) -> float:
     """Return the seconds that the rest of the trials will take at the pace so far."""
-    return status.seconds / len(records) * (status.trials - len(records))
+    return status.seconds / len(ledger) * (status.trials - len(ledger))
 
 
-def line(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig) -> str:
+def line(ledger: Ledger, status: Status) -> str:
     """Return the state of a search in one line."""
-    n, c = len(records), counts(records)
-    best = front(records, config.objectives)
-    hv = hypervolume_history(records, config.objectives)[-1] if best else 0.0
+    n = len(ledger)
     return (
-        f"{n}/{status.trials} {100 * n // status.trials}% hv={hv:.3f} front={len(best)}"
-        f" feasible={c['feasible']} infeasible={c['infeasible']} fail={c['failed']}"
-        f" repeated={status.repeated} eta={_duration(eta_s(records, status))}"
+        f"{n}/{status.trials} {100 * n // status.trials}% hv={ledger.hypervolume():.3f}"
+        f" front={ledger.front_size} feasible={ledger.count('feasible')}"
+        f" infeasible={ledger.count('infeasible')} fail={ledger.count('failed')}"
+        f" repeated={status.repeated} eta={_duration(eta_s(ledger, status))}"
     )
 
 
-def panel(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig) -> Any:
+def panel(ledger: Ledger, status: Status, config: StudyConfig) -> Any:
     """Return the panel: how far, how long, and the front so far as numbers with units."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    n, c = len(records), counts(records)
-    best = front(records, config.objectives)
+    n, best = len(ledger), ledger.front()
     board = config.board.resources
     table = Table(box=None, pad_edge=False)
     for head in ("design", "accuracy", "latency", "frames/s", "LUT", "BRAM18", "DSP", ""):
@@ -198,16 +194,15 @@ def panel(records: tuple[TrialRecord, ...], status: Status, config: StudyConfig)
             f"{m['dsp']:,.0f}",
             "knee" if r.id == chosen else "",
         )
-    hv = hypervolume_history(records, config.objectives)[-1] if best else 0.0
     head = (
         f"{config.study}   {config.board.name} @ {config.clock_mhz:g} MHz   "
-        f"{_duration(status.seconds)}, {_duration(eta_s(records, status))} left"
+        f"{_duration(status.seconds)}, {_duration(eta_s(ledger, status))} left"
     )
     state = (
-        f"feasible {c['feasible']}   infeasible {c['infeasible']}"
-        f"   failed {c['failed']}   repeated {status.repeated}   in flight {status.in_flight}"
+        f"feasible {ledger.count('feasible')}   infeasible {ledger.count('infeasible')}"
+        f"   failed {ledger.count('failed')}   repeated {status.repeated}   in flight {status.in_flight}"
     )
-    more = f"hypervolume {hv:.3f}   front {len(best)}   (hardware numbers are predicted)"
+    more = f"hypervolume {ledger.hypervolume():.3f}   front {len(best)}   (hardware numbers are predicted)"
     filled = BAR * n // status.trials
     bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {n} / {status.trials}"
     return Group(*map(Text, (head, bar, state, more, "")), table)

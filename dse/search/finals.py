@@ -8,10 +8,10 @@ from dse.compression import effective
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import DesignPoint
 from dse.ir.record import FinalRecord, TrialRecord
-from dse.search.driver import Progress, Stop
 from dse.search.pareto import front
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
+from dse.search.watch import Progress, Stop
 from dse.search.workers import Workers
 from dse.store import Store
 

@@ -242,12 +242,12 @@ def _growth(points: Floats) -> list[float]:
         if np.any(np.all(known <= point, axis=1)):
             gains.append(0.0)
             continue
-        gains.append(_exclusive(point, known, reference) / (1.0 + MARGIN) ** m)
+        gains.append(exclusive(point, known, reference) / (1.0 + MARGIN) ** m)
         known = np.vstack([known[np.any(known < point, axis=1)], point])
     return gains
 
 
-def _exclusive(point: Floats, others: Floats, reference: Floats) -> float:
+def exclusive(point: Floats, others: Floats, reference: Floats) -> float:
     """Return the volume that `point` dominates and `others` do not."""
     box = float(np.prod(reference - point))
     return box - hypervolume(np.maximum(others, point), reference)
@@ -263,7 +263,7 @@ def _volume(points: Floats, reference: Floats) -> float:
     if points.shape[1] == 3:
         return _staircase(points.tolist(), heights.tolist(), reference.tolist())
     flat, base = points[:, :-1], reference[:-1]
-    return sum(float(h) * _exclusive(flat[i], flat[:i], base) for i, h in enumerate(heights))
+    return sum(float(h) * exclusive(flat[i], flat[:i], base) for i, h in enumerate(heights))
 
 
 def _staircase(points: list[list[float]], heights: list[float], reference: list[float]) -> float:

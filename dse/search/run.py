@@ -11,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.config.values import StudyConfig
-from dse.search.driver import Driver, Progress, Stop
+from dse.ir.record import TrialRecord
+from dse.search.driver import Driver
+from dse.search.feedback import Feedback
 from dse.search.finals import retrain
+from dse.search.judge import judge
 from dse.search.study import Plan, open_study, plan
 from dse.search.tasks import TrainingContext
+from dse.search.watch import Progress, Stop
 from dse.search.workers import InlineWorkers, RayWorkers, Workers, probe
 from dse.store import Store
 
@@ -44,6 +48,7 @@ def run(
     inline: bool,
     progress: Progress,
     stop: Stop,
+    feedback: Feedback | None = None,
 ) -> RunResult:
     """Run a study, or continue it, until its budget is met.
 
@@ -54,6 +59,7 @@ def run(
         inline: without Ray.
         progress: hears what happens.
         stop: says whether the user asked to stop.
+        feedback: corrects the cost model while the search runs.
 
     Raises:
         StudyConflictError: another driver holds the study, or it was made from another file.
@@ -62,27 +68,30 @@ def run(
     p = plan(config, folder)
     store = open_study(p, folder, overrides)
     try:
-        if _is_complete(p, store):
-            progress.event("already-complete", trials=len(store.records(config.study)))
-            return _result(p, store)
+        if (done := _complete(p, store)) is not None:
+            progress.event("already-complete", trials=len(done))
+            return _result(store, done)
         if not inline:
             probe(config.parallel)  # before minutes of training, not after
         base = base_weights(p, store, progress)
         workers = start_workers(p, base, inline=inline)
         try:
-            driver = Driver(p, store, workers, progress, stop)
+            driver = Driver(p, store, workers, progress, stop, feedback=feedback)
             progress.event(
                 "searching",
                 study=config.study,
-                done=len(driver.records),
+                done=len(driver.ledger),
                 budget=config.budget.trials,
                 sampler=driver.sampler,
                 knobs=len(p.space.knobs),
                 workers=workers.capacity,
             )
             reason = driver.run()
+            while reason and feedback is not None and (model := feedback.finish(driver.records)):
+                driver.adopt(model)
+                reason = driver.run()  # for what hardware had rejected and now accepts
             why = reason or "you asked to stop"
-            progress.event("searched", reason=why, trials=len(driver.records))
+            progress.event("searched", reason=why, trials=len(driver.ledger))
             if reason:
                 retrain(p, store, driver.records, workers, progress, stop)
         except KeyboardInterrupt:
@@ -90,21 +99,24 @@ def run(
             raise
         finally:
             workers.close()
-        return _result(p, store)
+        return _result(store, driver.records)
     finally:
         progress.close()
         store.release()
 
 
-def _is_complete(p: Plan, store: Store) -> bool:
+def _complete(p: Plan, store: Store) -> tuple[TrialRecord, ...] | None:
+    """Return the trials of a study of which nothing is left to do; None where something is."""
     state = store.driver_state()
-    met = len(store.records(p.config.study)) >= p.config.budget.trials
-    return state.complete and (met or "budget of" not in state.stop_reason)
+    if not state.complete:
+        return None
+    records, reopened = judge(p, store.records(p.config.study))
+    met = len(records) >= p.config.budget.trials
+    return records if met or not (reopened or "budget of" in state.stop_reason) else None
 
 
-def _result(p: Plan, store: Store) -> RunResult:
+def _result(store: Store, records: Sequence[TrialRecord]) -> RunResult:
     state = store.driver_state()
-    records = store.records(p.config.study)
     return RunResult(
         stop_reason=state.stop_reason,
         complete=state.complete,

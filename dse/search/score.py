@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 from cost_models._model import CostModel
@@ -84,3 +84,14 @@ def rescore(record: TrialRecord, constraints: tuple[Constraint, ...]) -> TrialRe
         return replace(record, constraints=excess)
     ok = all(v <= 0 for v in excess.values()) and "accuracy" in record.metrics
     return replace(record, constraints=excess, state="feasible" if ok else "infeasible")
+
+
+def newest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Return the trial with the highest id of every design, by id.
+
+    A design has more than one where hardware rejected it first and accepts it since.
+    """
+    found: dict[str, TrialRecord] = {}
+    for record in sorted(records, key=lambda r: r.id):
+        found[record.design.digest] = record
+    return tuple(sorted(found.values(), key=lambda r: r.id))

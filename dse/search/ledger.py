@@ -1,0 +1,104 @@
+"""The finished trials of a running search, and everything a driver asks about them at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dse.config.values import Objective
+from dse.ir.metrics import METRICS
+from dse.ir.record import State, TrialRecord
+from dse.search.growth import GrowingFront
+
+PATIENCE_GAIN = 0.001  # of the hypervolume; less than this over `patience` trials is flat
+
+
+class Ledger:
+    """Finished trials: one per design, each added once.
+
+    What every trial needs to know costs no more for the ten thousandth than for the first, but for the
+    size of the front.
+    """
+
+    def __init__(
+        self, objectives: Sequence[Objective], records: Iterable[TrialRecord] = ()
+    ) -> None:
+        """Take up the records of a study."""
+        self._objectives = tuple(objectives)
+        self._finished: list[TrialRecord] = []
+        self._by_digest: dict[str, TrialRecord] = {}
+        self._accuracy: dict[str, float] = {}
+        self._worst_accuracy: float | None = None
+        self._counts: Counter[State] = Counter()
+        self._front = GrowingFront(objectives)
+        for record in records:
+            self.add(record)
+
+    def add(self, record: TrialRecord) -> None:
+        """Take up a finished trial."""
+        self._finished.append(record)
+        self._by_digest[record.design.digest] = record
+        self._counts[record.state] += 1
+        accuracy = record.metrics.get("accuracy")
+        if accuracy is not None:
+            self.learn_accuracy(record.design.compression_digest, accuracy)
+        if record.state == "feasible":
+            self._front.add(record, len(self._finished))
+
+    def learn_accuracy(self, compression_digest: str, accuracy: float) -> None:
+        """Take note of a training; all designs of this compression have its accuracy."""
+        self._accuracy[compression_digest] = accuracy
+        worst = self._worst_accuracy
+        self._worst_accuracy = accuracy if worst is None else min(worst, accuracy)
+
+    def __len__(self) -> int:
+        return len(self._finished)
+
+    def __getitem__(self, index: int) -> TrialRecord:
+        """Return a trial in the order of finishing."""
+        return self._finished[index]
+
+    @property
+    def records(self) -> tuple[TrialRecord, ...]:
+        """All finished trials, by id."""
+        return tuple(sorted(self._finished, key=lambda r: r.id))
+
+    def count(self, state: State) -> int:
+        """Return how many trials are in a state."""
+        return self._counts[state]
+
+    def of_design(self, digest: str) -> TrialRecord | None:
+        """Return the trial of a design."""
+        return self._by_digest.get(digest)
+
+    def accuracy(self, compression_digest: str) -> float | None:
+        """Return the accuracy of a compression that was trained."""
+        return self._accuracy.get(compression_digest)
+
+    def values(self, record: TrialRecord) -> list[float]:
+        """Return one finite value per objective, in the metrics' units.
+
+        Where nothing was trained, the accuracy is the worst seen so far (docs/decisions.md, 8).
+        """
+        worst = self._worst_accuracy or 0.0
+        return [float(record.metrics.get(METRICS[o.metric].key, worst)) for o in self._objectives]
+
+    @property
+    def front_size(self) -> int:
+        """How many trials are on the front."""
+        return len(self._front)
+
+    def front(self) -> tuple[TrialRecord, ...]:
+        """Return the feasible trials that no other dominates, best first objective first."""
+        return self._front.records()
+
+    def hypervolume(self) -> float:
+        """Return the hypervolume of the front (see `dse.search.pareto.hypervolume_history`)."""
+        return self._front.volume()
+
+    def flat(self, patience: int) -> bool:
+        """Whether the hypervolume has all but stood still over the last `patience` trials."""
+        if len(self) <= patience or not self.front_size:
+            return False
+        gain = self._front.gain(since=len(self) - patience)
+        return gain <= PATIENCE_GAIN * self.hypervolume()

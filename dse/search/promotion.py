@@ -1,0 +1,76 @@
+"""What is trained, and how much: asked for every design that hardware accepts and nobody has trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import optuna
+
+from dse.config.values import Stages
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import HardwareEstimate
+from dse.search.ledger import Ledger
+from dse.search.tasks import TrainingResult, TrainingTask
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A design on its way to a record: proposed and priced, not yet finished.
+
+    Attributes:
+        id: of the trial.
+        knobs: what was chosen, by knob name.
+        origin: who chose it.
+        trial: Optuna's, where its sampler did.
+        design: what the knobs decode to.
+        hardware: what it costs.
+        metrics: predicted metrics by key, without accuracy.
+        begun: `time.monotonic()` of the proposal.
+    """
+
+    id: int
+    knobs: Mapping[str, Any]
+    origin: str
+    trial: optuna.Trial | None
+    design: DesignPoint
+    hardware: HardwareEstimate
+    metrics: Mapping[str, float]
+    begun: float
+
+
+class Promotion(Protocol):
+    """Decides what is trained. With the same candidates and ledger it must decide the same."""
+
+    def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask | None:
+        """Return the training of a candidate that hardware accepts; None passes it over.
+
+        What is passed over is recorded without an accuracy, at stage "estimate".
+        """
+
+    def then(
+        self, candidate: Candidate, result: TrainingResult, ledger: Ledger
+    ) -> TrainingTask | None:
+        """Return what to train after a training of the candidate has ended; None where it is enough.
+
+        The accuracy of the last training is the one that is recorded.
+        """
+
+
+class TrainAll:
+    """Everything that hardware accepts gets the same short training."""
+
+    def __init__(self, stages: Stages) -> None:
+        """Train as the stages of the study say."""
+        assert stages.finetune_epochs is not None
+        self._epochs, self._images = stages.finetune_epochs, stages.finetune_images
+
+    def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask:
+        """Return the short training."""
+        del ledger
+        return TrainingTask(candidate.design.compressions, self._epochs, self._images)
+
+    def then(self, candidate: Candidate, result: TrainingResult, ledger: Ledger) -> None:
+        """Nothing follows."""
+        del candidate, result, ledger

@@ -1,0 +1,132 @@
+"""What is evaluated next: what waits in the queue, else what the optimiser says, else a mutation."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import optuna
+
+from dse.ir.design import DesignPoint
+from dse.ir.record import TrialRecord
+from dse.search.ledger import Ledger
+from dse.search.optimiser import Optimiser
+from dse.search.study import Plan
+
+REPEATS_BEFORE_MUTATION = 50
+REPEATS_BEFORE_END = 500
+MIN_STARTUP = 16  # designs that are spread over the space before the sampler begins
+RECONSIDERED = "reconsidered"  # origin of a design that hardware had rejected and now accepts
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A design to evaluate: the trial's id, the knobs that mean it, and who chose them."""
+
+    id: int
+    knobs: Mapping[str, Any]
+    origin: str
+    trial: optuna.Trial | None
+    design: DesignPoint
+
+
+class Proposer:
+    """Proposes designs and learns from finished trials.
+
+    Attributes:
+        next_id: the id of the next proposal that has none.
+        repeated: proposals so far that were known designs.
+        row: how many of them came in a row.
+    """
+
+    def __init__(
+        self, plan: Plan, ledger: Ledger, capacity: int, next_id: int, repeated: int
+    ) -> None:
+        """Begin with an empty queue; `capacity` is the number of trials at once."""
+        self.next_id, self.repeated, self.row = next_id, repeated, 0
+        self.startup = max(MIN_STARTUP, 2 * capacity)
+        self._queue: deque[tuple[int | None, Mapping[str, Any], str, DesignPoint | None]] = deque()
+        self.adopt(plan, ledger)
+
+    @property
+    def sampler(self) -> str:
+        """The sampler in use."""
+        return self._optimiser.sampler
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether proposals have been known designs for so long that no other seem to be left."""
+        return self.row >= REPEATS_BEFORE_END
+
+    @property
+    def queued(self) -> dict[int, tuple[Mapping[str, Any], str]]:
+        """Knobs and origin of what has an id and was not proposed yet."""
+        return {i: (knobs, origin) for i, knobs, origin, _ in self._queue if i is not None}
+
+    def enqueue(self, knobs: Mapping[str, Any], origin: str, number: int | None = None) -> None:
+        """Propose these knobs before asking the optimiser, under a new id or the one they had."""
+        self._queue.append((self._take_id() if number is None else number, knobs, origin, None))
+
+    def reconsider(self, records: Iterable[TrialRecord]) -> None:
+        """Propose the designs of these trials again; ids are given when their turn comes."""
+        self.row = 0
+        self._queue.extend((None, r.knobs, RECONSIDERED, r.design) for r in records)
+
+    def adopt(self, plan: Plan, ledger: Ledger) -> None:
+        """Go on by this plan, having learned the trials of `ledger` and nothing else; the queue stays."""
+        config = plan.config
+        seed = config.seed + len(ledger)  # a resumed search does not repeat its first steps
+        self._plan = plan
+        self._random = random.Random(seed)
+        self._optimiser = Optimiser(
+            plan.space,
+            config.objectives,
+            config.sampler,
+            seed=seed,
+            trials=config.budget.trials,
+            startup=self.startup,
+        )
+        for record in ledger.records:
+            self.learn(None, record, ledger)
+
+    def propose(self, ledger: Ledger) -> Proposal:
+        """Return what to evaluate next."""
+        if self._queue:
+            number, knobs, origin, design = self._queue.popleft()
+            number = self._take_id() if number is None else number
+            return Proposal(number, knobs, origin, None, design or self._plan.space.decode(knobs))
+        trial: optuna.Trial | None
+        trial, knobs = self._optimiser.ask()
+        origin = "sampler"
+        if self.row >= REPEATS_BEFORE_MUTATION and len(ledger):
+            parent = ledger[self._random.randrange(len(ledger))]
+            self._optimiser.tell(trial, knobs, None, {})
+            trial, knobs = None, self._plan.space.mutate(parent.knobs, self._random)
+            origin = "mutation"
+        return Proposal(self._take_id(), knobs, origin, trial, self._plan.space.decode(knobs))
+
+    def repeat(self, proposal: Proposal, known: TrialRecord | None, ledger: Ledger) -> None:
+        """Take note that a proposal was a known design, finished (`known`) or in flight."""
+        self.repeated += 1
+        self.row += 1
+        if proposal.id == self.next_id - 1:
+            self.next_id = proposal.id  # a repeat takes no id
+        if known is None:
+            self._optimiser.tell(proposal.trial, proposal.knobs, None, {})
+        else:
+            self.learn(proposal.trial, replace(known, knobs=proposal.knobs), ledger)
+
+    def learn(self, trial: optuna.Trial | None, record: TrialRecord, ledger: Ledger) -> None:
+        """Learn from a finished trial; `trial` is None where the optimiser did not ask for it."""
+        if record.state == "failed":
+            self._optimiser.tell(trial, record.knobs, None, {})
+            return
+        every = {c.text: record.constraints.get(c.text, 0.0) for c in self._plan.constraints}
+        self._optimiser.tell(trial, record.knobs, ledger.values(record), every)
+
+    def _take_id(self) -> int:
+        self.next_id += 1
+        return self.next_id - 1

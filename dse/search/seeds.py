@@ -1,0 +1,41 @@
+"""The designs that are tried first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dse.search.score import metrics_of, violations
+from dse.search.space import CYCLES, Range
+from dse.search.study import Plan
+
+STEPS = 24  # cycle targets that the baseline tries
+
+
+def first_designs(plan: Plan, spread: int) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return (origin, knobs) of what a new study tries first: its seeds, then the space evenly.
+
+    Args:
+        plan: of the study.
+        spread: how many designs to spread over the space.
+    """
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    if "baseline" in plan.config.seeds:
+        found.append(("baseline", baseline(plan)))
+    found += [("spread", knobs) for knobs in plan.space.spread(spread, plan.config.seed)]
+    return found[: plan.config.budget.trials]
+
+
+def baseline(plan: Plan) -> dict[str, Any]:
+    """Return the uncompressed design at the fastest folding that fits the constraints."""
+    values = plan.space.baseline()
+    target = next((k for k in plan.space.knobs if k.name == CYCLES), None)
+    if not isinstance(target, Range):
+        return values
+    for i in range(STEPS + 1):
+        values[CYCLES] = target.low * (target.high / target.low) ** (i / STEPS)
+        hardware = plan.hardware(plan.space.decode(values))
+        metrics = metrics_of(hardware, plan.config.board)
+        if all(v <= 0 for v in violations(plan.constraints, metrics, hardware).values()):
+            break
+    return values
