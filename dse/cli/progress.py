@@ -27,6 +27,14 @@ EVENTS = {
     "repriced": (
         "cost model {source}: {trials} trials priced again, {reconsidered} rejected ones reconsidered"
     ),
+    "synthesising": "trial {trial}: being synthesised by {tool} ({why})",
+    "synthesised": (
+        "trial {trial}: {predicted_lut:,.0f} LUT predicted, {lut:,.0f} {stage}, by {tool} in {seconds:.0f} s"
+    ),
+    "synthesis-failed": "trial {trial}: not synthesised: {reason}",
+    "model-corrected": "cost model corrected by {designs} designs: {source}",
+    "not-corrected": "cost model not corrected: {reason}",
+    "warning": "warning: {text}",
     "searched": "search ended after {trials} trials: {reason}",
     "retraining": "training the {designs} designs of the front at full budget ({trainings} trainings)",
     "final": "trial {trial}: {test_accuracy:.1%} on the test images",

@@ -125,6 +125,7 @@ def _check(config: StudyConfig, *, as_json: bool) -> None:
 def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) -> None:
     from dse.cli.progress import progress
     from dse.cli.signals import StopRequest
+    from dse.emit.feedback import synthesis_feedback
     from dse.report.html import write
     from dse.report.text import summary
     from dse.report.view import build_view
@@ -134,14 +135,16 @@ def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) 
     folder = options["root"] / config.study
     stop = StopRequest()
     stop.install()
+    shown = progress(options["log"], config, quiet=options["quiet"])
     try:
         result = search(
             config,
             folder,
             overrides,
             inline=options["inline"],
-            progress=progress(options["log"], config, quiet=options["quiet"]),
+            progress=shown,
             stop=stop,
+            feedback=synthesis_feedback(config, folder, shown, stop),
         )
     except KeyboardInterrupt:
         result = None

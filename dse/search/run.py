@@ -101,6 +101,8 @@ def run(
             workers.close()
         return _result(store, driver.records)
     finally:
+        if feedback is not None:
+            feedback.close()
         progress.close()
         store.release()
 
