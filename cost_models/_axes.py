@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from cost_models._model import Floats
-from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, WidthConverter
+from dse.ir.units import (
+    DepthwiseUnit,
+    Fifo,
+    MatrixUnit,
+    PoolUnit,
+    SlidingWindowUnit,
+    SumUnit,
+    Unit,
+    WidthConverter,
+)
 
 
 def _log(value: Any) -> Floats:
@@ -67,18 +76,38 @@ def _fifo(unit: Fifo) -> dict[str, Any]:
     return {"depth": _log(unit.depth), "width_bits": _log(unit.width_bits)}
 
 
+def _depthwise(unit: DepthwiseUnit) -> dict[str, Any]:
+    return {
+        "pe": _log(unit.pe),
+        "words": _log(np.asarray(unit.mh) // unit.pe),
+        "pixels": _log(unit.mw),
+        "lutram": float(unit.memory == "lutram"),
+        "uram": float(unit.memory == "uram"),
+        "dsp": float(unit.compute == "dsp"),
+        "popcount": unit.popcount,
+    }
+
+
+def _global_sum(unit: SumUnit) -> dict[str, Any]:
+    return {"pe": _log(unit.pe), "words": _log(np.asarray(unit.channels) // unit.pe)}
+
+
 AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     MatrixUnit: _matrix,
+    DepthwiseUnit: _depthwise,
     SlidingWindowUnit: _window,
     PoolUnit: _pool,
+    SumUnit: _global_sum,
     WidthConverter: _converter,
     Fifo: _fifo,
 }
 
 _EXAMPLES: Mapping[str, Unit] = {  # a unit of every kind: only the names of its axes matter
     "matrix": MatrixUnit("", 4, 4, 1, 1, 1, 1, 1, True, 1, "bram", "lut"),
+    "depthwise": DepthwiseUnit("", 4, 4, 1, 1, 1, 1, 1, True, 1, "bram", "lut"),
     "window": SlidingWindowUnit("", 4, 4, 1, 1, 1, 0, 1, 1),
     "pool": PoolUnit("", 4, 4, 1, 2, 1, 1),
+    "global_sum": SumUnit("", 4, 1, 1, 1, 3),
     "converter": WidthConverter("", 1, 2, 1, 2),
     "fifo": Fifo("", 2, 1),
 }

@@ -77,6 +77,17 @@ UNMEASURED: Mapping[str, Mapping[str, Any]] = {
         "bram18": BLOCKS,
         "uram": BLOCKS,
     },
+    "global_sum": {
+        "lut": {
+            "factors": {"control": 150.0, "add": 1.0, "accumulators": 1.0},
+            "band": (0.5, 2.0),
+            "stated": True,
+        },
+        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.5, 2.0), "stated": True},
+        "dsp": BLOCKS,
+        "bram18": BLOCKS,
+        "uram": BLOCKS,
+    },
     "converter": {  # FINN's RTL converters took a tenth of the LUTs that its estimate says
         "lut": {"factors": {"register": 1.0, "shift": 1.0}, "band": (0.1, 2.0), "stated": True},
         "ff": {"factors": {"register": 1.0}, "band": (0.5, 2.0), "stated": True},
@@ -86,6 +97,15 @@ UNMEASURED: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """What no record tells: assumed to be within a factor of two, counted blocks within a quarter."""
+
+DEPTHWISE = {
+    "lut": (
+        *("control", "multiply", "tree", "popcount", "accumulate", "compare", "thresholds"),
+        *("weights", "accumulators"),
+    ),
+    "ff": ("control", "weights", "input_word", "products", "popcount", "accumulate", "compare"),
+}
+"""Terms of depthwise units: no record, the factors of matrix units."""
 
 Row = Mapping[str, str]
 Factors = dict[str, float]
@@ -306,6 +326,19 @@ def counted(group: Sequence[Record], resource: str) -> dict[str, Any]:
     return banded(ratio, [r.network for r in used])
 
 
+def depthwise(matrix: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `analytic.json` says about depthwise units, given what it says about matrix units."""
+    borrowed: dict[str, Any] = {
+        r: {
+            "factors": {n: matrix[r]["factors"][n] for n in names},
+            "band": (0.5, 2.0),
+            "stated": True,
+        }
+        for r, names in DEPTHWISE.items()
+    }
+    return borrowed | dict.fromkeys(("dsp", "bram18", "uram"), BLOCKS)
+
+
 def main(table: Path) -> None:
     """Fit, and write the coefficients."""
     with gzip.open(table, "rt", encoding="utf-8") as file:
@@ -318,6 +351,7 @@ def main(table: Path) -> None:
         kinds["matrix"][resource] = counted(found["matrix"], resource)
     for resource, names in TILED.items():
         kinds["matrix"][resource]["factors"] |= dict.fromkeys(names, 1.0)
+    kinds["depthwise"] = depthwise(kinds["matrix"])
     stored = {"format": FORMAT, "source": SOURCE, "note": NOTE, "kinds": kinds}
     OUTPUT.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     for kind, resources in kinds.items():

@@ -8,13 +8,22 @@ searched knob makes all of them vanish.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cost_models import _finn
 from cost_models._model import Floats
-from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, WidthConverter
+from dse.ir.units import (
+    DepthwiseUnit,
+    Fifo,
+    MatrixUnit,
+    PoolUnit,
+    ProductUnit,
+    SlidingWindowUnit,
+    SumUnit,
+    WidthConverter,
+)
 
 SHALLOW = 128  # words: up to here a small memory is built of LUTs (FINN: `wmem <= 128`)
 SRL_FIFO = 256  # words: up to here a FIFO is built of shift registers (FINN: `impl_style = rtl`)
@@ -35,7 +44,39 @@ ZERO: Floats = np.float64(0.0) * np.ones(())
 
 
 def matrix(unit: MatrixUnit) -> Terms:
-    """Terms of a matrix-vector-threshold unit: FINN's, the input buffer, and all that tiles add.
+    """Terms of a matrix-vector-threshold unit: FINN's, the input buffer, and all that tiles add."""
+    own, extra = _products(unit), _tiled(unit)
+    input_bits = np.asarray(unit.in_width) * unit.input_bits
+    vector = np.asarray(unit.mw) * unit.input_bits
+    # models that were calibrated have the flip-flops in this order
+    first = {name: own.ff[name] for name in ("control", "weights", "input_word")}
+    return Terms(
+        lut={
+            **own.lut,
+            "input_select": (vector - input_bits) * 1.0,
+            "input_enable": vector / input_bits,
+            **extra.lut,
+        },
+        ff={**first, "input_buffer": vector + 0.0 * np.asarray(unit.pe), **own.ff, **extra.ff},
+        dsp=own.dsp,
+        bram18=own.bram18 + extra.bram18,
+        uram=own.uram,
+    )
+
+
+def depthwise(unit: DepthwiseUnit) -> Terms:
+    """Terms of a depthwise unit: FINN's of its VVAU, which are those of an MVAU without input buffer.
+
+    The sums of a vector wait in LUTs: mh / PE words of one accumulator for every PE.
+    """
+    own = _products(unit)
+    words = np.asarray(unit.mh) // unit.pe
+    held = np.asarray(unit.pe) * unit.acc_bits * np.ceil(words / 32)
+    return replace(own, lut={**own.lut, "accumulators": np.where(words > 1, held, 0.0)})
+
+
+def _products(unit: ProductUnit) -> Terms:
+    """Terms of weights, products, sums and thresholds.
 
     An XNOR-popcount unit has one term for products and tree: FINN-R's P * Q * W * A.
     """
@@ -57,9 +98,7 @@ def matrix(unit: MatrixUnit) -> Terms:
     )
     word = p * q * unit.weight_bits
     input_bits = np.asarray(unit.in_width) * unit.input_bits
-    vector = np.asarray(unit.mw) * unit.input_bits
     arithmetic = 1 - popcount
-    extra = _tiled(unit)
     return Terms(
         lut={
             "control": np.ones_like(p),
@@ -70,25 +109,20 @@ def matrix(unit: MatrixUnit) -> Terms:
             "compare": finn.compare,
             "thresholds": finn.thresholds,
             "weights": finn.weights,
-            "input_select": (vector - input_bits) * 1.0,
-            "input_enable": vector / input_bits,
-            **extra.lut,
         },
         ff={
             "control": np.ones_like(p),
             "weights": word,
             "input_word": input_bits * 1.0,
-            "input_buffer": vector + 0.0 * p,
             "products": finn.tree * arithmetic,
             "popcount": p * q * popcount,
             "accumulate": finn.accumulate,
             "compare": finn.compare / np.maximum(acc, 1),
-            **extra.ff,
         },
         dsp=_finn.mvau_dsp(unit.pe, unit.simd, unit.weight_bits, unit.input_bits)
         * arithmetic
         * on_dsp,
-        bram18=_finn.bram18(word, depth) * (unit.memory == "bram") + extra.bram18,
+        bram18=_finn.bram18(word, depth) * (unit.memory == "bram"),
         uram=_finn.uram(word, depth) * (unit.memory == "uram"),
     )
 
@@ -175,6 +209,23 @@ def pool(unit: PoolUnit) -> Terms:
         ff={"control": np.ones_like(width), "word": width},
         dsp=ZERO,
         bram18=np.where(depth <= SHALLOW, 0.0, _finn.bram18(width, depth)),
+        uram=ZERO,
+    )
+
+
+def global_sum(unit: SumUnit) -> Terms:
+    """Terms of a global pool: an adder per PE, the sums of all channels in LUTs."""
+    width = np.asarray(unit.pe) * np.asarray(unit.sum_bits) * 1.0
+    words = np.asarray(unit.channels) // unit.pe
+    return Terms(
+        lut={
+            "control": np.ones_like(width),
+            "add": width,
+            "accumulators": np.where(words > 1, width * np.ceil(words / 32), 0.0),
+        },
+        ff={"control": np.ones_like(width), "word": width},
+        dsp=ZERO,
+        bram18=ZERO,
         uram=ZERO,
     )
 

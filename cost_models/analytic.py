@@ -16,10 +16,12 @@ from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
 from dse.errors import UsageError
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
+    DepthwiseUnit,
     Fifo,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
+    SumUnit,
     Unit,
     WidthConverter,
 )
@@ -29,8 +31,10 @@ URAM_FAMILIES = ("ultrascale+",)
 
 KINDS: Mapping[type, tuple[str, Callable[[Any], _terms.Terms]]] = {
     MatrixUnit: ("matrix", _terms.matrix),
+    DepthwiseUnit: ("depthwise", _terms.depthwise),
     SlidingWindowUnit: ("window", _terms.window),
     PoolUnit: ("pool", _terms.pool),
+    SumUnit: ("global_sum", _terms.global_sum),
     WidthConverter: ("converter", _terms.converter),
     Fifo: ("fifo", _terms.fifo),
 }

@@ -6,7 +6,8 @@ It stands below training and search, which both need it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from functools import cache, lru_cache
+from typing import TypeAlias, cast
 
 from dse.ir import plugins
 from dse.ir.design import Compression
@@ -14,7 +15,11 @@ from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from pruning._scheme import Scheme, Structure
 
+KEPT = 1024  # compressions whose results are kept: a search prices many foldings of each
+Listed: TypeAlias = tuple[tuple[str, Compression], ...]
 
+
+@cache  # a listing of the folder each time would be most of the time of pricing a design
 def scheme(name: str) -> Scheme:
     """Return the pruning scheme `name` (a file in pruning/)."""
     return cast(Scheme, plugins.load("pruning", name))
@@ -29,17 +34,22 @@ def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, 
 
     Returns:
         Canonical compressions: equal exactly when the compressed networks are built alike. Filter pruning of
-        the last layer is dropped: its rows are the classes.
+        the last layer is dropped: its rows are the classes. So is every pruning of a depthwise layer, which
+        loses the channels that the layer in front loses.
     """
+    return dict(_canonical(network, tuple((x.name, wanted[x.name]) for x in network.matrix_layers)))
+
+
+@lru_cache(maxsize=KEPT)
+def _canonical(network: Network, wanted: Listed) -> Listed:
     result: dict[str, Compression] = {}
     channels: dict[str, int] = {}
-    for layer in network.matrix_layers:
+    for layer, (_, c) in zip(network.matrix_layers, wanted, strict=True):
         now = network.narrowed(channels)[layer.name]
         assert isinstance(now, MatrixLayer)
-        c = wanted[layer.name]
         bits = c.activation_bits if layer.activation else None
         dense = Compression(c.weight_bits, bits)
-        if c.scheme == "filter" and not layer.activation:
+        if not layer.prunable or (c.scheme == "filter" and not layer.activation):
             c = dense
         if c.scheme != "dense" and c.sparsity > 0:
             sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
@@ -48,7 +58,7 @@ def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, 
         built = scheme(result[layer.name].scheme).structure(now.mh, now.mw, result[layer.name])
         if built.mh != layer.mh:
             channels[layer.name] = built.mh
-    return result
+    return tuple(result.items())
 
 
 def effective(
@@ -60,12 +70,20 @@ def effective(
         network: the network of the study.
         compressions: canonical, one per matrix layer.
     """
+    listed = tuple((x.name, compressions[x.name]) for x in network.matrix_layers)
+    built, structures = _effective(network, listed)
+    return built, dict(structures)
+
+
+@lru_cache(maxsize=KEPT)
+def _effective(
+    network: Network, compressions: Listed
+) -> tuple[Network, tuple[tuple[str, Structure], ...]]:
     structures: dict[str, Structure] = {}
     channels: dict[str, int] = {}
-    for layer in network.matrix_layers:
+    for layer, (_, c) in zip(network.matrix_layers, compressions, strict=True):
         now = network.narrowed(channels)[layer.name]
         assert isinstance(now, MatrixLayer)
-        c = compressions[layer.name]
         structures[layer.name] = scheme(c.scheme).structure(now.mh, now.mw, c)
         channels[layer.name] = structures[layer.name].mh
-    return network.narrowed(channels), structures
+    return network.narrowed(channels), tuple(structures.items())

@@ -11,12 +11,15 @@ import numpy.typing as npt
 
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType, activation_type
 
 Integers = npt.NDArray[np.integer]
 
+MOST_ELEMENTS = 2**25  # float64 numbers held at once, 256 MiB
 MANY_THRESHOLDS = 63  # from here on a binary search per row is quicker than a pass per threshold
 
 
@@ -26,7 +29,8 @@ class MatrixParameters:
 
     Attributes:
         weight_bits: 1 for {-1, +1}, else signed narrow range.
-        weights: `(mh, mw)` integers, columns in stream order (ky, kx, channel); 0 where pruned.
+        weights: `(mh, mw)` integers, columns in stream order (ky, kx, channel), of a depthwise layer
+            (ky, kx); 0 where pruned.
         kept: `(mh, mw)` booleans; False where pruned. In a 1-bit layer a pruned weight is neither -1 nor
             +1: it leaves the popcount.
         output_bits: bits of the activation; None where the sums are the output.
@@ -63,24 +67,31 @@ class Accelerator:
             bits = self.parameters[source].output_bits
             assert bits is not None  # only the last layer has no activation
             return activation_type(bits)
-        return self.input_type(source)
+        return self.network[source].output_type(self.input_type(source))
 
     def scores(self, images: Integers, batch: int = 256) -> Integers:
         """Return the class scores of `images`.
 
         Args:
             images: `(n, *input_shape)` integers of the network's input type.
-            batch: images computed at once.
+            batch: images computed at once; fewer where their windows would take too much memory.
 
         Returns:
             `(n, classes)` int64 sums of the last layer.
         """
+        batch = max(1, min(batch, MOST_ELEMENTS // self._window_elements()))
         parts = [self._scores(images[i : i + batch]) for i in range(0, len(images), batch)]
         return np.concatenate(parts)
 
     def accuracy(self, images: Integers, labels: Integers) -> float:
         """Return the fraction of images whose largest score (the first of equals) is the label."""
         return float(np.mean(self.scores(images).argmax(axis=1) == labels))
+
+    def _window_elements(self) -> int:
+        """Return the elements of the windows of one image in the layer that has most."""
+        layers = (x for x in self.network.layers if isinstance(x, Conv2d | DepthwiseConv2d))
+        sizes = (x.kernel**2 * x.vectors * x.input_shape[-1] for x in layers)
+        return max(sizes, default=1)
 
     def _scores(self, images: Integers) -> Integers:
         x = np.asarray(images, dtype=np.float64)
@@ -89,19 +100,27 @@ class Accelerator:
                 x = self._matrix(layer, x)
             elif isinstance(layer, MaxPool2d):
                 x = max_pool(x, layer.kernel)
+            elif isinstance(layer, GlobalAveragePool):
+                x = x.sum(axis=(1, 2))
             else:
                 msg = f"no integer reference for layer {layer.name!r}"
                 raise TypeError(msg)
         return x.astype(np.int64)
 
     def _matrix(self, layer: MatrixLayer, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        if isinstance(layer, Conv2d):
+        if isinstance(layer, Conv2d | DepthwiseConv2d):
             x = windows(x, layer, pad=float(self.input_type(layer.name).min_code_value))
         else:
             x = x.reshape(len(x), -1)
         p = self.parameters[layer.name]
         # float64 sums of integers below 2**53 are exact, and BLAS has no integer product
-        dot = x @ p.weights.T.astype(np.float64)
+        weights = p.weights.T.astype(np.float64)
+        if isinstance(layer, DepthwiseConv2d):
+            dot: npt.NDArray[np.float64] = np.multiply(
+                x.reshape(*x.shape[:3], *weights.shape), weights
+            ).sum(axis=3)
+        else:
+            dot = x @ weights
         if p.thresholds is None or p.output_bits is None:
             return dot
         code = count_thresholds(dot, p.thresholds)
@@ -115,7 +134,7 @@ class Accelerator:
             result[f"{name}.kept"] = p.kept.astype(np.uint8)
             result[f"{name}.bits"] = np.array([p.weight_bits, p.output_bits or 0])
             if p.thresholds is not None:
-                result[f"{name}.thresholds"] = p.thresholds.astype(np.int32)
+                result[f"{name}.thresholds"] = p.thresholds.astype(np.int64)
         return result
 
     @staticmethod
@@ -147,7 +166,9 @@ class Accelerator:
         return h.hexdigest()
 
 
-def windows(x: npt.NDArray[np.float64], layer: Conv2d, pad: float) -> npt.NDArray[np.float64]:
+def windows(
+    x: npt.NDArray[np.float64], layer: Conv2d | DepthwiseConv2d, pad: float
+) -> npt.NDArray[np.float64]:
     """Return the sliding windows of `(n, H, W, C)` as `(n, OH, OW, k*k*C)` in order (ky, kx, channel)."""
     k, s, p = layer.kernel, layer.stride, layer.padding
     if p:

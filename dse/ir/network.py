@@ -51,7 +51,8 @@ class Network:
     def narrowed(self, output_channels: Mapping[str, int]) -> Network:
         """Return the network with fewer output channels in the named matrix layers.
 
-        The layers behind see the smaller input; this is what filter pruning leaves to build.
+        The layers behind see the smaller input, depthwise ones have fewer channels themselves; this is
+        what filter pruning leaves to build.
         """
         shapes: dict[str, tuple[int, ...]] = {"input": self.input_shape}
         layers = []

@@ -5,17 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import cached_property, lru_cache, singledispatch
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, WidthConverter
+from dse.ir.units import (
+    DepthwiseUnit,
+    Fifo,
+    MatrixUnit,
+    PoolUnit,
+    SlidingWindowUnit,
+    SumUnit,
+    Unit,
+    WidthConverter,
+)
 
 Array: TypeAlias = npt.NDArray[np.int64]
 
 SAMPLES = 1024  # words of a stream whose times are followed
+KEPT = 1024  # units of a kind whose loops are kept: some 50 KB each
 PIXELS = 8  # windows of an output row whose times are followed
 
 
@@ -36,8 +46,8 @@ def latency_cycles(units: Sequence[Unit]) -> int:
     and the word written there can be read from T(i) + 1 on. The recursion carries A along the
     chain, from the input, which is always ready (A = 0), to the last word of the last unit. A
     window unit is two such loops: one loads, the other writes a word from the cycle after its load
-    on. A matrix unit needs a whole vector for its first output word, a pooling unit a window, a
-    converter a word of the wider side.
+    on. A matrix unit needs a whole vector for its first output word, a depthwise unit and a pooling
+    unit a window, a global pool all but the last pixel, a converter a word of the wider side.
 
     Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted:
     the pipeline registers of a unit, and waiting for room, which delays a frame only where the
@@ -69,13 +79,16 @@ class Stream:
     times: npt.NDArray[np.float64]
 
     def at(self, words: Array) -> npt.NDArray[np.float64]:
-        """Return the times of words."""
-        return np.interp(words, self.words, self.times)
+        """Return the times of words; the words followed are often those asked for."""
+        return self.times if words is self.words else np.interp(words, self.words, self.times)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Loop:
     """A loop of one iteration a cycle, as functions of word indices.
+
+    The loops of a unit are kept (`lru_cache`), and each keeps what it asks of its functions: a
+    search meets the same units in many designs.
 
     Attributes:
         inputs: words that it reads.
@@ -91,16 +104,27 @@ class Loop:
     write: Callable[[Array], Array]
     needs: Callable[[Array], Array]
 
-    def run(self, source: Stream) -> Stream:
-        """Return the stream that the loop writes when it reads `source` (see `latency_cycles`)."""
+    @cached_property
+    def followed(self) -> tuple[Array, ...]:
+        """Words read and the iterations that read them; words written, when, and what they need.
+
+        The last of these are the last words read by then, the iterations that read those, and the
+        places of those among the words read.
+        """
         read, written = _followed(self.inputs), _followed(self.outputs)
         last = self.needs(written)
-        delay = np.maximum.accumulate(np.maximum(source.at(read) - self.read(read), 0.0))
-        before = delay[np.searchsorted(read, last, side="right") - 1]
-        delay = np.maximum(before, source.at(last) - self.read(last))
-        return Stream(written, np.add(self.write(written), delay + 1.0, dtype=np.float64))
+        before = np.searchsorted(read, last, side="right") - 1
+        return read, self.read(read), written, self.write(written), last, self.read(last), before
+
+    def run(self, source: Stream) -> Stream:
+        """Return the stream that the loop writes when it reads `source` (see `latency_cycles`)."""
+        read, reading, written, writing, last, reading_last, before = self.followed
+        delay = np.maximum.accumulate(np.maximum(source.at(read) - reading, 0.0))
+        delay = np.maximum(delay[before], source.at(last) - reading_last)
+        return Stream(written, np.add(writing, delay + 1.0, dtype=np.float64))
 
 
+@lru_cache(maxsize=KEPT)
 def _followed(words: int, limit: int = SAMPLES) -> Array:
     """Return the indices of at most `limit` of so many words, the first and the last included."""
     return np.linspace(0, words - 1, min(words, limit)).astype(np.int64)
@@ -115,6 +139,13 @@ def _through(unit: Unit, source: Stream) -> Stream:
 
 @_through.register
 def _(unit: MatrixUnit, source: Stream) -> Stream:
+    for loop in _matrix_loops(unit):
+        source = loop.run(source)
+    return source
+
+
+@lru_cache(maxsize=KEPT)
+def _matrix_loops(unit: MatrixUnit) -> tuple[Loop, ...]:
     words, vectors = int(unit.mw // unit.in_width), int(unit.vectors)
     t = unit.tiling
     if t is None:
@@ -130,24 +161,41 @@ def _(unit: MatrixUnit, source: Stream) -> Stream:
         read=lambda j: j // words * (passes * one) + j % words * pace,
         write=lambda k: (k + 1) * one - 1,
         needs=lambda k: (k // passes + 1) * words - 1,
-    ).run(source)
+    )
     if t is None:
-        return sums
+        return (sums,)
     parts = t.block_rows // rows  # a second loop writes the sums of a pass, part by part
-    return Loop(
+    out = Loop(
         inputs=vectors * passes,
         outputs=vectors * passes * parts,
         read=lambda j: j * parts,
         write=lambda k: k,
         needs=lambda k: k // parts,
-    ).run(sums)
+    )
+    return sums, out
 
 
 @_through.register
 def _(unit: SlidingWindowUnit, source: Stream) -> Stream:
+    read, load, write, before, written = _window_words(unit)
+    waited = np.maximum.accumulate(np.maximum(source.at(read) - read, 0.0))
+    loaded = load + np.maximum(waited[before], source.at(load) - load)
+    delay = np.maximum.accumulate(np.maximum(loaded + 1.0 - write, 0.0))
+    # the word before each of them is as late as the one before that: between words that wait for
+    # their load there may be padding, which does not
+    earlier = np.concatenate([[0.0], delay[:-1]])
+    delays = np.stack([earlier, delay], axis=1).ravel()
+    return Stream(written, written + np.concatenate([[0.0], delays, delay[-1:]]) + 1.0)
+
+
+@lru_cache(maxsize=KEPT)
+def _window_words(unit: SlidingWindowUnit) -> tuple[Array, Array, Array, Array, Array]:
+    """Return the words loaded; of some windows, when words are loaded and written; those written.
+
+    The fourth says after which of the first each of the second comes.
+    """
     words, k, p = int(unit.channels // unit.simd), unit.kernel, unit.padding
     read = _followed(int(unit.words_loaded))
-    waited = np.maximum.accumulate(np.maximum(source.at(read) - read, 0.0))
     # first and last word of the map in every row of some windows: between them both loops run on
     oy, ky = np.arange(unit.out_height)[:, None, None, None], np.arange(k)[:, None]
     ox = _followed(unit.out_width_pixels, PIXELS)[:, None, None]
@@ -158,20 +206,19 @@ def _(unit: SlidingWindowUnit, source: Stream) -> Stream:
     write = ((oy * unit.out_width_pixels + ox) * k**2 + ky * k + column - left) * words + end
     real = np.broadcast_to((row >= 0) & (row < unit.height), load.shape)
     load, write = load[real], write[real]
-    before = waited[np.searchsorted(read, load, side="right") - 1]
-    loaded = load + np.maximum(before, source.at(load) - load)
-    delay = np.maximum.accumulate(np.maximum(loaded + 1.0 - write, 0.0))
-    # the word before each of them is as late as the one before that: between words that wait for
-    # their load there may be padding, which does not
-    earlier = np.concatenate([[0.0], delay[:-1]])
+    before = np.searchsorted(read, load, side="right") - 1
     last = int(unit.words_written) - 1
     written = np.concatenate([[-1], np.stack([write - 1, write], axis=1).ravel(), [last]])
-    delays = np.stack([earlier, delay], axis=1).ravel()
-    return Stream(written, written + np.concatenate([[0.0], delays, delay[-1:]]) + 1.0)
+    return read, load, write, before, written
 
 
 @_through.register
 def _(unit: PoolUnit, source: Stream) -> Stream:
+    return _pool_loop(unit).run(source)
+
+
+@lru_cache(maxsize=KEPT)
+def _pool_loop(unit: PoolUnit) -> Loop:
     words, k = int(unit.channels // unit.pe), unit.kernel
     out_row = unit.width // k * words
 
@@ -186,11 +233,42 @@ def _(unit: PoolUnit, source: Stream) -> Stream:
         read=lambda j: j,
         write=corner,
         needs=corner,
+    )
+
+
+@_through.register
+def _(unit: DepthwiseUnit, source: Stream) -> Stream:
+    return _summed(source, int(unit.vectors), int(unit.mw), int(unit.mh // unit.pe))
+
+
+@_through.register
+def _(unit: SumUnit, source: Stream) -> Stream:
+    return _summed(source, 1, unit.pixels, int(unit.channels // unit.pe))
+
+
+def _summed(source: Stream, sums: int, pixels: int, words: int) -> Stream:
+    """Return so many sums over pixels of some words each, which leave as the last pixel comes."""
+
+    def last(word: Array) -> Array:
+        """Return the last input word that an output word adds up."""
+        return (word // words * pixels + pixels - 1) * words + word % words
+
+    return Loop(
+        inputs=sums * pixels * words,
+        outputs=sums * words,
+        read=lambda j: j,
+        write=last,
+        needs=last,
     ).run(source)
 
 
 @_through.register
 def _(unit: WidthConverter, source: Stream) -> Stream:
+    return _converter_loop(unit).run(source)
+
+
+@lru_cache(maxsize=KEPT)
+def _converter_loop(unit: WidthConverter) -> Loop:
     a, b, elements = int(unit.in_width), int(unit.out_width), int(unit.elements)
     grows = a < b
     return Loop(
@@ -199,4 +277,4 @@ def _(unit: WidthConverter, source: Stream) -> Stream:
         read=lambda j: j if grows else j * a // b,
         write=lambda k: -(-(k + 1) * b // a) - 1 if grows else k,
         needs=lambda k: ((k + 1) * b - 1) // a,
-    ).run(source)
+    )

@@ -13,138 +13,23 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Ints: TypeAlias = int | npt.NDArray[np.int64]
+from dse.ir.product_units import DepthwiseUnit, Ints, MatrixUnit, ProductUnit, Tiling
 
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """Balanced block column-row structure: each p x q block of the matrix keeps an r x c dense tile.
-
-    Columns: any c of the q. Rows: one row of every residue class modulo r (r divides p), so that row
-    `k` modulo `r` always belongs to the same PE lane and no output crossbar is needed.
-    """
-
-    block_rows: int  # p
-    block_cols: int  # q
-    kept_rows: int  # r
-    kept_cols: int  # c
-
-    @property
-    def density(self) -> float:
-        """Share of the weights that is kept."""
-        return self.kept_rows * self.kept_cols / (self.block_rows * self.block_cols)
-
-    def lanes(self, pe: Ints, simd: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Split (PE, SIMD) into (L, n, S, m).
-
-        L row lanes in each of n block rows at once (n > 1 only with L = r), S kept columns in each of m
-        block columns at once (m > 1 only with S = c and r = p: else lanes of several blocks would
-        belong to different rows).
-        """
-        rows, cols = np.minimum(pe, self.kept_rows), np.minimum(simd, self.kept_cols)
-        return rows, pe // rows, cols, simd // cols
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixUnit:
-    """Matrix-vector-threshold unit (FINN: MVAU): `vectors` products of an (mh, mw) matrix per frame.
-
-    Dense: NF * SF cycles a vector, NF = mh/pe, SF = mw/simd; the input is read in the nf = 0 pass.
-    Tiled: only kept tiles are executed; see `cycles`. 1 bit means bipolar {-1, +1}; a 1-bit matrix with
-    1-bit inputs is XNOR and popcount.
-    """
-
-    layer: str
-    mh: Ints
-    mw: Ints
-    vectors: Ints
-    pe: Ints
-    simd: Ints
-    weight_bits: Ints  # as stored
-    input_bits: Ints
-    input_signed: bool  # True also for bipolar
-    output_bits: Ints  # 0: no thresholds, the accumulators are the output
-    memory: str
-    compute: str
-    tiling: Tiling | None = None
-
-    @property
-    def cycles(self) -> Ints:
-        """Cycles per frame.
-
-        Dense: vectors * NF * SF (FINN-R). Tiled: per group of n block rows the larger of the executed
-        steps (mw/q/m)(r/L)(c/S) and the p/L output words.
-        """
-        t = self.tiling
-        if t is None:
-            return self.vectors * (self.mh // self.pe) * (self.mw // self.simd)
-        rows, n, cols, m = t.lanes(self.pe, self.simd)
-        steps = (self.mw // t.block_cols // m) * (t.kept_rows // rows) * (t.kept_cols // cols)
-        groups = self.mh // t.block_rows // n
-        return self.vectors * groups * np.maximum(steps, t.block_rows // rows)
-
-    @property
-    def depth(self) -> Ints:
-        """Words of the weight memory: one for every executed step of a vector."""
-        t = self.tiling
-        if t is None:
-            return (self.mh // self.pe) * (self.mw // self.simd)
-        kept = (self.mh // t.block_rows * t.kept_rows) * (self.mw // t.block_cols * t.kept_cols)
-        return kept // (self.pe * self.simd)
-
-    @property
-    def fan_in(self) -> Ints:
-        """Largest number of weights that one output sums."""
-        t = self.tiling
-        return self.mw if t is None else self.mw // t.block_cols * t.kept_cols
-
-    @property
-    def macs(self) -> Ints:
-        """Executed multiply-accumulates per frame."""
-        return self.vectors * self.depth * self.pe * self.simd
-
-    @property
-    def popcount(self) -> Ints:
-        """1 where the unit is XNOR-popcount: bipolar weights and inputs (not 1-bit inputs 0 and 1)."""
-        bipolar = (np.asarray(self.weight_bits) == 1) & (np.asarray(self.input_bits) == 1)
-        one: Ints = (bipolar & self.input_signed) * 1
-        return one
-
-    @property
-    def acc_bits(self) -> Ints:
-        """Bits of an accumulator that can never overflow: unsigned popcount, else signed sum."""
-        weight = np.maximum(2 ** (np.asarray(self.weight_bits) - 1) - 1, 1)
-        magnitude = np.where(
-            np.asarray(self.input_bits) == 1,
-            1,
-            2 ** (np.asarray(self.input_bits) - (1 if self.input_signed else 0)),
-        )
-        bound = np.asarray(self.fan_in) * weight * magnitude
-        signed = np.ceil(np.log2(bound + 1)) + 1
-        count = np.ceil(np.log2(np.asarray(self.fan_in) + 1))
-        bits: Ints = np.where(self.popcount == 1, count, signed).astype(np.int64)
-        return bits
-
-    @property
-    def in_width(self) -> Ints:
-        """Elements per input word: SIMD, or the whole block columns that a tiled step gathers from."""
-        t = self.tiling
-        if t is None:
-            return self.simd
-        _, _, _, m = t.lanes(self.pe, self.simd)
-        return m * t.block_cols
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per output word."""
-        return self.pe
-
-    @property
-    def out_element_bits(self) -> Ints:
-        """Bits of one output element: the activation, or the signed sum where there is none."""
-        raw = self.acc_bits + np.asarray(self.popcount)  # a raw popcount leaves as 2 * pop - N
-        bits: Ints = np.where(np.asarray(self.output_bits) == 0, raw, self.output_bits)
-        return bits
+__all__ = [
+    "DepthwiseUnit",
+    "Fifo",
+    "Ints",
+    "MatrixUnit",
+    "PoolUnit",
+    "ProductUnit",
+    "SlidingWindowUnit",
+    "SumUnit",
+    "Tiling",
+    "Unit",
+    "WidthConverter",
+    "divisors",
+    "legal_folds",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +147,41 @@ class PoolUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class SumUnit:
+    """Global average-pooling (FINN: GlobalAccPool): the sum of every channel, `pe` per word.
+
+    The sums wait in a memory and leave with the last pixel.
+    """
+
+    layer: str
+    pixels: int
+    channels: Ints
+    pe: Ints  # divides channels
+    bits: Ints  # of an input element
+    sum_bits: Ints  # of an output element
+
+    @property
+    def cycles(self) -> Ints:
+        """One cycle per input word."""
+        return self.pixels * (self.channels // self.pe)
+
+    @property
+    def in_width(self) -> Ints:
+        """Elements per input word."""
+        return self.pe
+
+    @property
+    def out_width(self) -> Ints:
+        """Elements per output word."""
+        return self.pe
+
+    @property
+    def out_element_bits(self) -> Ints:
+        """Bits of a sum."""
+        return self.sum_bits
+
+
+@dataclass(frozen=True, slots=True)
 class WidthConverter:
     """Stream width converter (FINN: DWC); widths that do not divide each other go through their lcm."""
 
@@ -291,7 +211,7 @@ class Fifo:
         return 0
 
 
-Unit: TypeAlias = MatrixUnit | SlidingWindowUnit | PoolUnit | WidthConverter | Fifo
+Unit: TypeAlias = ProductUnit | SlidingWindowUnit | PoolUnit | SumUnit | WidthConverter | Fifo
 
 
 def divisors(n: int) -> npt.NDArray[np.int64]:

@@ -14,6 +14,8 @@ from dse.errors import UsageError
 from dse.ir.layers._base import Layer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
@@ -66,9 +68,11 @@ class Chain:
         """Name of the last layer."""
         return self.layers[-1].name if self.layers else "input"
 
-    def conv(self, name: str, channels: int, kernel: int, padding: int = 0) -> None:
+    def conv(
+        self, name: str, channels: int, kernel: int, padding: int = 0, stride: int = 1
+    ) -> None:
         """Add a convolution with an activation."""
-        self._needs_map(name, kernel - 2 * padding)
+        self._needs_map(name, max(kernel - 2 * padding, stride))
         self.layers.append(
             Conv2d(
                 name,
@@ -77,9 +81,32 @@ class Chain:
                 activation=True,
                 out_channels=channels,
                 kernel=kernel,
+                stride=stride,
                 padding=padding,
             )
         )
+
+    def separable(self, number: int, channels: int, stride: int = 1) -> None:
+        """Add a depthwise 3x3 convolution dw`number` and a pointwise one pw`number`, with activations."""
+        name = f"dw{number}"
+        self._needs_map(name, stride)
+        self.layers.append(
+            DepthwiseConv2d(
+                name,
+                (self.source,),
+                self.shape,
+                activation=True,
+                kernel=3,
+                stride=stride,
+                padding=1,
+            )
+        )
+        self.conv(f"pw{number}", channels, kernel=1)
+
+    def mean(self, name: str) -> None:
+        """Add a global average-pooling."""
+        self._needs_map(name, 1)
+        self.layers.append(GlobalAveragePool(name, (self.source,), self.shape))
 
     def pool(self, name: str, kernel: int = 2) -> None:
         """Add a max-pooling."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,11 +21,12 @@ from dse.ir.hardware import (
 )
 from dse.ir.network import Network
 from dse.ir.timing import interval_cycles, latency_cycles
-from dse.ir.units import Fifo, MatrixUnit, Unit, WidthConverter
+from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit, WidthConverter
 from dse.search.pipeline import pipeline
 
 BITS_PER_KIB = 8 * 1024
 ENDS = ("expected", "low", "high")
+KEPT = 1 << 16  # prices of units that are kept: some 20 MB
 
 
 def estimate(
@@ -48,18 +50,13 @@ def estimate(
             not.
     """
     for name, layer in design.layers:
-        if layer.folding.memory == "uram" and not board.resources.uram:
-            msg = (
-                f"layer {name}: memory `uram` needs a board with UltraRAM, {board.name} has none;"
-                f" use bram or lutram"
-            )
-            raise UsageError(msg)
+        check_memory(name, layer.folding.memory, board)
     units = pipeline(network, design)
     prices = price(units, model)
     layers = []
     for name, _ in design.layers:
         own = [i for i, unit in enumerate(units) if unit.layer == name]
-        matrix = next((u for u in (units[i] for i in own) if isinstance(u, MatrixUnit)), None)
+        matrix = next((u for u in (units[i] for i in own) if isinstance(u, ProductUnit)), None)
         layers.append(
             LayerEstimate(
                 name=name,
@@ -80,10 +77,21 @@ def estimate(
     )
 
 
+def check_memory(layer: str, memory: str, board: Board) -> None:
+    """Raise UsageError where a layer asks for memory that the board has not."""
+    if memory == "uram" and not board.resources.uram:
+        msg = (
+            f"layer {layer}: memory `uram` needs a board with UltraRAM, {board.name} has none;"
+            f" use bram or lutram"
+        )
+        raise UsageError(msg)
+
+
 def price(units: Sequence[Unit], model: CostModel) -> Floats:
     """Return `(units, 3, 5)`: expected, low and high of every resource of every unit.
 
-    Converters and FIFOs, most of the units, are asked for at once.
+    Converters and FIFOs, most of the units, are asked for at once; the price of any other unit is
+    kept, for a search meets it in many designs.
     """
     prices = np.empty((len(units), len(ENDS), len(RESOURCES)))
     for kind in (WidthConverter, Fifo):
@@ -94,20 +102,26 @@ def price(units: Sequence[Unit], model: CostModel) -> Floats:
                 for f in fields(kind)
                 if f.name != "layer"
             }
-            prices[places] = _table(model.predict(kind(layer="", **columns)))
+            prices[places] = price_table(model.predict(kind(layer="", **columns)))
     for i, unit in enumerate(units):
         if not isinstance(unit, WidthConverter | Fifo):
-            prices[i] = _table(model.predict(unit))
+            prices[i] = _price(unit, model)
     return prices
 
 
-def stored_bits(unit: MatrixUnit) -> int:
+@lru_cache(maxsize=KEPT)
+def _price(unit: Unit, model: CostModel) -> Floats:
+    """Return `(3, 5)` of one unit of plain numbers."""
+    return price_table(model.predict(unit))
+
+
+def stored_bits(unit: ProductUnit) -> int:
     """Return the bits of a unit's weights and of the indices that say which weights they are.
 
     A tiled unit stores, for every block, one of q columns c times and one of p / r rows r times.
     """
     bits = int(unit.macs) // int(unit.vectors) * int(unit.weight_bits)
-    t = unit.tiling
+    t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is None:
         return bits
     blocks = (int(unit.mh) // t.block_rows) * (int(unit.mw) // t.block_cols)
@@ -116,7 +130,7 @@ def stored_bits(unit: MatrixUnit) -> int:
     return bits + blocks * (column + row)
 
 
-def _table(prediction: UnitPrediction) -> Floats:
+def price_table(prediction: UnitPrediction) -> Floats:
     """Return `(..., 3, 5)` of a prediction."""
     return np.stack(
         [np.stack([getattr(getattr(prediction, e), r) for r in RESOURCES], axis=-1) for e in ENDS],

@@ -19,7 +19,6 @@ from dse.compression import effective
 from dse.config.values import Knobs
 from dse.ir.design import MEMORIES, Compression, DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
-from dse.ir.layers.conv2d import Conv2d
 from dse.ir.network import Network
 from dse.search.options import Array, Floats, LayerOptions, joint_resources, layer_options
 from dse.search.pipeline import PLAIN_DEPTH, element_types
@@ -114,7 +113,7 @@ class Folder:
                 tuple((w, n) for w, n in own.doors.tolist()),
                 types[layer.name].bits,
                 int(np.prod(layer.input_shape)),
-                window=isinstance(layer, Conv2d),
+                window=layer.windowed,
                 model=model,
             )
             for layer_before, layer, before, own in zip(

@@ -16,13 +16,13 @@ from dse.errors import UsageError
 from dse.ir.design import Compression, Folding
 from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer, MatrixLayer
-from dse.ir.layers.conv2d import Conv2d
 from dse.ir.numbers import IntType
-from dse.ir.units import Ints, MatrixUnit, SlidingWindowUnit, Unit, divisors, legal_folds
+from dse.ir.units import Ints, ProductUnit, SlidingWindowUnit, Unit, divisors
 from dse.search.pipeline import (
     PLAIN_DEPTH,
     burst_words,
     connectors,
+    layer_folds,
     main_units,
     vector_words,
 )
@@ -38,7 +38,7 @@ STREAM_BITS = 8192  # widest stream word that Vitis HLS builds (FINN issue 938)
 class LayerOptions:
     """The options of one layer: every entry is a folding without memory and compute style.
 
-    N entries, F foldings of the main unit (matrix or pool), V styles of it. Resources have a last
+    N entries, F foldings of the main unit (matrix, depthwise or pool), V styles of it. Resources have a last
     axis of `RESOURCES`. A door is what the layer before sees of an entry: the width of its input
     words, and how many of them the FIFO in front must hold.
 
@@ -113,8 +113,8 @@ def layer_options(
     """
     channels = layer.input_shape[-1]
     if structure is None or compression is None:
-        pe = divisors(channels)
-        pe = pinned(layer.name, "pe", pe[pe * element.bits <= STREAM_BITS], pins.pe)
+        pe, out_bits = divisors(channels), layer.output_type(element).bits
+        pe = pinned(layer.name, "pe", pe[pe * max(element.bits, out_bits) <= STREAM_BITS], pins.pe)
         (pool,) = main_units(layer, element, None, None, pe, 1, 0, "bram", "lut")
         row = np.arange(len(pe))
         return LayerOptions(
@@ -131,12 +131,12 @@ def layer_options(
             outs=pe,
             door_index=row,
             out_index=row,
-            out_bits=element.bits,
+            out_bits=out_bits,
         )
     assert isinstance(layer, MatrixLayer)
     pe, simd = _folds(layer, element, structure, compression, pins)
     styles = _styles(layer, element, structure, memories, pins)
-    windows = divisors(channels) if isinstance(layer, Conv2d) else np.zeros(1, dtype=np.int64)
+    windows = divisors(channels) if layer.windowed else np.zeros(1, dtype=np.int64)
     windows = windows[windows * element.bits <= STREAM_BITS]
 
     def units(memory: str, compute: str, swu_simd: Array) -> tuple[Unit, ...]:
@@ -144,21 +144,21 @@ def layer_options(
             layer, element, structure, compression, pe, simd, swu_simd, memory, compute
         )
 
-    matrices = [cast(MatrixUnit, units(*style, windows)[-1]) for style in styles]
+    matrices = [cast(ProductUnit, units(*style, windows)[-1]) for style in styles]
     matrix = matrices[0]
     entries = (len(windows), len(pe))
     cycles = np.broadcast_to(np.asarray(matrix.cycles), entries)
     fixed = np.zeros((*entries, len(RESOURCES)))
     width: Ints = matrix.in_width
     room: Ints = vector_words(matrix)
-    if isinstance(layer, Conv2d):
+    if layer.windowed:
         window = cast(SlidingWindowUnit, units(*styles[0], windows[:, None])[0])
         _, converter, fifo = connectors(
             layer.name,
             window.out_width,
             matrix.in_width,
             element.bits,
-            structure.mw * layer.vectors,
+            window.words_written * window.simd,
             PLAIN_DEPTH,
             vector_words(matrix, window),
         )
@@ -254,9 +254,9 @@ def _folds(
     Raises:
         UsageError: the words of every legal pair are too wide, or no pinned value is legal.
     """
-    pe, simd = legal_folds(structure.mh, structure.mw, structure.tiling)
+    pe, simd = layer_folds(layer, structure)
     (*_, unit) = main_units(layer, element, structure, compression, pe, simd, 1, "bram", "lut")
-    matrix = cast(MatrixUnit, unit)
+    matrix = cast(ProductUnit, unit)
     input_bits = np.asarray(matrix.in_width) * element.bits
     output_bits = np.asarray(pe * matrix.out_element_bits)
     fits = (input_bits <= STREAM_BITS) & (output_bits <= STREAM_BITS)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from dse.compression import canonical, effective
 from dse.errors import UsageError
 from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType, activation_type
 from dse.ir.units import (
+    DepthwiseUnit,
     Fifo,
     Ints,
     MatrixUnit,
     PoolUnit,
+    ProductUnit,
     SlidingWindowUnit,
+    SumUnit,
     Unit,
     WidthConverter,
+    divisors,
     legal_folds,
 )
 from pruning._scheme import Structure
@@ -35,10 +43,10 @@ def element_types(network: Network, compressions: Mapping[str, Compression]) -> 
     types = {"input": network.input_type}
     result = {}
     for layer in network.layers:
-        result[layer.name] = types[layer.inputs[0]]
+        element = result[layer.name] = types[layer.inputs[0]]
         c = compressions.get(layer.name)
         bits = None if c is None else c.activation_bits
-        types[layer.name] = result[layer.name] if bits is None else activation_type(bits)
+        types[layer.name] = layer.output_type(element) if bits is None else activation_type(bits)
     return result
 
 
@@ -55,15 +63,22 @@ def main_units(
 ) -> tuple[Unit, ...]:
     """Return the units of one (effective) layer; foldings may be arrays.
 
-    A convolution is a sliding window and a matrix unit, a dense layer a matrix unit, pooling a pool unit.
+    A convolution is a sliding window and a matrix or depthwise unit, a pointwise convolution and a dense
+    layer a matrix unit, pooling a unit of its own.
     """
     if isinstance(layer, MaxPool2d):
         h, w, c = layer.input_shape
         return (PoolUnit(layer.name, h, w, c, layer.kernel, pe, element.bits),)
+    if isinstance(layer, GlobalAveragePool):
+        channels, sums = layer.input_shape[-1], layer.output_type(element)
+        return (SumUnit(layer.name, layer.pixels, channels, pe, element.bits, sums.bits),)
     if not isinstance(layer, MatrixLayer) or structure is None or compression is None:
         msg = f"layer {layer.name!r} has no hardware unit ({type(layer).__name__})"
         raise UsageError(msg)
-    matrix = MatrixUnit(
+    build: Callable[..., ProductUnit] = partial(MatrixUnit, tiling=structure.tiling)
+    if isinstance(layer, DepthwiseConv2d):
+        build = DepthwiseUnit
+    matrix = build(
         layer=layer.name,
         mh=structure.mh,
         mw=structure.mw,
@@ -76,9 +91,8 @@ def main_units(
         output_bits=compression.activation_bits or 0,
         memory=memory,
         compute=compute,
-        tiling=structure.tiling,
     )
-    if not isinstance(layer, Conv2d):
+    if not isinstance(layer, Conv2d | DepthwiseConv2d) or not layer.windowed:
         return (matrix,)
     h, w, c = layer.input_shape
     window = SlidingWindowUnit(
@@ -112,8 +126,8 @@ def connectors(
     )
 
 
-def vector_words(matrix: MatrixUnit, window: SlidingWindowUnit | None = None) -> Ints:
-    """Words of FIFO in front of a matrix unit.
+def vector_words(matrix: ProductUnit, window: SlidingWindowUnit | None = None) -> Ints:
+    """Words of FIFO in front of a matrix unit; a depthwise unit takes a word every cycle.
 
     The unit takes a vector in its first pass only. Where it makes more passes, the unit before
     works ahead meanwhile: there is room for one vector. A window unit that is done with a vector
@@ -123,6 +137,8 @@ def vector_words(matrix: MatrixUnit, window: SlidingWindowUnit | None = None) ->
         matrix: the unit.
         window: the window unit in front of it.
     """
+    if not isinstance(matrix, MatrixUnit):
+        return PLAIN_DEPTH
     passes = _passes(matrix)
     late = np.asarray(passes) > 1
     if window is not None:
@@ -137,10 +153,12 @@ def vector_words(matrix: MatrixUnit, window: SlidingWindowUnit | None = None) ->
 def burst_words(before: Layer, source: Ints, target: Ints, *, window: bool, room: Ints) -> Ints:
     """Words of FIFO behind a unit, in words of the unit.
 
-    Only a pooling unit makes bursts: all words of an output row come with the last input row of its
-    windows. A window unit and a FIFO with room for a vector take words as they come, unless these
-    have to be cut into narrower ones first. Elsewhere a row of the pooled map waits, and two where
-    two or more input rows are dropped between frames.
+    Depthwise units and pools make bursts. Of a depthwise unit and of a global pool all words of a pixel
+    come with the last input pixel that they sum: there is room for them. Of a max-pool all words of an
+    output row come with the last input row of its windows. A window unit takes these as they come,
+    unless they have to be cut into narrower ones first. Elsewhere a row of the pooled map waits, and
+    two where two or more input rows are dropped between frames. Nothing waits here where a FIFO with
+    room for a vector stands behind and that is enough.
 
     Args:
         before: the layer before.
@@ -149,15 +167,29 @@ def burst_words(before: Layer, source: Ints, target: Ints, *, window: bool, room
         window: whether the next unit is a window unit.
         room: as in `connectors`.
     """
-    if not isinstance(before, MaxPool2d):
+    channels = before.output_shape[-1]
+    rows, pixels, taken = 1, 1, np.asarray(False)
+    if isinstance(before, MaxPool2d):
+        rows = 1 if before.input_shape[0] % before.kernel < 2 else 2
+        pixels, taken = before.output_shape[1], np.asarray(window)
+    elif not isinstance(before, DepthwiseConv2d | GlobalAveragePool):
         return PLAIN_DEPTH
-    _, columns, channels = before.output_shape
-    rows = 1 if before.input_shape[0] % before.kernel < 2 else 2
-    words = rows * columns * (channels // np.asarray(source))
-    taken = np.asarray(window) | (np.asarray(room) > PLAIN_DEPTH)
-    taken = taken & (np.asarray(target) >= source)
+    words = rows * pixels * (channels // np.asarray(source))
+    # a vector is one row of a map at least, or else one pixel
+    behind = (np.asarray(room) > PLAIN_DEPTH) & (np.asarray(room) * target >= pixels * channels)
+    taken = (taken | behind) & (np.asarray(target) >= source)
     burst: Ints = np.where(taken, PLAIN_DEPTH, np.maximum(words, PLAIN_DEPTH))
     return burst
+
+
+def layer_folds(
+    layer: MatrixLayer, structure: Structure
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return all legal (PE, SIMD) pairs of an (effective) layer as two arrays of equal length."""
+    if isinstance(layer, DepthwiseConv2d):
+        pes = divisors(structure.mh)
+        return pes, np.ones_like(pes)
+    return legal_folds(structure.mh, structure.mw, structure.tiling)
 
 
 def _passes(matrix: MatrixUnit) -> Ints:
@@ -204,7 +236,7 @@ def pipeline(network: Network, design: DesignPoint) -> tuple[Unit, ...]:
             assert not isinstance(unit, WidthConverter | Fifo)
             into = unit.in_width
             room: Ints = PLAIN_DEPTH
-            if isinstance(unit, MatrixUnit):
+            if isinstance(unit, ProductUnit):
                 room = vector_words(unit, window)
             burst: Ints = PLAIN_DEPTH
             if before is not None and window is None:
@@ -268,22 +300,23 @@ def check(network: Network, design: DesignPoint) -> None:
         f = design[layer.name].folding
         if isinstance(layer, MatrixLayer):
             s = structures[layer.name]
-            pes, simds = legal_folds(s.mh, s.mw, s.tiling)
+            pes, simds = layer_folds(layer, s)
             if not np.any((pes == f.pe) & (simds == f.simd)):
                 msg = (
                     f"layer {layer.name}: PE {f.pe} x SIMD {f.simd} is not legal for its"
                     f" {s.mh} x {s.mw} matrix; PE may be {_listed(pes)}, SIMD {_listed(simds)}"
                 )
                 raise UsageError(msg)
-        if isinstance(layer, Conv2d) and layer.padding >= layer.kernel:
+        if isinstance(layer, Conv2d | DepthwiseConv2d) and layer.padding >= layer.kernel:
             msg = (
                 f"layer {layer.name}: padding must be less than the kernel, got {layer.padding} with"
                 f" kernel {layer.kernel}; change the network"
             )
             raise UsageError(msg)
         channels = layer.input_shape[-1]
-        word = f.swu_simd if isinstance(layer, Conv2d) else f.pe
-        if isinstance(layer, Conv2d | MaxPool2d) and (word < 1 or channels % word):
+        word = f.swu_simd if layer.windowed else f.pe
+        pooled = not isinstance(layer, MatrixLayer)
+        if (layer.windowed or pooled) and (word < 1 or channels % word):
             msg = f"layer {layer.name}: {word} channels per word do not divide {channels} channels"
             raise UsageError(msg)
 

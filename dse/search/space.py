@@ -93,16 +93,25 @@ class SearchSpace:
 
     def decode(self, values: Values) -> DesignPoint:
         """Return the design that the knob values mean."""
-        compressions = self.compressions(values)
-        preference = values[PREFERENCE]
-        free = {n for n, k in self.layers.items() if k.fold == "free" and self._is_matrix(n)}
-        folder = self.folder(compressions)
-        choices = {n: (values[f"{n}.pe"], values[f"{n}.simd"]) for n in sorted(free)}
+        free, preference = self._free(), values[PREFERENCE]
         if len(free) == len(self.network.matrix_layers):
-            return folder.free(choices, preference)
-        if free:
-            folder = self.folder(compressions, folder.picked(choices))
-        return folder.solve(values[CYCLES], preference)
+            choices = {n: (values[f"{n}.pe"], values[f"{n}.simd"]) for n in free}
+            return self.folder(self.compressions(values)).free(choices, preference)
+        return self.solver(values).solve(values[CYCLES], preference)
+
+    def solver(self, values: Values) -> Folder:
+        """Return the solver of foldings for the compression that the knob values ask for.
+
+        Layers whose folding is free are folded as the values say; the others are the solver's.
+        """
+        folder = self.folder(self.compressions(values))
+        choices = {n: (values[f"{n}.pe"], values[f"{n}.simd"]) for n in self._free()}
+        if not choices:
+            return folder
+        return self.folder(folder.compressions, folder.picked(choices))
+
+    def _free(self) -> list[str]:
+        return sorted(n for n, k in self.layers.items() if k.fold == "free" and self._is_matrix(n))
 
     def folder(
         self, compressions: Mapping[str, Compression], pins: Mapping[str, Knobs] | None = None
@@ -223,6 +232,8 @@ def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:
     """Whether a knob can change anything: no activation, nothing to prune."""
     if knob == "activation_bits":
         return layer.activation
+    if knob in ("sparsity", "scheme", "block") and not layer.prunable:
+        return False
     if knob in ("scheme", "block"):
         return max(knobs.sparsity or (0.0,)) > 0
     return True

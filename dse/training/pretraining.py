@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as f
 
 from dse.data._dataset import Dataset
-from dse.ir.layers._base import MatrixLayer
+from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights, BatchNorm, Floats, LayerWeights
 from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
@@ -79,8 +80,14 @@ class FloatNetwork(nn.Module):
         x = x * self.input_scale
         for layer in self.network.layers:
             is_matrix = isinstance(layer, MatrixLayer)
-            x = self.matrices[layer.name](x) if is_matrix else pooled(layer, x)
+            x = self.matrices[layer.name](x) if is_matrix else _averaged(layer, x)
         return x
+
+
+def _averaged(layer: Layer, x: Tensor) -> Tensor:
+    """Return the output of a pool; a mean, of which initial weights keep the variance, for a sum."""
+    y = pooled(layer, x)
+    return y / layer.pixels if isinstance(layer, GlobalAveragePool) else y
 
 
 def pretrain(

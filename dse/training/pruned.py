@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dse.compression import effective, scheme
 from dse.ir.design import Compression
 from dse.ir.layers._base import MatrixLayer
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights, BatchNorm, Floats
 from dse.training.errors import TrainingError
@@ -41,7 +42,8 @@ def pruned(
     """Apply the compressions to the base weights, first layer to last.
 
     Masks are chosen by magnitude on matrices that have lost the channels of the layers in front. The
-    columns of a layer follow the row order of the one in front; the last layer keeps its own.
+    columns of a layer follow the row order of the one in front, and so do the channels of a depthwise
+    layer; the last layer keeps its own.
 
     Args:
         network: the network of the study.
@@ -59,14 +61,20 @@ def pruned(
     layers = []
     for own, now in zip(network.matrix_layers, built.matrix_layers, strict=True):
         weights = _base_matrix(base, own)
+        norm = base.layers[own.name].norm
+        c = compressions[own.name]
+        if isinstance(own, DepthwiseConv2d):
+            order = np.arange(own.mh) if channels is None else channels
+            kept = np.ones((len(order), own.mw), dtype=np.bool_)
+            norm = None if norm is None else norm.rows(order)
+            layers.append(PrunedLayer(now, c, weights[order], kept, norm))
+            continue
         if channels is not None:
             # columns are (position, channel); the channels that are left, in their new order
             by_channel = weights.reshape(own.mh, -1, own.input_shape[-1])
             weights = by_channel[:, :, channels].reshape(own.mh, -1)
-        c = compressions[own.name]
         mask = scheme(c.scheme).mask(weights.astype(np.float64), c, reorder=own.activation)
         channels = mask.row_order[: structures[own.name].mh]
-        norm = base.layers[own.name].norm
         layers.append(
             PrunedLayer(
                 now,

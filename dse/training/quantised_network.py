@@ -112,7 +112,10 @@ class QuantisedNetwork(nn.Module):
         by_name = {pruned.layer.name: pruned for pruned in layers}
         self.matrices = nn.ModuleDict()
         source = network.input_type
-        for layer in network.matrix_layers:
+        for layer in network.layers:
+            if layer.name not in by_name:
+                source = layer.output_type(source)
+                continue
             pruned = by_name[layer.name]
             self.matrices[layer.name] = QuantisedLayer(pruned, source)
             bits = pruned.compression.activation_bits

@@ -11,6 +11,8 @@ from torch.nn import functional as f
 
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 
 EPSILON = 1e-5  # added to the variance in batch normalisation (the default of torch)
@@ -22,13 +24,13 @@ def product(layer: MatrixLayer, x: Tensor, weights: Tensor, pad_value: float) ->
     Args:
         layer: a convolution or a dense layer.
         x: `(n, C, H, W)` or `(n, C)`.
-        weights: `(mh, mw)`, columns in stream order (ky, kx, channel).
+        weights: `(mh, mw)`, columns in stream order (ky, kx, channel), of a depthwise layer (ky, kx).
         pad_value: what a convolution puts around its input.
 
     Returns:
         `(n, mh, OH, OW)` or `(n, mh)`.
     """
-    if not isinstance(layer, Conv2d):
+    if not isinstance(layer, Conv2d | DepthwiseConv2d):
         if x.ndim == 4:
             x = x.permute(0, 2, 3, 1).flatten(1)  # stream order (h, w, channel)
         return f.linear(x, weights)
@@ -37,11 +39,14 @@ def product(layer: MatrixLayer, x: Tensor, weights: Tensor, pad_value: float) ->
     if padding and pad_value:
         x = f.pad(x, (padding,) * 4, value=pad_value)
         padding = 0
-    return f.conv2d(x, kernel, stride=layer.stride, padding=padding)
+    groups = layer.mh if isinstance(layer, DepthwiseConv2d) else 1
+    return f.conv2d(x, kernel, stride=layer.stride, padding=padding, groups=groups)
 
 
 def pooled(layer: Layer, x: Tensor) -> Tensor:
-    """Return the output of a layer without weights."""
+    """Return the output of a layer without weights; of a global pool the integer network's, the sum."""
+    if isinstance(layer, GlobalAveragePool):
+        return x.sum(dim=(2, 3))
     if not isinstance(layer, MaxPool2d):
         msg = f"layer {layer.name!r} cannot be trained ({type(layer).__name__})"
         raise TypeError(msg)

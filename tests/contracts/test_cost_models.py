@@ -13,10 +13,12 @@ from dse.errors import UsageError
 from dse.ir import plugins
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
+    DepthwiseUnit,
     Fifo,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
+    SumUnit,
     Tiling,
     Unit,
     WidthConverter,
@@ -25,6 +27,7 @@ from dse.ir.units import (
 
 FAMILIES = ("7series", "ultrascale+")
 MATRIX = MatrixUnit("m", 32, 96, 10, 4, 8, 4, 4, False, 4, "bram", "lut")
+DEPTHWISE = DepthwiseUnit("d", 32, 9, 10, 4, 1, 4, 4, False, 4, "bram", "lut")
 UNITS: dict[str, Unit] = {
     "dense": MATRIX,
     "lutram": replace(MATRIX, memory="lutram"),
@@ -33,8 +36,14 @@ UNITS: dict[str, Unit] = {
     "scores": replace(MATRIX, output_bits=0),
     "tiled": replace(MATRIX, tiling=Tiling(8, 16, 8, 4), pe=2, simd=2),
     "rows pruned": replace(MATRIX, tiling=Tiling(8, 16, 2, 8), pe=2, simd=4),
+    "depthwise": DEPTHWISE,
+    "depthwise dsp": replace(DEPTHWISE, compute="dsp", memory="lutram"),
+    "binary depthwise": replace(
+        DEPTHWISE, weight_bits=1, input_bits=1, input_signed=True, output_bits=1
+    ),
     "window": SlidingWindowUnit("w", 28, 28, 16, 3, 1, 1, 4, 4),
     "pool": PoolUnit("p", 28, 28, 16, 2, 4, 4),
+    "global pool": SumUnit("p", 49, 16, 4, 4, 10),
     "converter": WidthConverter("c", 6, 4, 2, 96),
     "fifo": Fifo("f", 64, 16),
 }
@@ -121,7 +130,7 @@ def test_a_model_can_key_a_cache_and_has_a_source(name: str) -> None:
         ("output_bits", (1, 2, 3, 4, 6, 8)),
     ],
 )
-@pytest.mark.parametrize("kind", ["dense", "lutram", "dsp"])
+@pytest.mark.parametrize("kind", ["dense", "lutram", "dsp", "depthwise"])
 def test_more_hardware_costs_more(
     model: CostModel, kind: str, knob: str, values: tuple[int, ...]
 ) -> None:
@@ -136,7 +145,7 @@ def test_more_hardware_costs_more(
 @pytest.mark.parametrize("kind", UNITS)
 def test_every_folding_knob_moves_the_price(model: CostModel, kind: str) -> None:
     unit = UNITS[kind]
-    for knob in ("pe", "simd"):
+    for knob in ("pe",) if isinstance(unit, DepthwiseUnit) else ("pe", "simd"):
         if hasattr(unit, knob):
             changed = replace(unit, **{knob: 2 * getattr(unit, knob)})
             assert (

@@ -29,6 +29,7 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
 
 def test_the_networks_are_there() -> None:
     assert {"cnv", "digits_cnn", "jet_mlp", "lenet5", "lfc", "sfc", "tfc", "vgg_bnn"} <= set(NAMES)
+    assert {"digits_separable", "mobilenet_v1"} <= set(NAMES)
 
 
 def test_it_says_what_it_is(module: ModuleType) -> None:

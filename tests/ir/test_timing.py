@@ -20,24 +20,27 @@ from dse.ir.hardware import Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.timing import interval_cycles, latency_cycles
 from dse.ir.units import (
+    DepthwiseUnit,
     Fifo,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
+    SumUnit,
     Tiling,
     Unit,
     WidthConverter,
     divisors,
-    legal_folds,
 )
 from dse.networks import cnv, digits_cnn, lenet5, tfc
 from dse.search.fold import Folder
-from dse.search.pipeline import PLAIN_DEPTH, pipeline
+from dse.search.pipeline import PLAIN_DEPTH, layer_folds, pipeline
 
 FOREVER = 10**9
 Step = tuple[bool, bool]  # one iteration of a loop: reads a word, writes a word
@@ -137,6 +140,12 @@ def frame_of(unit: Unit) -> list[Step]:
             for y, x in product(range(unit.height), range(unit.width))
         ]
         return [(True, end) for end in ends for _ in range(unit.channels // unit.pe)]
+    if isinstance(unit, DepthwiseUnit | SumUnit):
+        depthwise = isinstance(unit, DepthwiseUnit)
+        sums, pixels = (unit.vectors, unit.mw) if depthwise else (1, unit.pixels)
+        words = (unit.mh if depthwise else unit.channels) // unit.pe
+        order = product(range(sums), range(pixels), range(words))
+        return [(True, pixel == pixels - 1) for _, pixel, _ in order]
     assert isinstance(unit, WidthConverter)
     a, b = int(unit.in_width), int(unit.out_width)
     steps, held = [], 0
@@ -221,7 +230,7 @@ def run(
     return ends
 
 
-def random_network(rng: np.random.Generator) -> Network:
+def random_network(rng: np.random.Generator, separable: float = 0.0) -> Network:
     size = int(rng.integers(6, 12))
     shape: tuple[int, ...] = (size, size, int(rng.choice([1, 3, 4])))
     layers: list[Layer] = []
@@ -235,9 +244,16 @@ def random_network(rng: np.random.Generator) -> Network:
         channels = int(rng.choice([4, 6, 8, 12]))
         layers.append(Conv2d(f"c{i}", (previous,), shape, True, channels, kernel, stride, padding))
         previous, shape = layers[-1].name, layers[-1].output_shape
+        if shape[0] >= 3 and rng.random() < separable:
+            geometry = (3, int(rng.choice([1, 2])), int(rng.choice([0, 1])))
+            layers.append(DepthwiseConv2d(f"d{i}", (previous,), shape, True, *geometry))
+            previous, shape = layers[-1].name, layers[-1].output_shape
         if shape[0] >= 4 and rng.random() < 0.5:
             layers.append(MaxPool2d(f"p{i}", (previous,), shape, int(rng.choice([2, 2, 3]))))
             previous, shape = layers[-1].name, layers[-1].output_shape
+    if rng.random() < separable:
+        layers.append(GlobalAveragePool("mean", (previous,), shape))
+        previous, shape = layers[-1].name, layers[-1].output_shape
     layers.append(Dense("fc", (previous,), shape, True, int(rng.choice([8, 12, 16]))))
     layers.append(Dense("out", ("fc",), layers[-1].output_shape, False, 10))
     return Network("random", first, IntType(8, signed=False), tuple(layers))
@@ -265,8 +281,8 @@ def random_design(network: Network, rng: np.random.Generator) -> DesignPoint:
         folding = Folding(int(rng.choice(words)))
         if isinstance(layer, MatrixLayer):
             s = structures[layer.name]
-            pe, simd = rng.choice(np.stack(legal_folds(s.mh, s.mw, s.tiling), axis=1)).tolist()
-            word = int(rng.choice(words)) if isinstance(layer, Conv2d) else 0
+            pe, simd = rng.choice(np.stack(layer_folds(layer, s), axis=1)).tolist()
+            word = int(rng.choice(words)) if layer.windowed else 0
             folding = Folding(pe, simd, word)
         layers.append((layer.name, LayerDesign(compressions.get(layer.name), folding)))
     return DesignPoint(tuple(layers))
@@ -303,6 +319,14 @@ def test_balanced_random_chains(seed: int) -> None:
     compressions = random_compression(network, rng)
     for target in (200, 1000):
         check(balanced(network, compressions, target, float(rng.random())))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_separable_random_chains(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, separable=0.7)
+    check(pipeline(network, random_design(network, rng)))
+    check(balanced(network, random_compression(network, rng), 400, float(rng.random())))
 
 
 NETWORKS = {
@@ -393,6 +417,10 @@ def test_latency_of_single_units_by_hand() -> None:
     pool = PoolUnit("p", 7, 6, 4, 2, 2, 2)
     assert latency_cycles([pool]) == 6 * 6 * 2  # its seventh row is read and dropped
     assert latency_cycles([WidthConverter("c", 6, 4, 2, 48)]) == 12
+    depthwise = DepthwiseUnit("d", 8, 9, 5, 2, 1, 2, 2, False, 2, "bram", "lut")
+    assert latency_cycles([depthwise]) == depthwise.cycles == 5 * 9 * 4
+    mean = SumUnit("m", 49, 12, 3, 2, 8)
+    assert latency_cycles([mean]) == mean.cycles == 49 * 4
     tiled = MatrixUnit("t", 8, 16, 3, 2, 2, 2, 2, False, 2, "bram", "lut", Tiling(4, 8, 4, 4))
     # two block row groups of 2 * 2 * 2 steps; the two parts of the last group leave afterwards
     assert tiled.cycles == 3 * 2 * 8

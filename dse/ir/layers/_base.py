@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from dse.ir.numbers import IntType
+
 
 @dataclass(frozen=True, slots=True)
 class Layer(ABC):
@@ -27,6 +29,19 @@ class Layer(ABC):
     def is_matrix(self) -> bool:
         """True where the layer is a matrix-vector product with weights."""
         return False
+
+    @property
+    def windowed(self) -> bool:
+        """True where the layer reads a map in sliding windows, which a unit of its own hands out."""
+        return False
+
+    def output_type(self, element: IntType) -> IntType:
+        """Return the type of the output elements of a layer without weights.
+
+        Args:
+            element: type of the input elements.
+        """
+        return element
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,11 @@ class MatrixLayer(Layer):
     @abstractmethod
     def vectors(self) -> int:
         """Input vectors per frame: OH * OW."""
+
+    @property
+    def prunable(self) -> bool:
+        """Whether a pruning scheme may choose among the weights of this layer."""
+        return True
 
     @property
     def macs(self) -> int:

@@ -23,13 +23,12 @@ class Conv2d(MatrixLayer):
     @property
     def output_shape(self) -> tuple[int, ...]:
         """(OH, OW, out_channels)."""
-        h, w, _ = self.input_shape
-        grow = 2 * self.padding - self.kernel
-        return (
-            (h + grow) // self.stride + 1,
-            (w + grow) // self.stride + 1,
-            self.out_channels,
-        )
+        return (*convolved(self.input_shape, self.kernel, self.stride, self.padding), self.mh)
+
+    @property
+    def windowed(self) -> bool:
+        """True but for a pointwise convolution, which takes the pixels of a map as they come."""
+        return self.kernel > 1 or self.stride > 1
 
     @property
     def mh(self) -> int:
@@ -46,3 +45,10 @@ class Conv2d(MatrixLayer):
         """OH * OW."""
         h, w, _ = self.output_shape
         return h * w
+
+
+def convolved(shape: tuple[int, ...], kernel: int, stride: int, padding: int) -> tuple[int, int]:
+    """Return (OH, OW) of a convolution over a map of `shape` (H, W, C)."""
+    h, w, _ = shape
+    grow = 2 * padding - kernel
+    return (h + grow) // stride + 1, (w + grow) // stride + 1

@@ -1,0 +1,191 @@
+"""Units that multiply and add: matrix units, dense or tiled, and depthwise units.
+
+As in `dse.ir.units`, fields that are numbers may be arrays that broadcast against each other.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Ints: TypeAlias = int | npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Balanced block column-row structure: each p x q block of the matrix keeps an r x c dense tile.
+
+    Columns: any c of the q. Rows: one row of every residue class modulo r (r divides p), so that row
+    `k` modulo `r` always belongs to the same PE lane and no output crossbar is needed.
+    """
+
+    block_rows: int  # p
+    block_cols: int  # q
+    kept_rows: int  # r
+    kept_cols: int  # c
+
+    @property
+    def density(self) -> float:
+        """Share of the weights that is kept."""
+        return self.kept_rows * self.kept_cols / (self.block_rows * self.block_cols)
+
+    def lanes(self, pe: Ints, simd: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """Split (PE, SIMD) into (L, n, S, m).
+
+        L row lanes in each of n block rows at once (n > 1 only with L = r), S kept columns in each of m
+        block columns at once (m > 1 only with S = c and r = p: else lanes of several blocks would
+        belong to different rows).
+        """
+        rows, cols = np.minimum(pe, self.kept_rows), np.minimum(simd, self.kept_cols)
+        return rows, pe // rows, cols, simd // cols
+
+
+@dataclass(frozen=True, slots=True)
+class ProductUnit(ABC):
+    """`vectors` times the `mh` sums of `mw` products each, with thresholds behind them, per frame.
+
+    Each cycle adds `simd` products to each of `pe` sums. 1 bit means bipolar {-1, +1}; 1-bit weights
+    with 1-bit inputs are XNOR and popcount.
+    """
+
+    layer: str
+    mh: Ints
+    mw: Ints
+    vectors: Ints
+    pe: Ints
+    simd: Ints
+    weight_bits: Ints  # as stored
+    input_bits: Ints
+    input_signed: bool  # True also for bipolar
+    output_bits: Ints  # 0: no thresholds, the accumulators are the output
+    memory: str
+    compute: str
+
+    @property
+    @abstractmethod
+    def in_width(self) -> Ints:
+        """Elements per input word."""
+
+    @property
+    def cycles(self) -> Ints:
+        """Cycles per frame: vectors * (mh / pe) * (mw / simd) (FINN-R)."""
+        return self.vectors * (self.mh // self.pe) * (self.mw // self.simd)
+
+    @property
+    def depth(self) -> Ints:
+        """Words of the weight memory: one for every executed step of a vector."""
+        return (self.mh // self.pe) * (self.mw // self.simd)
+
+    @property
+    def fan_in(self) -> Ints:
+        """Largest number of weights that one output sums."""
+        return self.mw
+
+    @property
+    def macs(self) -> Ints:
+        """Executed multiply-accumulates per frame."""
+        return self.vectors * self.depth * self.pe * self.simd
+
+    @property
+    def popcount(self) -> Ints:
+        """1 where the unit is XNOR-popcount: bipolar weights and inputs (not 1-bit inputs 0 and 1)."""
+        bipolar = (np.asarray(self.weight_bits) == 1) & (np.asarray(self.input_bits) == 1)
+        one: Ints = (bipolar & self.input_signed) * 1
+        return one
+
+    @property
+    def acc_bits(self) -> Ints:
+        """Bits of an accumulator that can never overflow: unsigned popcount, else signed sum."""
+        weight = np.maximum(2 ** (np.asarray(self.weight_bits) - 1) - 1, 1)
+        magnitude = np.where(
+            np.asarray(self.input_bits) == 1,
+            1,
+            2 ** (np.asarray(self.input_bits) - (1 if self.input_signed else 0)),
+        )
+        bound = np.asarray(self.fan_in) * weight * magnitude
+        signed = np.ceil(np.log2(bound + 1)) + 1
+        count = np.ceil(np.log2(np.asarray(self.fan_in) + 1))
+        bits: Ints = np.where(self.popcount == 1, count, signed).astype(np.int64)
+        return bits
+
+    @property
+    def out_width(self) -> Ints:
+        """Elements per output word."""
+        return self.pe
+
+    @property
+    def out_element_bits(self) -> Ints:
+        """Bits of one output element: the activation, or the signed sum where there is none."""
+        raw = self.acc_bits + np.asarray(self.popcount)  # a raw popcount leaves as 2 * pop - N
+        bits: Ints = np.where(np.asarray(self.output_bits) == 0, raw, self.output_bits)
+        return bits
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixUnit(ProductUnit):
+    """Matrix-vector-threshold unit (FINN: MVAU): `vectors` products of an (mh, mw) matrix per frame.
+
+    Dense: NF * SF cycles a vector, NF = mh/pe, SF = mw/simd; the input is read in the nf = 0 pass.
+    Tiled: only kept tiles are executed; see `cycles`.
+    """
+
+    tiling: Tiling | None = None
+
+    @property
+    def cycles(self) -> Ints:
+        """Cycles per frame.
+
+        Dense: vectors * NF * SF (FINN-R). Tiled: per group of n block rows the larger of the executed
+        steps (mw/q/m)(r/L)(c/S) and the p/L output words.
+        """
+        t = self.tiling
+        if t is None:
+            return self.vectors * (self.mh // self.pe) * (self.mw // self.simd)
+        rows, n, cols, m = t.lanes(self.pe, self.simd)
+        steps = (self.mw // t.block_cols // m) * (t.kept_rows // rows) * (t.kept_cols // cols)
+        groups = self.mh // t.block_rows // n
+        return self.vectors * groups * np.maximum(steps, t.block_rows // rows)
+
+    @property
+    def depth(self) -> Ints:
+        """Words of the weight memory: one for every executed step of a vector."""
+        t = self.tiling
+        if t is None:
+            return (self.mh // self.pe) * (self.mw // self.simd)
+        kept = (self.mh // t.block_rows * t.kept_rows) * (self.mw // t.block_cols * t.kept_cols)
+        return kept // (self.pe * self.simd)
+
+    @property
+    def fan_in(self) -> Ints:
+        """Largest number of weights that one output sums."""
+        t = self.tiling
+        return self.mw if t is None else self.mw // t.block_cols * t.kept_cols
+
+    @property
+    def in_width(self) -> Ints:
+        """Elements per input word: SIMD, or the whole block columns that a tiled step gathers from."""
+        t = self.tiling
+        if t is None:
+            return self.simd
+        _, _, _, m = t.lanes(self.pe, self.simd)
+        return m * t.block_cols
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseUnit(ProductUnit):
+    """Depthwise convolution (FINN: VVAU): mh channels with mw = kernel * kernel weights each.
+
+    It takes windows in the order of the window unit, (ky, kx, channel): every cycle `pe` channels of
+    one pixel, each added to the sum of its channel. So all sums of a vector wait in a memory, and its
+    mh / pe output words leave with its last pixel. `simd` is 1: a window unit hands out one pixel of
+    a window per cycle, with all its channels at best; more products per channel would wait for it.
+    """
+
+    @property
+    def in_width(self) -> Ints:
+        """Elements per input word: a channel for every PE."""
+        return self.pe
