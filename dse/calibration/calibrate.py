@@ -98,6 +98,7 @@ def calibrate(
         "tool": origin.tool,
         "tool_version": _listed(r.version for r in records),
         "part": _listed(r.part for r in records),
+        **_clock(records),
         "stage": origin.stage,
         "base": base.source,
         "data_digest": digest(known),
@@ -171,6 +172,18 @@ def _before(model: LearnedModel, seen: _Seen) -> tuple[Floats, npt.NDArray[np.bo
     half = 0.0 if seen.resource in ("lut", "ff") else 0.5
     inside = (ends[:, 1] <= seen.actual) & (seen.actual <= ends[:, 2])
     return np.log((seen.actual + half) / (ends[:, 0] + half)), inside
+
+
+def _clock(records: Sequence[SynthesisRecord]) -> dict[str, float]:
+    """Return the period that all records were asked for; nothing where they differ or nobody said.
+
+    Out-of-context synthesis by yosys knows no clock.
+    """
+    periods = {r.clock_ns for r in records}
+    period = periods.pop() if len(periods) == 1 else None
+    if period is None or records[0].origin.tool == "yosys":
+        return {}
+    return {"clock_ns": period}
 
 
 def _listed(values: Any) -> str:

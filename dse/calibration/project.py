@@ -88,7 +88,8 @@ def joined(
                         {r: sum(p.resources[r] for p in parts) for r in stated},
                         Origin(name, kind, "dse"),
                         version,
-                        parts[0].part,
+                        parts[0].part or manifest.get("part", ""),
+                        parts[0].target_clock_ns or _period(manifest),
                     )
                 )
     if measured and not known:
@@ -97,6 +98,12 @@ def joined(
         )
         skipped += [Skipped(s, reason) for s in sorted({m.source for m in measured})]
     return tuple(records), tuple(skipped)
+
+
+def _period(manifest: Mapping[str, Any]) -> float | None:
+    """Return the period in ns that a project was emitted for."""
+    clock = manifest.get("clock_mhz")
+    return None if clock is None else 1e3 / float(clock)
 
 
 def instance_of(reported: str, instances: set[str], top: str) -> str | None:

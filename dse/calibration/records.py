@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -42,7 +42,8 @@ class SynthesisRecord:
         actual: resource -> count, as far as the report states it.
         origin: tool, stage and builder.
         version: of the tool; "" where nobody said.
-        part: as the report spells it; "" where it does not say.
+        part: as the report spells it, else the project; "" where neither says.
+        clock_ns: period that was asked for; None where nobody said.
     """
 
     design: str
@@ -52,6 +53,7 @@ class SynthesisRecord:
     origin: Origin
     version: str = ""
     part: str = ""
+    clock_ns: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,4 @@ def _median(group: Sequence[SynthesisRecord]) -> SynthesisRecord:
     actual = {
         r: float(np.median([g.actual[r] for g in group if r in g.actual])) for r in sorted(stated)
     }
-    return SynthesisRecord(
-        first.design, first.instance, first.unit, actual, first.origin, first.version, first.part
-    )
+    return replace(first, actual=actual)

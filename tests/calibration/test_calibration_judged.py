@@ -167,3 +167,12 @@ def test_reach_widens_with_surprises_and_not_without() -> None:
     assert reach_of(1.645, np.full(200, 0.1)) < 1.0
     normal = np.random.default_rng(0).normal(size=3000)
     assert reach_of(1.645, normal) == pytest.approx(1.645, abs=0.07)
+
+
+def test_the_clock_is_stated_where_all_reports_share_it(records: Records) -> None:
+    found = [replace(r, clock_ns=5.0) for r in records(3, 0.5)]
+    assert calibrate(found, plain(), name="mine").model.facts["clock_ns"] == 5.0
+    mixed = [replace(found[0], clock_ns=10.0), *found[1:]]
+    assert "clock_ns" not in calibrate(mixed, plain(), name="mine").model.facts
+    yosys = [replace(r, origin=Origin("yosys", "synth", "dse")) for r in found]
+    assert "clock_ns" not in calibrate(yosys, plain(), name="mine").model.facts

@@ -214,6 +214,16 @@ def test_units_come_back_from_the_manifest_and_instances_add_up() -> None:
     assert skipped == ()
 
 
+def test_part_and_clock_are_the_projects_where_the_report_is_silent() -> None:
+    one = manifest() | {"part": "xc7z020clg400-1", "clock_mhz": 200.0}
+    silent = [replace(measurement("conv1_fifo", {"lut": 7.0}), part="")]
+    (record,), _ = joined(one, "d", silent)
+    assert (record.part, record.clock_ns) == ("xc7z020clg400-1", 5.0)
+    said = [replace(silent[0], part="xczu7ev", target_clock_ns=4.0)]
+    (record,), _ = joined(one, "d", said)
+    assert (record.part, record.clock_ns) == ("xczu7ev", 4.0)
+
+
 def test_a_unit_with_an_instance_missing_is_skipped() -> None:
     records, skipped = joined(manifest(), "p", [measurement("conv1_matrix", {"lut": 1.0})])
     assert records == ()
