@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from cost_models import _finn, _terms, analytic
+from cost_models import _finn, _terms, _terms_rtl, analytic
 from cost_models._axes import AXES
 from cost_models._model import Floats
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import MatrixUnit, Unit
 
 BUILDERS = ("dse", "finn")  # whose units: ours, or FINN's, which differ where `_as_finn` says so
+VERILOG = "verilog"  # `terms` of a kind whose factors are about the terms of `_terms_rtl`
 BLOCKS = ("blocks",)  # the one term of a counted resource
 
 
@@ -56,12 +57,12 @@ def priced(unit: Unit, builder: str, kinds: Mapping[str, Any]) -> Priced:
     Args:
         unit: its numbers may be arrays that broadcast.
         builder: one of BUILDERS.
-        kinds: factors, as in `AnalyticModel.kinds`.
+        kinds: factors, as in `AnalyticModel.kinds`; of the terms of the Verilog where "terms" says so.
 
     Raises:
         UsageError: there is no formula for this kind of unit.
     """
-    kind, terms = analytic.decompose(unit)
+    kind, terms = _decomposed(unit, kinds)
     if builder == "finn" and isinstance(unit, MatrixUnit):
         terms = _as_finn(unit, terms)
     place = _stacked(list(AXES[type(unit)](unit).values()))
@@ -78,6 +79,14 @@ def priced(unit: Unit, builder: str, kinds: Mapping[str, Any]) -> Priced:
         totals[resource] = total
         shares[resource] = parts / np.where(total > 0, total, 1.0)[..., None]
     return Priced(kind, totals, shares, place)
+
+
+def _decomposed(unit: Unit, kinds: Mapping[str, Any]) -> tuple[str, _terms.Terms]:
+    """Return kind and terms of a unit: those of its Verilog where the factors are about them."""
+    kind = analytic.KINDS[type(unit)][0] if type(unit) in analytic.KINDS else None
+    if kind is not None and kinds[kind].get("terms") == VERILOG:
+        return kind, _terms_rtl.TERMS[kind](unit)
+    return analytic.decompose(unit)
 
 
 def _as_finn(unit: MatrixUnit, terms: _terms.Terms) -> _terms.Terms:

@@ -1,11 +1,11 @@
-"""Analytic prior with corrections learned from synthesis reports; ships `vivado-finn`."""
+"""Analytic prior with corrections learned from synthesis reports; ships `vivado-finn`, `yosys-rtl`."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +23,12 @@ from dse.ir.units import Unit
 
 FORMAT = 1
 SHIPPED = "vivado-finn"
-MODELS = ("analytic", SHIPPED)  # by name; every other is a file
+# model -> `Board.family` -> its file
+FILES: Mapping[str, Mapping[str, str]] = {
+    SHIPPED: dict.fromkeys(("7series", "ultrascale+"), "vivado-finn.json"),
+    "yosys-rtl": {"7series": "yosys-rtl-xc7.json", "ultrascale+": "yosys-rtl-xcup.json"},
+}
+MODELS = ("analytic", *FILES)  # by name; every other is a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +37,13 @@ class LearnedModel:
 
     Attributes:
         family: `Board.family`.
-        name: "vivado-finn", or the name of the user's file.
+        name: "vivado-finn", "yosys-rtl", or the name of the user's file.
         builder: whose units it is about, one of `_prior.BUILDERS`.
         facts: what the file states about itself: tool, tool_version, part, records, networks,
             held_out, coverage, ...
         corrections: kind of unit -> resource -> correction; what is not there is analytic.
+        own: kind of unit -> factors and bands of its own, where those of `analytic` are of another
+            tool; as in `analytic.json`.
     """
 
     family: str
@@ -44,6 +51,7 @@ class LearnedModel:
     builder: str
     facts: Mapping[str, Any]
     corrections: Mapping[str, Mapping[str, Correction]]
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def source(self) -> str:
@@ -53,10 +61,11 @@ class LearnedModel:
         digest = digest_of(self.to_json())[:8]
         return f"{self.name} {digest} ({', '.join(self.corrections)}; other units: analytic)"
 
-    @property
+    @cached_property
     def prior(self) -> analytic.AnalyticModel:
         """The analytic model that is corrected."""
-        return prior(self.family)
+        plain = prior(self.family)
+        return replace(plain, kinds={**plain.kinds, **self.own}) if self.own else plain
 
     def predict(self, unit: Unit) -> UnitPrediction:
         """Price a unit whose fields may be arrays.
@@ -93,7 +102,8 @@ class LearnedModel:
             "builder": self.builder,
             "prior": {
                 "model": "analytic",
-                "digests": {k: prior_digest(k) for k in self.corrections},
+                "digests": {k: prior_digest(k) for k in self.corrections if k not in self.own},
+                **({"kinds": self.own} if self.own else {}),
             },
             "corrections": {
                 kind: {r: c.to_json() for r, c in found.items()}
@@ -133,16 +143,17 @@ def from_json(value: Mapping[str, Any], family: str, file: str = "the model") ->
                     f" dse has; run `dse calibrate` on the reports again"
                 )
                 raise UsageError(msg)
+        own = value["prior"].get("kinds", {})
         corrections = {
             kind: {
-                r: Correction.from_json(c, axis_names(kind), term_names(kind, r))
+                r: Correction.from_json(c, axis_names(kind), _terms(own, kind, r))
                 for r, c in found.items()
             }
             for kind, found in value["corrections"].items()
         }
-        own = {"format", "model", "name", "builder", "prior", "corrections"}
-        facts = {k: v for k, v in value.items() if k not in own}
-        return LearnedModel(family, str(value["name"]), value["builder"], facts, corrections)
+        known = {"format", "model", "name", "builder", "prior", "corrections"}
+        facts = {k: v for k, v in value.items() if k not in known}
+        return LearnedModel(family, str(value["name"]), value["builder"], facts, corrections, own)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"{file} must be a cost model written by `dse calibrate`: {error}; write it again"
         raise UsageError(msg) from None
@@ -154,10 +165,12 @@ def load(family: str) -> CostModel:
     return shipped(SHIPPED, family)
 
 
+@lru_cache
 def shipped(name: str, family: str) -> LearnedModel:
-    """Return a learned model that comes with dse."""
-    text = (files("cost_models") / "coefficients" / f"{name}.json").read_text(encoding="utf-8")
-    return from_json(json.loads(text), family, f"{name}.json")
+    """Return a learned model that comes with dse, by its name in FILES."""
+    file = FILES[name][family]
+    text = (files("cost_models") / "coefficients" / file).read_text(encoding="utf-8")
+    return from_json(json.loads(text), family, file)
 
 
 def read(path: Path, family: str) -> LearnedModel:
@@ -187,11 +200,11 @@ def named(name: str, family: str, builder: str = "dse") -> LearnedModel:
     """
     if name == "analytic":
         return LearnedModel(family, name, builder, {}, {})
-    if name == SHIPPED:
+    if name in FILES:
         return shipped(name, family)
     if Path(name).is_file():
         return read(Path(name), family)
-    msg = f"a base model must be analytic, {SHIPPED} or a file of `dse calibrate`, got {name!r}"
+    msg = f"a base model must be {', '.join(MODELS)} or a file of `dse calibrate`, got {name!r}"
     raise UsageError(msg)
 
 
@@ -199,6 +212,11 @@ def dumps(model: LearnedModel) -> str:
     """Return the text of a model's file: one line for every row of numbers."""
     text = json.dumps(model.to_json(), indent=1)
     return re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
+
+
+def _terms(own: Mapping[str, Any], kind: str, resource: str) -> tuple[str, ...]:
+    factors = own[kind][resource].get("factors") if kind in own else None
+    return term_names(kind, resource) if factors is None else tuple(factors)
 
 
 def prior_digest(kind: str) -> str:

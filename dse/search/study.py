@@ -94,7 +94,11 @@ def cost_model(config: StudyConfig, folder: Path | None = None) -> CostModel:
     if chosen.file is not None:
         model: CostModel = learned.read(chosen.file, family)
     else:
-        model = analytic.load(family) if chosen.name == "analytic" else learned.load(family)
+        model = (
+            analytic.load(family)
+            if chosen.name == "analytic"
+            else learned.shipped(chosen.name, family)
+        )
     if folder is not None and (path := folder / CORRECTED).is_file():
         corrected = learned.read(path, family)
         if corrected.facts.get(CORRECTS) == model.source:

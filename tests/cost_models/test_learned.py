@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[1]")
     with pytest.raises(UsageError, match=r"x\.json must be a cost model"):
         learned.read(tmp_path / "x.json", FAMILY)
-    with pytest.raises(UsageError, match="analytic, vivado-finn or a file"):
+    with pytest.raises(UsageError, match="analytic, vivado-finn, yosys-rtl or a file"):
         learned.named("vivado", FAMILY)
 
 
