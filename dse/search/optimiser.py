@@ -16,40 +16,17 @@ from optuna.distributions import (
 from optuna.trial import TrialState, create_trial
 
 from dse.config.values import Objective
+from dse.search.samplers import GENETIC, make, memory, schedule
 from dse.search.space import Choice, Knob, SearchSpace
-
-# study-file-and-cli measurements: TPE leads up to about 300 trials, and costs 0.1 s per ask beyond 30 knobs
-TPE_TRIALS, TPE_KNOBS = 300, 30
-
-
-def pick_sampler(name: str, knobs: int, trials: int, objectives: int) -> str:
-    """Resolve `auto`: TPE for small studies, else NSGA-III (three objectives or more) or NSGA-II."""
-    if name != "auto":
-        return name
-    if trials <= TPE_TRIALS and knobs <= TPE_KNOBS:
-        return "tpe"
-    return "nsga3" if objectives >= 3 else "nsga2"
-
-
-def _sampler(name: str, seed: int, startup: int, trials: int) -> optuna.samplers.BaseSampler:
-    samplers = optuna.samplers
-    population = 24 if trials < 1000 else 50
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return {
-            "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=startup),
-            "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=population),
-            "nsga3": lambda: samplers.NSGAIIISampler(seed=seed, population_size=population),
-            "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=startup),
-            "qmc": lambda: samplers.QMCSampler(seed=seed, scramble=True),
-            "random": lambda: samplers.RandomSampler(seed=seed),
-        }[name]()
 
 
 class Optimiser:
-    """An ask-and-tell view of one in-memory Optuna study.
+    """An ask-and-tell view of one in-memory Optuna study, or of several where the sampler changes.
 
     Choices travel as indices into their ascending values: an order that TPE can use.
+
+    Attributes:
+        sampler: the one in use.
     """
 
     def __init__(
@@ -61,22 +38,47 @@ class Optimiser:
         seed: int,
         trials: int,
         startup: int,
+        finished: int = 0,
     ) -> None:
-        """Create an empty study; `trials` is the budget, `startup` the trials that are given, not sampled."""
+        """Create an empty study.
+
+        Args:
+            space: what is searched.
+            objectives: of the study.
+            sampler: as in the study file.
+            seed: of everything random.
+            trials: the budget.
+            startup: trials that are given, not sampled.
+            finished: trials that will be told before the first question.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._knobs = {k.name: k for k in space.knobs}
         self._distributions = {k.name: _index_distribution(k) for k in space.knobs}
-        self.sampler = pick_sampler(sampler, len(space.knobs), trials, len(objectives))
-        self._study = optuna.create_study(
-            directions=[o.direction for o in objectives],
-            sampler=_sampler(self.sampler, seed, startup, trials),
-        )
+        self._directions = [o.direction for o in objectives]
+        self._seed, self._startup, self._trials = seed, startup, trials
+        self._schedule = schedule(sampler, len(space.knobs), len(objectives))
+        self._open([name for name, at in self._schedule if at <= finished][-1])
+
+    @property
+    def memory(self) -> int | None:
+        """How many earlier trials the sampler can use; None: all."""
+        return memory(self.sampler, self._trials)
 
     def ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
         """Return a running trial and its knob values."""
+        name, _ = next(
+            s for s in reversed(self._schedule) if s[1] <= self._told or s[0] == self.sampler
+        )
+        if name != self.sampler:
+            before = self._study
+            self._open(name)
+            self._hand_over(before)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # samplers warn of their own experimental parts
             trial = self._study.ask(self._distributions)
+        if self.sampler in GENETIC:
+            asked = self._study.get_trials(deepcopy=False)[trial.number]
+            self._generation = asked.system_attrs.get(self._generation_key, 0)
         return trial, {n: _value(self._knobs[n], v) for n, v in trial.params.items()}
 
     def tell(
@@ -86,25 +88,71 @@ class Optimiser:
         values: Sequence[float] | None,
         violations: Mapping[str, float],
     ) -> None:
-        """Report a finished trial; `trial` is None for one that was not asked for, `values` None for a failure."""
-        if trial is not None:
-            if values is None:
-                self._study.tell(trial, state=TrialState.FAIL)
-                return
+        """Report a finished trial; `trial` is None for one that was not asked for, `values` None for a failure.
+
+        A failure teaches nothing, nor do knobs of another space.
+        """
+        asked = trial is not None and trial.study is self._study
+        if asked and values is None:
+            self._study.tell(trial, state=TrialState.FAIL)
+        elif asked:
+            assert trial is not None
+            assert values is not None
             for name, excess in violations.items():
                 trial.set_constraint(name, excess)
             self._study.tell(trial, [float(v) for v in values])
-            return
-        if values is None or set(knobs) != set(self._knobs):
-            return  # a failure teaches nothing; other knobs belong to an older space
+            self._told += 1
+        elif values is not None and (params := self._encoded(knobs)) is not None:
+            self._add([float(v) for v in values], params, violations)
+
+    def _open(self, sampler: str) -> None:
+        self.sampler, self._told, self._generation = sampler, 0, 0
+        made = make(sampler, self._seed, self._startup, self._trials)
+        self._generation_key = f"{type(made).__name__}:generation"
+        self._study = optuna.create_study(directions=self._directions, sampler=made)
+
+    def _hand_over(self, before: optuna.Study) -> None:
+        """Tell the new sampler of the best and the latest trials of the one before."""
+        finished = before.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        best = {t.number for t in before.best_trials}
+        latest = {t.number for t in finished[-(self.memory or 0) :]}
+        for t in finished:
+            if t.number in best | latest:
+                self._add(list(t.values), t.params, t.constraints)
+        self._told = len(finished)
+
+    def _add(
+        self, values: list[float], params: Mapping[str, Any], violations: Mapping[str, float]
+    ) -> None:
+        # a genetic sampler ignores trials that belong to no generation
+        ours = {self._generation_key: self._generation} if self.sampler in GENETIC else {}
         self._study.add_trial(
             create_trial(
-                values=[float(v) for v in values],
-                params={n: _index(self._knobs[n], v) for n, v in knobs.items()},
+                values=values,
+                params=dict(params),
                 distributions=self._distributions,
                 constraints=dict(violations),
+                system_attrs=ours,
             )
         )
+        self._told += 1
+
+    def _encoded(self, knobs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return knob values as Optuna holds them; None where they are not of this space."""
+        if set(knobs) != set(self._knobs):
+            return None
+        params = {}
+        for name, value in knobs.items():
+            knob = self._knobs[name]
+            if isinstance(knob, Choice):
+                if value not in knob.values:
+                    return None
+                params[name] = knob.values.index(value)
+            elif knob.low <= float(value) <= knob.high:
+                params[name] = float(value)
+            else:
+                return None
+        return params
 
 
 def readable_distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
@@ -125,7 +173,3 @@ def _index_distribution(knob: Knob) -> BaseDistribution:
 
 def _value(knob: Knob, stored: Any) -> Any:
     return knob.values[int(stored)] if isinstance(knob, Choice) else float(stored)
-
-
-def _index(knob: Knob, value: Any) -> Any:
-    return knob.values.index(value) if isinstance(knob, Choice) else float(value)

@@ -9,7 +9,7 @@ from dse.config.problems import problem_at
 from dse.config.values import StudyConfig
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
-from dse.search.optimiser import pick_sampler
+from dse.search.samplers import described, schedule
 from dse.search.score import metrics_of, violations
 from dse.search.space import CYCLES, PREFERENCE, Range, Values, at
 from dse.search.study import Plan, plan
@@ -106,9 +106,8 @@ def outlook(config: StudyConfig) -> Outlook:
     }
     extremes = tuple((what, p.hardware(d)) for what, d in designs.items())
     _require_fit(p, extremes[0][1])
-    sampler = pick_sampler(
-        config.sampler, len(space.knobs), config.budget.trials, len(config.objectives)
-    )
+    samplers = schedule(config.sampler, len(space.knobs), len(config.objectives))
+    sampler = described(tuple(s for s in samplers if s[1] < config.budget.trials))
     return Outlook(p, sampler, extremes)
 
 
