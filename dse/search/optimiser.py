@@ -108,8 +108,8 @@ class Optimiser:
     def _open(self, sampler: str) -> None:
         self.sampler, self._told, self._generation = sampler, 0, 0
         made = make(sampler, self._seed, self._startup, self._trials)
-        self._generation_key = f"{type(made).__name__}:generation"
-        self._study = optuna.create_study(directions=self._directions, sampler=made)
+        self._generation_key: str = f"{type(made).__name__}:generation"
+        self._study: optuna.Study = optuna.create_study(directions=self._directions, sampler=made)
 
     def _hand_over(self, before: optuna.Study) -> None:
         """Tell the new sampler of the best and the latest trials of the one before."""
@@ -141,7 +141,7 @@ class Optimiser:
         """Return knob values as Optuna holds them; None where they are not of this space."""
         if set(knobs) != set(self._knobs):
             return None
-        params = {}
+        params: dict[str, Any] = {}
         for name, value in knobs.items():
             knob = self._knobs[name]
             if isinstance(knob, Choice):
