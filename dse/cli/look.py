@@ -96,7 +96,7 @@ def list_(what: str | None, root: Path, as_json: bool) -> None:
 def inspect(
     study: str, trial: int | None, pick: str | None, failed: bool, root: Path, as_json: bool
 ) -> None:
-    """Show the front, or one design layer by layer. Hardware numbers are predicted."""
+    """Show the front, or one design layer by layer: predicted, and where it was, synthesised."""
     from dse.report.text import design_table, front_table
 
     folder = study_folder(root, study)
@@ -147,11 +147,16 @@ def report(study: str, out: Path | None, root: Path, as_json: bool) -> None:
 
 def inspect_json(view: ReportView) -> dict[str, Any]:
     """Return the stable document of `dse inspect STUDY --json`."""
+    from dse.report.trust_words import detail, headline
+
     return _status(view) | {
         "objectives": [asdict(o) for o in view.objectives],
         "constraints": [c.text for c in view.constraints],
         "picks": dict(view.picks),
         "front": [design_json(view.designs[i]) for i in view.front],
+        "hardware_is": f"{headline(view)}. {detail(view)}",
+        "trust": asdict(view.trust),
+        "warnings": list(view.warnings),
     }
 
 
@@ -173,6 +178,7 @@ def design_json(design: DesignView) -> dict[str, Any]:
         "latency_cycles": design.latency_cycles,
         "intervals": absent | {u.resource: {"low": u.low, "high": u.high} for u in design.usage},
         "layers": [asdict(layer) for layer in design.layers],
+        "synthesised": None if design.synthesised is None else asdict(design.synthesised),
     }
 
 

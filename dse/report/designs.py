@@ -15,7 +15,9 @@ from dse.ir.layers._base import Layer
 from dse.ir.metrics import METRICS
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
+from dse.ir.synthesised import SynthesisedDesign
 from dse.ir.units import MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, legal_folds
+from dse.report.trust import synthesis_view
 from dse.report.values import Bottleneck, DesignView, LayerView, Slack, Usage
 from dse.search.pipeline import pipeline
 
@@ -29,6 +31,7 @@ def design_view(
     final: FinalRecord | None,
     names: tuple[str, ...],
     on_front: bool,
+    synthesised: SynthesisedDesign | None,
 ) -> DesignView:
     """Return all that is known about a design.
 
@@ -40,6 +43,7 @@ def design_view(
         final: its full training, where there was one.
         names: what it was picked for.
         on_front: whether no other design dominates it.
+        synthesised: its synthesis, where there was one.
     """
     hardware = record.hardware
     assert hardware is not None
@@ -63,6 +67,7 @@ def design_view(
         slacks=slacks(record, hardware, constraints),
         layers=layer_views(record, network, hardware),
         bottleneck=bottleneck(record, network),
+        synthesised=synthesis_view(synthesised),
     )
 
 

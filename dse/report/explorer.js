@@ -10,6 +10,7 @@ const OPTIONS = [
 const byKey = (key) => OPTIONS.find((o) => o.key === key);
 const TRIALS = DATA.trials;
 const onFront = new Set(DATA.front);
+const isSynthesised = (i) => Object.values(DATA.reported).some((column) => column[i] != null);
 let current = null; // the trial in the drawer
 
 /** Text for plotly, which reads a few tags. */
@@ -93,7 +94,8 @@ function hover(i, x, y, c) {
   const shown = [...new Set([x, y, c, ...DATA.objectives.map(byKey)])];
   for (const o of shown) {
     const v = at(o, i);
-    if (v != null) lines.push(`${plain(o.label)}: ${plain(short(v))} ${unitOf(o)}`);
+    const built = (DATA.reported[o.key] || [])[i];
+    if (v != null) lines.push(`${plain(o.label)}: ${plain(short(v))} ${unitOf(o)}${built == null ? "" : `, synthesised ${short(built)}`}`);
   }
   if (TRIALS.note[i]) lines.push(plain(TRIALS.note[i].slice(0, 90)));
   return lines.join("<br>");
@@ -133,7 +135,8 @@ function drawExplorer() {
     type: "scatter", mode: "markers", name, showlegend: false, x: list.map((i) => at(x, i)), y: list.map((i) => at(y, i)),
     customdata: list.map((i) => TRIALS.id[i]), text: list.map((i) => hover(i, x, y, c)), hovertemplate: "%{text}<extra></extra>", marker,
   });
-  const symbols = (list, open) => list.map((i) => (TRIALS.stage[i] === "full training" ? "diamond" : "circle") + (open ? "-open" : ""));
+  const shape = (i) => (isSynthesised(i) ? "star" : TRIALS.stage[i] === "full training" ? "diamond" : "circle");
+  const symbols = (list, open) => list.map((i) => shape(i) + (open ? "-open" : ""));
   const line = steps(x, y);
   const traces = [
     points(groups.bad, "infeasible", { symbol: "x-thin", size: 7, line: { width: 1.3, color: "#8b949e" } }),
@@ -145,7 +148,8 @@ function drawExplorer() {
   const key = [["infeasible", groups.bad, { symbol: "x-thin", line: { width: 1.3, color: "#8b949e" } }],
     ["feasible, not on the front", groups.rest, { symbol: "circle-open", color: colour("--soft") }],
     ["on the front", groups.front, { symbol: "circle", color: colour("--soft") }],
-    ["trained at full budget", symbols(rows, false).includes("diamond") ? rows : [], { symbol: "diamond", color: colour("--soft") }]];
+    ["trained at full budget", symbols(rows, false).includes("diamond") ? rows : [], { symbol: "diamond", color: colour("--soft") }],
+    ["synthesised", rows.filter(isSynthesised), { symbol: "star", color: colour("--soft") }]];
   for (const [name, list, marker] of key) {
     if (list.length) traces.push({ type: "scatter", mode: "markers", name, x: [null], y: [null], hoverinfo: "skip", marker: { size: 9, ...marker } });
   }
@@ -226,10 +230,13 @@ themed.push(drawExplorer);
 addEventListener("beforeprint", () => Plotly.relayout("plot", { width: 680 }));
 addEventListener("afterprint", () => Plotly.relayout("plot", { width: null, autosize: true }));
 
-const progress = $("progress-plot");
-const figure = DATA.figures.progress;
-const axes = Object.keys(figure.layout).filter((k) => k.includes("axis"));
-Plotly.newPlot(progress, figure.data, figure.layout, { displaylogo: false, responsive: true, displayModeBar: false });
-const retheme = () => Plotly.relayout(progress, chrome(axes));
-retheme();
-themed.push(retheme);
+/** A figure made in Python, in the colours of the page. */
+function drawFigure(id, figure) {
+  const axes = Object.keys(figure.layout).filter((k) => k.includes("axis"));
+  Plotly.newPlot(id, figure.data, figure.layout, { displaylogo: false, responsive: true, displayModeBar: false });
+  const retheme = () => Plotly.relayout(id, chrome(axes));
+  retheme();
+  themed.push(retheme);
+}
+for (const [name, figure] of Object.entries(DATA.figures)) drawFigure(`${name}-plot`, figure);
+if (DATA.figures.trust) $("trust-plot").on("plotly_click", (event) => openDesign(event.points[0].customdata));

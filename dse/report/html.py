@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from dse.report import words
+from dse.report import trust_words, words
 from dse.report.format import FILTERS, LABELS, PICKS
 from dse.report.payload import payload, script_json
 from dse.report.values import ReportView
@@ -32,6 +32,7 @@ def render(view: ReportView) -> str:
     return environment.get_template("report.html.j2").render(
         view=view,
         words=words,
+        trust_words=trust_words,
         labels=LABELS,
         pick_names=PICKS,
         data=script_json(payload(view)),

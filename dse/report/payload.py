@@ -9,8 +9,9 @@ from typing import Any
 from dse.ir.hardware import RESOURCES
 from dse.ir.metrics import METRICS
 from dse.report import words
-from dse.report.figures import progress_figure
+from dse.report.figures import progress_figure, trust_figure
 from dse.report.format import BY_KEY, LABELS, PICKS, UNITS
+from dse.report.trust import COMPARED
 from dse.report.values import ReportView
 
 
@@ -51,12 +52,18 @@ def payload(view: ReportView) -> dict[str, Any]:
             "seconds": _rounded([t.seconds for t in trials]),
             "note": [t.error or ", ".join(t.violated) for t in trials],
         },
+        "reported": {
+            r: _rounded([t.reported.get(r) for t in trials])
+            for r in COMPARED
+            if any(r in t.reported for t in trials)
+        },
         "metrics": _columns([t.metrics for t in trials], keys),
         "values": _columns([t.knobs for t in trials], knobs),
         "intervals": {
             r: [_rounded(t.intervals.get(r, ())) for t in trials] for r in RESOURCES if r in keys
         },
-        "figures": {"progress": progress_figure(view.progress)},
+        "figures": {"progress": progress_figure(view.progress)}
+        | ({"trust": trust_figure(view.trust)} if view.trust.points else {}),
     }
 
 

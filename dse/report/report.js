@@ -146,6 +146,12 @@ function closeDesign() {
   selected.forEach((f) => f(null));
 }
 
+/** What a synthesis tool counted, for a trial that was synthesised. */
+function built(key, i) {
+  const value = (DATA.reported[key] || [])[i];
+  return value == null ? "" : `; ${short(value)} synthesised`;
+}
+
 /** The card of a trial that is not on the front: what the columns know about it. */
 function totals(i) {
   const rows = DATA.axes.filter((a) => DATA.metrics[a.key][i] != null).map((a) => {
@@ -154,7 +160,7 @@ function totals(i) {
     return el("tr", {},
       el("th", { scope: "row" }, a.label + (a.unit === "fraction" ? "" : a.unit ? ` (${a.unit})` : "")),
       el("td", { class: "n" }, short(DATA.metrics[a.key][i] * a.scale) + interval),
-      el("td", { class: "dim" }, a.predicted ? "predicted" : `measured, ${DATA.trials.stage[i]}`));
+      el("td", { class: "dim" }, a.predicted ? `predicted${built(a.key, i)}` : `measured, ${DATA.trials.stage[i]}`));
   });
   const knobs = DATA.knobs.filter((k) => DATA.values[k][i] != null).map((k) =>
     el("tr", {}, el("th", { scope: "row" }, k), el("td", { class: "n" }, short(DATA.values[k][i]))));

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dse.errors import UsageError
-from dse.report import words
+from dse.report import trust_words, words
 from dse.report.format import (
     LABELS,
     PICKS,
@@ -21,7 +21,7 @@ from dse.report.format import (
 from dse.report.values import DesignView, LayerView, ReportView
 
 SHORT = ("accuracy", "latency", "frames/s", "LUT", "BRAM18", "DSP")
-NOTE = "hardware numbers are predicted; accuracies are measured on the integer network"
+NOTE = "accuracies are measured on the integer network"
 
 
 def summary(view: ReportView) -> str:
@@ -47,7 +47,9 @@ def summary(view: ReportView) -> str:
     lines += [
         f"  search        {words.verdict(view.progress)}",
         f"  next          {words.emit_command(view, best.id)}",
-        f"  note          {NOTE}",
+        f"  hardware      {trust_words.headline(view)}; {NOTE}",
+        *(f"  {'':<13} {line}" for line in trust_words.agreements(view.trust)),
+        *(f"  warning       {line}" for line in view.warnings),
     ]
     return "\n".join(lines)
 
@@ -63,7 +65,10 @@ def front_table(view: ReportView) -> str:
     rows = [["design", *SHORT]]
     for i in view.front:
         d = view.designs[i]
-        rows.append([str(i), *_short(view, d), ", ".join(PICKS[n].lower() for n in d.names)])
+        names = [PICKS[n].lower() for n in d.names]
+        if d.synthesised is not None:
+            names.append("synthesised")
+        rows.append([str(i), *_short(view, d), ", ".join(names)])
     return "\n".join(
         [
             head,
@@ -71,7 +76,8 @@ def front_table(view: ReportView) -> str:
             *_columns(rows, "r" * 7 + "l"),
             "",
             f"  accuracy: {'; '.join(_accuracy_notes(view, view.front)) or 'not measured'}",
-            f"  {NOTE}",
+            f"  {trust_words.headline(view)}; {NOTE}",
+            *(f"  {line}" for line in trust_words.agreements(view.trust)),
             f"  one design: dse inspect {view.study} {view.front[0]}",
         ]
     )
@@ -106,7 +112,8 @@ def design_table(view: ReportView, trial: int) -> str:
         usage.append(
             [LABELS[u.resource], count(u.expected), interval, f"{u.board:,.0f}", share, limit]
         )
-    lines += [*_columns(usage, "lrrrrr"), "", *_columns(_layer_rows(d), "lrrrlrrrrrrr")]
+    lines += [*_columns(usage, "lrrrrr"), "", *_synthesis(d)]
+    lines += _columns(_layer_rows(d), "lrrrlrrrrrrr")
     lines += ["  * the slowest layer sets the frame rate", ""]
     lines += [f"  {sentence}" for sentence in words.limits(d)]
     broken = words.relaxations(d)
@@ -114,6 +121,21 @@ def design_table(view: ReportView, trial: int) -> str:
     if d.feasible:
         lines.append(f"  build:  {words.emit_command(view, d.id)}")
     return "\n".join(lines)
+
+
+def _synthesis(d: DesignView) -> list[str]:
+    """Return what a tool made of a design, beside what was predicted before."""
+    s = d.synthesised
+    if s is None:
+        return []
+    rows = [["", "predicted", "interval", s.stage.partition(",")[0], "error", ""]]
+    for c in s.rows:
+        interval = f"{count(c.low)}-{count(c.high)}"
+        outside = "" if c.inside else "outside"
+        cells = [count(c.predicted), interval, count(c.reported), trust_words.error(c), outside]
+        rows.append([LABELS[c.resource], *cells])
+    head = [f"  {s.stage}, by {s.tool}; predicted before by {s.predicted_by}"]
+    return [*head, *_columns(rows, "lrrrrl"), ""]
 
 
 def _layer_rows(d: DesignView) -> list[list[str]]:

@@ -6,6 +6,7 @@ const COLUMNS = [
   { key: "state", label: "State", values: DATA.trials.id.map((id, i) => (onFront.has(id) ? "front" : DATA.trials.state[i])) },
   { key: "stage", label: "Stage", values: DATA.trials.stage },
   ...DATA.axes.map((a) => ({ key: a.key, label: a.label + (unitOf(a) ? ` (${unitOf(a)})` : ""), values: DATA.metrics[a.key], scale: a.scale })),
+  ...Object.keys(DATA.reported).map((k) => ({ key: `${k}_synthesised`, label: `${byKey(k) ? byKey(k).label : k} synthesised`, values: DATA.reported[k] })),
   { key: "origin", label: "Origin", values: DATA.trials.origin },
   { key: "note", label: "Reason", values: DATA.trials.note },
 ].map((c) => ({ ...c, numeric: c.values.some((v) => typeof v === "number") }));
@@ -65,6 +66,7 @@ function exported() {
     trial: DATA.trials.id[i], digest: DATA.trials.digest[i], state: DATA.trials.state[i], on_front: onFront.has(DATA.trials.id[i]),
     stage: DATA.trials.stage[i], origin: DATA.trials.origin[i], seconds: DATA.trials.seconds[i],
     ...Object.fromEntries(DATA.axes.map((a) => [a.key, DATA.metrics[a.key][i]])),
+    ...Object.fromEntries(Object.entries(DATA.reported).map(([k, column]) => [`${k}_synthesised`, column[i]])),
     ...Object.fromEntries(DATA.knobs.map((k) => [k, DATA.values[k][i]])),
     note: DATA.trials.note[i],
   }));

@@ -8,6 +8,7 @@ from typing import Any
 
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import Board, Resources
+from dse.report.trust import SynthesisView, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class DesignView:
         accuracy_after: "full training" or "search training"; empty where nothing was trained.
         test_accuracy: fraction, on the split the search never saw; None before full training.
         source: the cost model.
+        synthesised: what a tool made of it; None where it was not synthesised.
     """
 
     id: int
@@ -120,6 +122,7 @@ class DesignView:
     slacks: tuple[Slack, ...]
     layers: tuple[LayerView, ...]
     bottleneck: Bottleneck
+    synthesised: SynthesisView | None = None
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""
@@ -140,6 +143,7 @@ class TrialRow:
     intervals: Mapping[str, tuple[float, float]]  # resource -> (low, high)
     knobs: Mapping[str, float | str]
     violated: tuple[str, ...]  # texts of the constraints that do not hold
+    reported: Mapping[str, float]  # resource -> count, of a synthesised design; else empty
     error: str  # empty unless failed
     seconds: float
 
@@ -191,6 +195,8 @@ class ReportView:
         baseline: trial id of the uncompressed seed design, None where there is none.
         nearest: trial id of the design with the least violation, where nothing is feasible.
         designs: by trial id: the front, the baseline and `nearest`.
+        trust: predicted against synthesised.
+        warnings: where board or clock are not those the cost model was calibrated for.
     """
 
     study: str
@@ -226,6 +232,8 @@ class ReportView:
     trials: tuple[TrialRow, ...]
     progress: Progress
     failures: tuple[Failure, ...]
+    trust: Trust
+    warnings: tuple[str, ...]
 
     @property
     def recommended(self) -> DesignView | None:

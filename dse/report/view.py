@@ -9,9 +9,12 @@ from typing import Any
 
 from dse.ir.hardware import RESOURCES
 from dse.ir.record import TrialRecord
+from dse.ir.synthesised import SynthesisedDesign
 from dse.report.designs import design_view
 from dse.report.progress import progress
+from dse.report.trust import trust
 from dse.report.values import Counts, DesignView, Failure, ReportView, TrialRow
+from dse.search.calibrated import mismatches
 from dse.search.pareto import finalised, front, picks, settle
 from dse.search.score import constraints_of
 from dse.snapshot import StudySnapshot
@@ -55,6 +58,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             final=finals.get(record.design.digest),
             names=(*names, "baseline") if record.origin == "baseline" else tuple(names),
             on_front=record.id in on_front,
+            synthesised=snapshot.synthesised.get(record.design.digest),
         )
 
     data = config.data.path.name if config.data.path else config.data.name
@@ -89,9 +93,19 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
         baseline=baseline.id if baseline else None,
         nearest=close.id if close else None,
         designs={i: card(r) for i, r in shown.items()},
-        trials=tuple(_row(r, r.id in on_front, trained=r.design.digest in finals) for r in records),
+        trials=tuple(
+            _row(
+                r,
+                r.id in on_front,
+                trained=r.design.digest in finals,
+                synthesised=snapshot.synthesised.get(r.design.digest),
+            )
+            for r in records
+        ),
         progress=progress(snapshot.records, config.objectives),
         failures=_failures(records),
+        trust=trust(snapshot.synthesised, (r.design.digest for r in best), snapshot.model_facts),
+        warnings=mismatches(snapshot.model_facts, config.board, config.clock_mhz),
     )
 
 
@@ -118,7 +132,9 @@ def _counts(snapshot: StudySnapshot, records: Sequence[TrialRecord], on_front: i
     )
 
 
-def _row(record: TrialRecord, on_front: bool, *, trained: bool) -> TrialRow:
+def _row(
+    record: TrialRecord, on_front: bool, *, trained: bool, synthesised: SynthesisedDesign | None
+) -> TrialRow:
     total = record.hardware.total if record.hardware else None
     return TrialRow(
         id=record.id,
@@ -133,6 +149,7 @@ def _row(record: TrialRecord, on_front: bool, *, trained: bool) -> TrialRow:
         else {},
         knobs=_plain(record.knobs),
         violated=tuple(text for text, v in record.constraints.items() if v > 0),
+        reported=dict(synthesised.reported) if synthesised is not None else {},
         error=record.error or "",
         seconds=record.seconds,
     )
