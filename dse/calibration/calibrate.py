@@ -107,7 +107,7 @@ def calibrate(
         "held_out": {f"{v.kind} {v.resource}": asdict(v) for v in verdicts},
     }
     return CalibrationResult(
-        model=LearnedModel(base.family, name, base.builder, facts, kinds),
+        model=replace(base, name=name, facts=facts, corrections=kinds),
         base=base.source,
         verdicts=tuple(verdicts),
         exact=tuple(exact),
