@@ -113,8 +113,10 @@ def _finished(folder: Path) -> int:
 
 
 def _check(config: StudyConfig, *, as_json: bool) -> None:
+    from dse.emit.feedback import require_tool
     from dse.search.outlook import outlook
 
+    require_tool(config)
     found = outlook(config)
     if as_json:
         print_json("check", found.to_json())

@@ -133,6 +133,10 @@ class Synthesise:
     tool: str = "yosys"  # one of SYNTHESISERS
     timeout_s: float = 1800.0  # per design
 
+    def period(self, trials: int) -> int:
+        """Return `every`, or its default for a budget of trials."""
+        return self.every or max(1, trials // 4)
+
 
 @dataclass(frozen=True, slots=True)
 class CostModelConfig:

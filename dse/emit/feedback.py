@@ -38,14 +38,23 @@ def synthesis_feedback(
     """Return the feedback that a study asks for, None where it asks for none.
 
     Raises:
-        ExternalToolError: there is no yosys; of other tools, the study file is checked.
+        ExternalToolError: its tool is not there.
+    """
+    require_tool(config)
+    if config.cost_model.synthesise is None:
+        return None
+    return SynthesisFeedback(config, folder, progress, stop)
+
+
+def require_tool(config: StudyConfig) -> None:
+    """Check that what is to synthesise designs is there; of other tools than yosys, the study file is checked.
+
+    Raises:
+        ExternalToolError: there is no yosys.
     """
     asked = config.cost_model.synthesise
-    if asked is None:
-        return None
-    if asked.tool == "yosys":
+    if asked is not None and asked.tool == "yosys":
         synth_yosys.find()
-    return SynthesisFeedback(config, folder, progress, stop)
 
 
 class SynthesisFeedback:
@@ -65,7 +74,7 @@ class SynthesisFeedback:
         self._config, self._folder, self._asked = config, folder, asked
         self._progress, self._stop = progress, stop
         self._store = Store(folder, config.storage)
-        self._every = asked.every or max(1, config.budget.trials // 4)
+        self._every = asked.period(config.budget.trials)
         self._known: dict[str, SynthesisedDesign] | None = None  # None: not read yet
         self._model: CostModel | None = None  # in use
         self._job: JobProcess | None = None

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dse.config.problems import problem_at
-from dse.config.values import StudyConfig
+from dse.config.values import StudyConfig, Synthesise
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
+from dse.search.calibrated import mismatches
 from dse.search.samplers import described, schedule
 from dse.search.score import metrics_of, violations
 from dse.search.space import CYCLES, PREFERENCE, Range, Values, at
@@ -22,6 +23,14 @@ class Outlook:
     plan: Plan
     sampler: str
     extremes: tuple[tuple[str, HardwareEstimate], ...]  # (what, predicted)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be wrong with the study, or with the numbers it will show."""
+        c = self.plan.config
+        found = mismatches(getattr(self.plan.model, "facts", {}), c.board, c.clock_mhz)
+        fast = (_too_fast(c.clock_mhz, c.board),) if c.clock_mhz > c.board.max_clock_mhz else ()
+        return (*fast, *found)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -42,6 +51,7 @@ class Outlook:
                 "test": len(p.dataset.test),
             },
             "predicted": {what: metrics_of(h, c.board) for what, h in self.extremes},
+            "warnings": list(self.warnings),
         }
 
     def text(self) -> str:
@@ -80,8 +90,9 @@ class Outlook:
                 f"  {what:<22}{_share(e.lut, r.lut):>14}{_share(e.bram18, r.bram18):>12}"
                 f"{_share(e.dsp, r.dsp):>12}{h.latency_us:>11,.1f} us"
             )
-        if c.clock_mhz > c.board.max_clock_mhz:
-            lines += ["", f"  warning: {_too_fast(c.clock_mhz, c.board)}"]
+        if (asked := c.cost_model.synthesise) is not None:
+            lines += ["", f"  synthesis: {_synthesis(asked, c.budget.trials)}"]
+        lines += [line for text in self.warnings for line in ("", f"  warning: {text}")]
         lines += ["", f"  nothing was run. Start with: dse run {c.path}"]
         return "\n".join(lines)
 
@@ -150,6 +161,13 @@ def _require_fit(p: Plan, smallest: HardwareEstimate) -> None:
 
 def _share(count: float, whole: float) -> str:
     return f"{count:,.0f} {count / whole:.0%}" if whole else f"{count:,.0f}"
+
+
+def _synthesis(asked: Synthesise, trials: int) -> str:
+    return (
+        f"up to {asked.top} designs of the front every {asked.period(trials)} trials and after the search,"
+        f" by {asked.tool}, at most {asked.timeout_s:g} s each"
+    )
 
 
 def _too_fast(clock_mhz: float, board: Board) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dse.config.values import StudyConfig
 from dse.ir.record import TrialRecord
+from dse.search.calibrated import mismatches
 from dse.search.driver import Driver
 from dse.search.feedback import Feedback
 from dse.search.finals import retrain
@@ -77,6 +78,8 @@ def run(
         workers = start_workers(p, base, inline=inline)
         try:
             driver = Driver(p, store, workers, progress, stop, feedback=feedback)
+            for text in mismatches(getattr(p.model, "facts", {}), config.board, config.clock_mhz):
+                progress.event("warning", text=text)
             progress.event(
                 "searching",
                 study=config.study,
