@@ -12,9 +12,11 @@ from dse.cli.output import common, print_json
 from dse.errors import UsageError
 
 if TYPE_CHECKING:
-    from dse.emit.synth import Synthesis
+    from dse.emit.synth import Synthesis, SynthesisedUnit
 
 SHOWN = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18", "uram": "URAM"}
+
+WIDTH = 34  # of a column
 
 
 @click.command()
@@ -97,22 +99,34 @@ def _table(result: Synthesis) -> str:
     lines = [
         f"by {result.tool} for {result.family} ({result.part}): {result.stage}{clock}",
         f"predicted by {result.predicted_by}",
-        f"predicted | {done}, predicted / {done} - 1",
+        f"predicted [90 % interval] | {done}, predicted / {done} - 1; ! outside of the interval",
         "",
-        f"{'unit':<24}" + "".join(f" {SHOWN[r]:>22}" for r in shown),
+        f"{'unit':<24}" + "".join(f" {SHOWN[r]:>{WIDTH}}" for r in shown),
     ]
     for u in result.units:
         name = u.name if u.kind else f"{u.name} (all)"
-        cells = (_cell(u.predicted[r], u.reported.get(r)) for r in shown)
-        lines.append(f"{name:<24}" + "".join(f" {c:>22}" for c in cells))
+        cells = (_cell(u, r) for r in shown)
+        lines.append(f"{name:<24}" + "".join(f" {c:>{WIDTH}}" for c in cells))
+    lines += ["", "inside the interval: " + ", ".join(_inside(result, r) for r in shown)]
     return "\n".join(lines)
 
 
-def _cell(predicted: float, reported: float | None) -> str:
+def _cell(unit: SynthesisedUnit, resource: str) -> str:
+    predicted, low, high = (
+        f"{end[resource]:,.0f}" for end in (unit.predicted, unit.low, unit.high)
+    )
+    interval = "" if low == high else f" [{low}, {high}]"
+    reported = unit.reported.get(resource)
     if reported is None:  # the report does not state it
-        return f"{predicted:,.0f} | ? {'-':>6}"
-    error = f"{predicted / reported - 1:+.0%}" if reported else "-"
-    return f"{predicted:,.0f} | {reported:,.0f} {error:>6}"
+        return f"{predicted}{interval} | ? {'-':>6} "
+    error = f"{unit.predicted[resource] / reported - 1:+.0%}" if reported else "-"
+    mark = " " if unit.inside(resource) else "!"
+    return f"{predicted}{interval} | {reported:,.0f} {error:>6}{mark}"
+
+
+def _inside(result: Synthesis, resource: str) -> str:
+    known = [i for i in (u.inside(resource) for u in result.units if u.kind) if i is not None]
+    return f"{SHOWN[resource]} {sum(known)} of {len(known)}"
 
 
 COMMANDS = (synth,)

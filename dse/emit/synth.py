@@ -9,21 +9,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
-from cost_models import analytic
+from cost_models import learned
+from cost_models._model import CostModel
 from cost_models.reports import ReportError, read_report
 from dse.calibration.project import built_unit
 from dse.emit import synth_yosys
 from dse.emit.project import content_digest
 from dse.emit.verify import read_manifest
 from dse.errors import ExternalToolError, UsageError
-from dse.ir.hardware import RESOURCES, Resources
+from dse.ir.hardware import Resources, UnitEstimate
 from dse.ir.units import Unit
+from dse.search.estimate import price
 from dse.store import write_atomic
 from hw_templates._boards import family_of
 
+MODEL = "yosys-rtl"  # the cost model of the same tool and units
 REPORTS = Path("reports/yosys")  # in the project
 PROCESSES = 2  # by default; each takes up to 1 GB on a large unit
 INSTANCE = re.compile(r"^  (\w+) #\(\n((?:    \.\w+\(.*\),?\n)+)  \) (\w+) \($", re.MULTILINE)
@@ -38,6 +42,8 @@ class SynthesisedUnit:
         name: of the unit in design.json; of the top for the whole design.
         kind: class of `dse.ir.units`; "" for the whole design.
         predicted: by the cost model; of the whole design, the sum over all units.
+        low: lower end of the 90 % interval of the prediction.
+        high: upper end.
         reported: what the tool reports, at the stage that `Synthesis` names.
         report: file or folder in the project.
         seconds: that yosys took for this report, when it was made; None where it is not known.
@@ -47,10 +53,30 @@ class SynthesisedUnit:
     name: str
     kind: str
     predicted: Mapping[str, float]
+    low: Mapping[str, float]
+    high: Mapping[str, float]
     reported: Mapping[str, float]
     report: str
     seconds: float | None
     reused: bool
+
+    def inside(self, resource: str) -> bool | None:
+        """Whether the reported count lies in the interval, in whole blocks; None where there is none."""
+        found = self.reported.get(resource)
+        return (
+            found
+            if found is None
+            else floor(self.low[resource]) <= found <= ceil(self.high[resource])
+        )
+
+
+def ends(predicted: UnitEstimate) -> dict[str, dict[str, float]]:
+    """Return a prediction and its interval as the fields of `SynthesisedUnit`."""
+    return {
+        "predicted": asdict(predicted.expected),
+        "low": asdict(predicted.low),
+        "high": asdict(predicted.high),
+    }
 
 
 @dataclass(frozen=True)
@@ -87,7 +113,7 @@ class _Job:
     name: str
     label: str
     kind: str
-    predicted: Resources
+    predicted: UnitEstimate
     commands: str
     key: str
 
@@ -130,8 +156,8 @@ def synthesise(
         )
         raise UsageError(msg)
     tool = synth_yosys.find()
-    family = synth_yosys.FAMILIES[device]
-    jobs = _jobs(folder, manifest, tool, device)
+    model = learned.shipped(MODEL, device)
+    jobs = _jobs(folder, manifest, tool, synth_yosys.FAMILIES[device], model)
     chosen = [j for j in jobs if (j.name in units if units else top or j.kind)]
     (folder / REPORTS).mkdir(parents=True, exist_ok=True)
     runs = _run(
@@ -141,9 +167,9 @@ def synthesise(
         design=manifest["digests"]["design"],
         tool=f"yosys {tool.version}",
         stage="synthesised, not placed",
-        family=family,
+        family=synth_yosys.FAMILIES[device],
         part=manifest["part"],
-        predicted_by=analytic.load(device).source,
+        predicted_by=model.source,
         runs=len(runs),
         units=tuple(_row(folder, job, job.key not in runs) for job in chosen),
     )
@@ -169,19 +195,23 @@ def device_family(part: str) -> str:
 
 
 def _jobs(
-    folder: Path, manifest: Mapping[str, Any], tool: synth_yosys.Yosys, device: str
+    folder: Path,
+    manifest: Mapping[str, Any],
+    tool: synth_yosys.Yosys,
+    family: str,
+    model: CostModel,
 ) -> list[_Job]:
     """Return the jobs of all units and, last, of the whole design."""
     sources = sorted(p.name for p in (folder / "rtl").glob("*.v"))
     text = (folder / "rtl" / "accelerator.v").read_text()
     verilog = {m[3]: (m[1], dict(PARAMETER.findall(m[2]))) for m in INSTANCE.finditer(text)}
-    family = synth_yosys.FAMILIES[device]
     modules = (s for s in sources if s != "accelerator.v")
     common: list[str | bytes] = [tool.version]
     common += [(folder / "rtl" / s).read_bytes() for s in modules]
     jobs = []
-    for row in manifest["units"]:
-        name, (label,), unit = built_unit(row)
+    built = [built_unit(row) for row in manifest["units"]]
+    *each, whole = estimates([unit for _, _, unit in built], model)
+    for (name, (label,), unit), expected in zip(built, each, strict=True):
         if label not in verilog:
             msg = f"{folder / 'rtl' / 'accelerator.v'} must have the instance {label}, it has none; emit it again"
             raise UsageError(msg)
@@ -192,20 +222,21 @@ def _jobs(
         # what is in a memory file counts, not its name
         asked = re.sub(r'"\w+\.hex"', '"memory"', commands)
         key = _digest([*common, asked, *((folder / "rtl" / m).read_bytes() for m in memories)])
-        jobs.append(_Job(name, label, row["kind"], predicted(unit, device), commands, key))
+        jobs.append(_Job(name, label, type(unit).__name__, expected, commands, key))
     top = manifest["top"]
-    dsp = any(row["parameters"].get("compute") == "dsp" for row in manifest["units"])
+    dsp = any(getattr(unit, "compute", "lut") == "dsp" for _, _, unit in built)
     commands = synth_yosys.script(top, {}, sources, family=family, dsp=dsp)
     inside = sorted((folder / "rtl").glob("*.hex"))
     key = _digest([*common, commands, text, *(p.read_bytes() for p in inside)])
-    jobs.append(_Job(top, top, "", Resources.total(j.predicted for j in jobs), commands, key))
+    jobs.append(_Job(top, top, "", whole, commands, key))
     return jobs
 
 
-def predicted(unit: Unit, device: str) -> Resources:
-    """Return what the analytic model expects of a unit on a device family."""
-    expected = analytic.load(device).predict(unit).expected
-    return Resources(**{r: float(getattr(expected, r)) for r in RESOURCES})
+def estimates(units: Sequence[Unit], model: CostModel) -> list[UnitEstimate]:
+    """Return what a cost model says about units, and last about all of them together."""
+    prices = price(units, model)
+    rows = [*prices, prices.sum(axis=0)]
+    return [UnitEstimate(*(Resources(*end) for end in row.tolist())) for row in rows]
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:
@@ -277,7 +308,7 @@ def _row(folder: Path, job: _Job, reused: bool) -> SynthesisedUnit:
     return SynthesisedUnit(
         name=job.name,
         kind=job.kind,
-        predicted=asdict(job.predicted),
+        **ends(job.predicted),
         reported=dict(measured.resources),
         report=path.as_posix(),
         seconds=noted["seconds"],

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cost_models import analytic
 from dse.calibration.project import read_projects
 from dse.emit import vendor
-from dse.emit.synth import Synthesis, SynthesisedUnit, device_family, predicted
+from dse.emit.synth import Synthesis, SynthesisedUnit, device_family, ends, estimates
 from dse.emit.verify import SHOWN_LINES
 from dse.errors import ExternalToolError, UsageError
 
@@ -47,24 +46,26 @@ def estimate(folder: Path, manifest: dict[str, Any], *, timeout: float) -> Synth
             f" {len(records)} of them in {REPORTS}:\n{said}"
         )
         raise ExternalToolError(msg)
+    model = analytic.load(device)
+    predicted = estimates([r.unit for r in records], model)[:-1]
     return Synthesis(
         design=manifest["digests"]["design"],
         tool=f"{records[0].origin.tool} {records[0].version}".strip(),
         stage="estimated by HLS, not synthesised",
         family=device,
         part=manifest["part"],
-        predicted_by=analytic.load(device).source,
+        predicted_by=model.source,
         runs=1,
         units=tuple(
             SynthesisedUnit(
                 name=r.instance,
                 kind=type(r.unit).__name__,
-                predicted=asdict(predicted(r.unit, device)),
+                **ends(expected),
                 reported=dict(r.actual),
                 report=REPORTS.as_posix(),
                 seconds=None,
                 reused=False,
             )
-            for r in records
+            for r, expected in zip(records, predicted, strict=True)
         ),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ from cost_models import analytic
 from cost_models.reports import ReportError, read_report
 from dse.calibration.project import built_unit
 from dse.emit import vendor
-from dse.emit.synth import Synthesis, SynthesisedUnit, device_family
+from dse.emit.synth import Synthesis, SynthesisedUnit, device_family, ends, estimates
 from dse.emit.verify import SHOWN_LINES
 from dse.errors import ExternalToolError, UsageError
-from dse.ir.hardware import RESOURCES, Resources
 from dse.ir.measurement import Measurement
 
 SCRIPTS = Path("vivado")  # in the project, as hw_templates/project_rtl/vivado
@@ -102,22 +100,19 @@ def _rows(
     if top not in found:
         msg = f"vivado must report {top}, {report} has {', '.join(list(found)[:4])}; see vivado.log"
         raise ExternalToolError(msg)
-    rows: list[tuple[str, str, Resources, str]] = []
-    for row in manifest["units"]:
-        name, (instance,), unit = built_unit(row)
-        expected = model.predict(unit).expected
-        predicted = Resources(**{r: float(getattr(expected, r)) for r in RESOURCES})
-        rows.append((name, row["kind"], predicted, f"{top}/{instance}"))
-    rows.append((top, "", Resources.total(r[2] for r in rows), top))
+    built = [built_unit(row) for row in manifest["units"]]
+    rows = [(name, type(unit).__name__, f"{top}/{i}") for name, (i,), unit in built]
+    rows.append((top, "", top))
+    predicted = estimates([unit for _, _, unit in built], model)
     return tuple(
         SynthesisedUnit(
             name=name,
             kind=kind,
-            predicted=asdict(predicted),
+            **ends(expected),
             reported=dict(found.get(path, {})),
             report=report,
             seconds=None,
             reused=False,
         )
-        for name, kind, predicted, path in rows
+        for (name, kind, path), expected in zip(rows, predicted, strict=True)
     )

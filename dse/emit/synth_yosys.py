@@ -91,7 +91,13 @@ def script(
     # yosys does not read use_dsp: what is adders by now is not mapped to DSP blocks
     soft = ["proc", "select -set soft a:use_dsp=no %ci* t:$mul %i", "alumacc @soft", "maccmap"]
     return "; ".join(
-        [*steps, *soft, f"{whole} -run begin:map_dsp", *_dsp_blocks(family), f"{whole} -run coarse:"]
+        [
+            *steps,
+            *soft,
+            f"{whole} -run begin:map_dsp",
+            *_dsp_blocks(family),
+            f"{whole} -run coarse:",
+        ]
     )
 
 

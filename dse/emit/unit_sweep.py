@@ -30,7 +30,7 @@ from dse.ir.units import MatrixUnit
 from hw_templates import folder
 
 KEPT = (*(r for r in RESOURCES if r != "uram"), "lutram", "srl")
-EVERY = {"xc7": 1, "xcup": 3}  # of the planned units, for a family
+EVERY = {"xc7": 1, "xcup": 4}  # of the planned units, for a family
 TIMEOUT = 600.0  # seconds for one run
 
 
@@ -106,14 +106,16 @@ def _literals(built: Instance) -> dict[str, str]:
 
 def wanted(families: Iterable[str]) -> Iterator[tuple[str, Planned | None, str]]:
     """Yield what the table is to have, in the order in which it is made: name, unit if it is one, family."""
-    for family in families:
-        plans = planned()[:: EVERY[family]]
-        names = tuple(sweep_designs.DESIGNS)[:: EVERY[family]]
-        after = len(plans) // len(names)  # units between two designs
-        for i, plan in enumerate(plans):
-            yield plan.name, plan, family
-            if i % after == after - 1 and i // after < len(names):
-                yield names[i // after], None, family
+    plans, names = planned(), tuple(sweep_designs.DESIGNS)
+    after = len(plans) // len(names)  # units between two designs
+    for i, plan in enumerate(plans):
+        for family in families:
+            if i % EVERY[family] == 0:
+                yield plan.name, plan, family
+        at, rest = divmod(i, after)
+        for family in families:
+            if rest == after - 1 and at < len(names) and at % EVERY[family] == 0:
+                yield names[at], None, family
 
 
 def write(path: Path, records: Iterable[SweepRecord]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,12 +13,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cost_models import learned
 from dse.calibration.project import read_projects
 from dse.cli import cli
+from dse.cli.synth import _table
 from dse.emit import synth_yosys
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
-from dse.emit.synth import synthesise
+from dse.emit.synth import Synthesis, SynthesisedUnit, synthesise
 from dse.emit.synth_hls import estimate
 from dse.errors import ExternalToolError, UsageError
 
@@ -57,8 +60,14 @@ def test_counts_follow_from_the_structure_and_reports_are_kept(project: Path) ->
     # 24 words of 18 bits in block RAM, 3-bit products in LUTs
     assert found["conv_matrix"]["bram18"] == 1
     assert found["conv_matrix"]["dsp"] == 0
-    assert (result.family, result.predicted_by) == ("xc7", "analytic")
+    assert result.family == "xc7"
+    assert result.predicted_by == learned.shipped("yosys-rtl", "7series").source
     assert all(u.predicted["lut"] > 0 and not u.reused for u in result.units)
+    for unit in result.units:
+        for resource in ("lut", "ff"):
+            assert 0 < unit.low[resource] < unit.predicted[resource] < unit.high[resource]
+            error = unit.predicted[resource] / unit.reported[resource] - 1
+            assert abs(error) < 0.3, (unit.name, resource)
 
     kept = project / "reports" / "yosys"
     assert {p.stem for p in kept.iterdir()} == {*named, "synth"}
@@ -96,12 +105,38 @@ def test_table_of_the_command_line(project: Path) -> None:
     head, by, what, _, columns, row = run.stdout.splitlines()[:6]
     assert head.startswith("by yosys ")
     assert head.endswith(" for xc7 (xc7z020clg400-1): synthesised, not placed")
-    assert by == "predicted by analytic"
-    assert what == "predicted | synthesised, predicted / synthesised - 1"
+    assert by.startswith("predicted by yosys-rtl ")
+    assert what.startswith("predicted [90 % interval] | synthesised, predicted / synthesised - 1")
     assert columns.split() == ["unit", "LUT", "FF"]
-    assert row.split()[0] == "output"
     # 7-bit words, otherwise as above
-    assert row.split()[-2:] == ["12", "+41%"]
+    flip_flops = re.fullmatch(r"output .* (\d+) \[(\d+), (\d+)\] \| 12 +([+-]\d+)%", row.strip())
+    assert flip_flops is not None
+    expected, low, high, _ = (int(v) for v in flip_flops.groups())
+    assert low <= expected <= high
+    assert low <= 12 <= high
+    assert "inside the interval: LUT 1 of 1, FF 1 of 1" in run.stdout
+
+
+def test_what_lies_outside_of_the_interval_is_marked() -> None:
+    counts = {"lut": 100.0, "ff": 10.4, "dsp": 0.0, "bram18": 0.0, "uram": 0.0}
+    unit = SynthesisedUnit(
+        name="u",
+        kind="Fifo",
+        predicted=counts,
+        low={**counts, "lut": 90.6, "ff": 9.9},
+        high={**counts, "lut": 110.2, "ff": 10.9},
+        reported={"lut": 112.0, "ff": 11.0, "dsp": 0.0},
+        report="",
+        seconds=None,
+        reused=False,
+    )
+    # counts are whole, so the ends are rounded outwards
+    assert [unit.inside(r) for r in ("lut", "ff", "dsp", "bram18")] == [False, True, True, None]
+    result = Synthesis("d", "yosys 0.70", "synthesised, not placed", "xc7", "p", "m", 1, (unit,))
+    row, _, inside = _table(result).splitlines()[-3:]
+    assert "100 [91, 110] | 112   -11%!" in row
+    assert "10 [10, 11] | 11    -5% " in row
+    assert inside == "inside the interval: LUT 0 of 1, FF 1 of 1"
 
 
 def test_products_become_dsp_blocks_only_where_asked(project: Path) -> None:
@@ -159,7 +194,8 @@ def test_an_hls_project_needs_vitis_hls(
     lines = run.stdout.splitlines()
     assert lines[0].startswith("by vitis_hls 2023.2 for 7series")
     assert lines[0].endswith("estimated by HLS, not synthesised")
-    assert lines[2] == "predicted | estimated by HLS, predicted / estimated by HLS - 1"
+    assert lines[1] == "predicted by analytic"
+    assert " | estimated by HLS, predicted / estimated by HLS - 1" in lines[2]
     assert lines[5].split()[0] == "conv_matrix_width"
     assert "| 321" in lines[5]
     assert "| 123" in lines[5]
