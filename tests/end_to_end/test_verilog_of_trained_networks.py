@@ -1,0 +1,87 @@
+"""From a study to Verilog and C++ that compute, word by word, what was scored: TFC, and CNV with pruned blocks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+IMAGES = 100
+STUDY = """\
+version: 1
+study: trained
+model: {model}
+data: {{name: npz, path: images.npz, limit: {{train: 400, validation: 100, test: {images}}}}}
+board: Pynq-Z1
+clock: 100 MHz
+space:
+  weight_bits: [1, 2]
+  activation_bits: [{bits}]
+  sparsity: {sparsity}
+  block: 8x8
+  scheme: bcr
+objectives: {{accuracy: maximize, throughput: maximize}}
+budget: {{trials: 1}}
+stages:
+  - pretrain: {{epochs: {epochs}}}
+  - finetune: {{epochs: 1, images: 200}}
+  - final: {{epochs: 1}}
+"""
+Dse = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def noisy_patterns(path: Path, shape: tuple[int, ...]) -> None:
+    """Write images of ten classes: a random pattern of blocks each, with noise over it."""
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 2, (10, *(-(-n // 4) for n in shape[:2]), *shape[2:]))
+    patterns = blocks.repeat(4, 1).repeat(4, 2)[:, : shape[0], : shape[1]]
+    labels = rng.integers(0, 10, 500 + IMAGES).astype(np.uint8)
+    flipped = rng.random((len(labels), *shape)) < 0.2
+    images = ((patterns[labels] ^ flipped) * 255).astype(np.uint8)
+    np.savez(
+        path,
+        x_train=images[IMAGES:],
+        y_train=labels[IMAGES:],
+        x_test=images[:IMAGES],
+        y_test=labels[:IMAGES],
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "shape", "bits", "sparsity"),
+    [("tfc", (28, 28), 1, 0.0), ("{name: cnv, width: 0.125}", (32, 32, 3), 2, 0.5)],
+    ids=["tfc", "cnv"],
+)
+def test_emitted_projects_compute_what_was_scored(
+    model: str, shape: tuple[int, ...], bits: int, sparsity: float, dse: Dse, tmp_path: Path
+) -> None:
+    noisy_patterns(tmp_path / "images.npz", shape)
+    epochs = 3 if model == "tfc" else 1
+    study = STUDY.format(model=model, images=IMAGES, bits=bits, sparsity=sparsity, epochs=epochs)
+    (tmp_path / "trained.yaml").write_text(study)
+    run = dse("run", "trained.yaml", "--inline")
+    assert run.returncode == 0, run.stderr
+    for flow in ("rtl", "hls"):
+        emitted = dse("emit", "trained", "--flow", flow, "-o", flow, "--json")
+        assert emitted.returncode == 0, emitted.stderr
+        written = json.loads(emitted.stdout)
+        assert written["images"] == written["test_images"] == IMAGES
+        checked = dse("verify", flow, "--json")
+        assert checked.returncode == 0, checked.stderr
+        result = json.loads(checked.stdout)
+        assert (result["images"], result["words"]) == (IMAGES, 10 * IMAGES)
+        assert result["mismatches"] == 0
+        assert result["passed"]
+        assert result["accuracy"] == written["test_accuracy"]
+        assert result["accuracy"] > 0.3  # of ten classes: the network was trained
+        if flow == "rtl":
+            assert result["interval_cycles"] == result["predicted_interval"]
+            assert result["latency_cycles"] == pytest.approx(result["predicted_latency"], rel=0.02)
+    units = json.loads((tmp_path / "rtl" / "design.json").read_text())["units"]
+    tiled = [u for u in units if u["parameters"].get("tiling")]
+    assert bool(tiled) == (sparsity > 0)
