@@ -233,7 +233,7 @@ def test_place(project: Path, vivado: Path) -> None:
         "by vivado 2023.2 for 7series (xc7z020clg400-1): placed and routed;"
         " a period of 7.655 ns is met"
     )
-    assert lines[2] == "predicted | placed and routed, predicted / placed and routed - 1"
+    assert " | placed and routed, predicted / placed and routed - 1" in lines[2]
     calls = (vivado / "calls.txt").read_text().splitlines()
     assert calls[-4:] == ["opt_design", "place_design", "phys_opt_design", "route_design"]
     # reports of both stages are kept, and say which they are
