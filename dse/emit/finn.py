@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, WidthConverter
+from dse.ir.units import (
+    DepthwiseUnit,
+    Fifo,
+    MatrixUnit,
+    PoolUnit,
+    ProductUnit,
+    SlidingWindowUnit,
+    SumUnit,
+    Unit,
+    WidthConverter,
+)
 
 RAM_STYLE = {"bram": "block", "lutram": "distributed", "uram": "ultra"}
 # FINN names a node after its type and counts each type
 NODE = {
     MatrixUnit: "MVAU_hls",
+    DepthwiseUnit: "VVAU_hls",
     SlidingWindowUnit: "ConvolutionInputGenerator_hls",
     PoolUnit: "StreamingMaxPool_hls",
+    SumUnit: "GlobalAccPool_hls",
     WidthConverter: "StreamingDataWidthConverter_hls",
     Fifo: "StreamingFIFO_rtl",
 }
@@ -34,7 +46,7 @@ def folding_config(units: tuple[Unit, ...]) -> dict[str, dict[str, Any]]:
 
 
 def _attributes(unit: Unit) -> dict[str, Any]:
-    if isinstance(unit, MatrixUnit):
+    if isinstance(unit, ProductUnit):
         return {
             "PE": int(unit.pe),
             "SIMD": int(unit.simd),
@@ -45,7 +57,7 @@ def _attributes(unit: Unit) -> dict[str, Any]:
         }
     if isinstance(unit, SlidingWindowUnit):
         return {"SIMD": int(unit.simd), "parallel_window": 0, "ram_style": "auto"}
-    if isinstance(unit, PoolUnit):
+    if isinstance(unit, PoolUnit | SumUnit):
         return {"PE": int(unit.pe)}
     if isinstance(unit, WidthConverter):
         bits = int(unit.bits)

@@ -24,7 +24,7 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.ir.units import Fifo, MatrixUnit, Unit
+from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit
 from dse.search.pipeline import pipeline
 
 BATCH = 8  # golden images per call: streams of C simulation hold a whole call
@@ -62,7 +62,7 @@ def hls_project(
     """
     units = pipeline(network, design)
     for unit in units:
-        if isinstance(unit, MatrixUnit) and unit.memory == "uram":
+        if isinstance(unit, ProductUnit) and unit.memory == "uram":
             msg = (
                 f"layer {unit.layer}: weights in UltraRAM must be loaded at run time, which is not"
                 " supported yet; use memory bram or lutram"

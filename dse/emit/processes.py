@@ -9,17 +9,26 @@ from dse.emit.tables import Table, matrix_tables
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator
 from dse.ir.units import (
+    DepthwiseUnit,
     Fifo,
     MatrixUnit,
     PoolUnit,
+    ProductUnit,
     SlidingWindowUnit,
+    SumUnit,
     Unit,
     WidthConverter,
 )
 
 STREAM_LIMIT_BITS = 8192  # widest stream that HLS accepts, found by FINN (issue 938)
 PLAIN_DEPTH = 2  # words of a stream that no FIFO of the pipeline stands for
-SUFFIX = {SlidingWindowUnit: "window", MatrixUnit: "matrix", PoolUnit: "pool"}
+SUFFIX = {
+    SlidingWindowUnit: "window",
+    MatrixUnit: "matrix",
+    DepthwiseUnit: "depthwise",
+    PoolUnit: "pool",
+    SumUnit: "sum",
+}
 # the kernel of every unit without weights, and the fields that are its parameters
 KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
     SlidingWindowUnit: (
@@ -27,6 +36,7 @@ KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
         ("height", "width", "channels", "kernel", "stride", "padding", "simd", "bits", "ring_rows"),
     ),
     PoolUnit: ("max_pool", ("height", "width", "channels", "kernel", "pe", "bits")),
+    SumUnit: ("global_sum", ("pixels", "channels", "pe", "bits", "sum_bits")),
     WidthConverter: ("width_converter", ("in_width", "out_width", "bits", "elements")),
 }
 
@@ -157,8 +167,8 @@ def _titles(units: tuple[Unit, ...], names: Mapping[str, str]) -> list[str]:
 def _word_bits(unit: Unit) -> tuple[int, int]:
     """Bits of a word that enters the unit, and of one that leaves it."""
     assert not isinstance(unit, Fifo)
-    entering = unit.input_bits if isinstance(unit, MatrixUnit) else unit.bits
-    leaving = unit.out_element_bits if isinstance(unit, MatrixUnit) else unit.bits
+    entering = unit.input_bits if isinstance(unit, ProductUnit) else unit.bits
+    leaving = unit.out_element_bits if isinstance(unit, ProductUnit | SumUnit) else unit.bits
     return int(unit.in_width) * int(entering), int(unit.out_width) * int(leaving)
 
 
@@ -181,18 +191,20 @@ def _checked(unit: Unit) -> int:
 def _module(
     name: str, unit: Unit, accelerator: Accelerator, source: Stream, target: Stream
 ) -> Module:
-    if isinstance(unit, MatrixUnit):
-        return _matrix(name, unit, accelerator, source, target)
+    if isinstance(unit, ProductUnit):
+        return _products(name, unit, accelerator, source, target)
     kernel, fields = KERNELS[type(unit)]
     traits: dict[str, int | bool] = {field: int(getattr(unit, field)) for field in fields}
-    if isinstance(unit, PoolUnit):
+    if isinstance(unit, PoolUnit | SumUnit):
         element = accelerator.input_type(unit.layer)
-        traits["is_signed"] = element.signed and not element.bipolar
+        # the largest of bipolar codes needs no sign, their sum does
+        ordered = element.bipolar and isinstance(unit, PoolUnit)
+        traits["is_signed"] = element.signed and not ordered
     return Module(name, unit, traits, (Process(name, kernel, source, target),))
 
 
-def _matrix(
-    name: str, unit: MatrixUnit, accelerator: Accelerator, source: Stream, target: Stream
+def _products(
+    name: str, unit: ProductUnit, accelerator: Accelerator, source: Stream, target: Stream
 ) -> Module:
     traits: dict[str, int | bool] = {
         "mh": int(unit.mh),
@@ -209,9 +221,10 @@ def _matrix(
         "dsp": unit.compute == "dsp",
     }
     tables = matrix_tables(name, unit, accelerator.parameters[unit.layer])
-    t = unit.tiling
+    t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is None:
-        return Module(name, unit, traits, (Process(name, "matrix_unit", source, target, tables),))
+        kernel = "matrix_unit" if isinstance(unit, MatrixUnit) else "depthwise_unit"
+        return Module(name, unit, traits, (Process(name, kernel, source, target, tables),))
     traits |= {
         "block_rows": t.block_rows,
         "block_cols": t.block_cols,

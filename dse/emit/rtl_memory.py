@@ -1,18 +1,17 @@
-"""The memory files of a matrix unit: one word per line in hexadecimal digits, as $readmemh reads them."""
+"""The memory files of a matrix or depthwise unit: one word per line in hexadecimal digits, as $readmemh reads them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dse.emit.tables import row_table
+from dse.emit.tables import packed_weights, row_table
 from dse.emit.words import Codes, codes, hex_lines
 from dse.ir.accelerator import MatrixParameters
 from dse.ir.numbers import weight_type
-from dse.ir.units import MatrixUnit
-from pruning._pack import pack
+from dse.ir.units import MatrixUnit, ProductUnit
 
 
-def matrix_memories(unit: MatrixUnit, p: MatrixParameters) -> dict[str, str]:
+def matrix_memories(unit: ProductUnit, p: MatrixParameters) -> dict[str, str]:
     """Return the text of every memory file that hw_templates/rtl reads for the unit.
 
     Args:
@@ -24,10 +23,10 @@ def matrix_memories(unit: MatrixUnit, p: MatrixParameters) -> dict[str, str]:
     """
     pe, simd = int(unit.pe), int(unit.simd)
     bits = int(unit.weight_bits)
-    packed = pack(p.weights.astype(np.int64), p.kept, unit.tiling, pe, simd)
+    packed = packed_weights(unit, p)
     weights = codes(packed.weights, weight_type(bits))
     files = {"weights": memory_text(weights.reshape(-1, pe * simd), bits)}
-    t = unit.tiling
+    t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is not None:
         assert packed.columns is not None
         assert packed.rows is not None

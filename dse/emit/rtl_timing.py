@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dse.ir.timing import latency_cycles
-from dse.ir.units import Fifo, MatrixUnit, Unit
+from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit
 
 FIFO = 2  # cycles from entering hw_templates/rtl/stream_fifo.v to leaving it
 
@@ -23,20 +23,20 @@ def registers(unit: Unit) -> int:
     """Return the cycles that a word spends in a unit beyond those that `dse.ir.timing` counts.
 
     A dense matrix unit shows a word 3 + tree + activation cycles after its last step, where the model
-    counts 1: fetch, product, adder tree, accumulate, activation. A tiled unit gathers and hands over
-    besides; of the second, the model knows. All other units have the one output register that the
+    counts 1: fetch, product, adder tree, accumulate, activation; so does a depthwise unit, without a
+    tree. A tiled unit gathers and hands over besides; of the second, the model knows. All other units have the one output register that the
     model stands for (headers of hw_templates/rtl).
     """
     if isinstance(unit, Fifo):
         return FIFO
-    if not isinstance(unit, MatrixUnit):
+    if not isinstance(unit, ProductUnit):
         return 0
     activation = 2 if unit.output_bits > 1 else 1
-    gather = 0 if unit.tiling is None else 1
+    gather = 1 if isinstance(unit, MatrixUnit) and unit.tiling is not None else 0
     return 2 + gather + tree_levels(unit) + activation
 
 
-def tree_levels(unit: MatrixUnit) -> int:
+def tree_levels(unit: ProductUnit) -> int:
     """Return the registered levels of the adder tree of a PE: ceil(log4) of its terms.
 
     Terms are products, or counts of six matches each where matches are counted (dot_product.v).

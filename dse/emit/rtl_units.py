@@ -15,7 +15,9 @@ from dse.ir.units import (
     Fifo,
     MatrixUnit,
     PoolUnit,
+    ProductUnit,
     SlidingWindowUnit,
+    SumUnit,
     Unit,
     WidthConverter,
 )
@@ -69,7 +71,7 @@ def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
 
 
 def _instance(m: Module, accelerator: Accelerator) -> Instance:
-    integers = accelerator.parameters[m.unit.layer] if isinstance(m.unit, MatrixUnit) else None
+    integers = accelerator.parameters[m.unit.layer] if isinstance(m.unit, ProductUnit) else None
     return instance(m.name, m.unit, integers, is_signed=bool(m.traits.get("is_signed")))
 
 
@@ -81,33 +83,39 @@ def instance(
     Args:
         name: of the unit.
         unit: what it is.
-        integers: of a matrix unit, which always needs them.
-        is_signed: the elements that a pooling unit compares are two's complement.
+        integers: of a matrix or depthwise unit, which always needs them.
+        is_signed: the elements that a pooling unit compares are two's complement; those that a global
+            pool adds up may be bipolar, too.
     """
     if isinstance(unit, Fifo):
         return _fifo(name, unit)
-    if isinstance(unit, MatrixUnit):
+    if isinstance(unit, ProductUnit):
         assert integers is not None
-        return _matrix(name, unit, integers)
+        return _products(name, unit, integers)
     bits = int(unit.bits)
     in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
     if isinstance(unit, SlidingWindowUnit):
         kind, parameters = "sliding_window", _window(unit)
     elif isinstance(unit, PoolUnit):
         kind, parameters = "max_pool", _pool(unit, signed=is_signed)
+    elif isinstance(unit, SumUnit):
+        kind, parameters = "global_sum", _sum(unit, signed=is_signed)
+        out_bits = int(unit.out_width) * int(unit.sum_bits)
     else:
         kind, parameters = "width_converter", _converter(unit)
     return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)
 
 
-def _matrix(name: str, unit: MatrixUnit, integers: MatrixParameters) -> Instance:
+def _products(name: str, unit: ProductUnit, integers: MatrixParameters) -> Instance:
     texts = matrix_memories(unit, integers)
     names = {what: f"{name}_{what}.hex" for what in texts}
+    matrix = isinstance(unit, MatrixUnit)
+    shape = ("MH", "MW") if matrix else ("CHANNELS", "POSITIONS")
     parameters: dict[str, int | str] = {
-        "MH": int(unit.mh),
-        "MW": int(unit.mw),
+        shape[0]: int(unit.mh),
+        shape[1]: int(unit.mw),
         "PE": int(unit.pe),
-        "SIMD": int(unit.simd),
+        **({"SIMD": int(unit.simd)} if matrix else {}),
         "WEIGHT_BITS": int(unit.weight_bits),
         "IN_BITS": int(unit.input_bits),
         "IN_SIGNED": int(unit.input_signed),
@@ -118,7 +126,7 @@ def _matrix(name: str, unit: MatrixUnit, integers: MatrixParameters) -> Instance
         # one word is a constant, whatever memory was asked for
         "MEMORY": RAM_STYLE[unit.memory] if unit.depth > 1 else "distributed",
     }
-    t = unit.tiling
+    t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is not None:
         rows, n, cols, m = t.lanes(unit.pe, unit.simd)
         tiles = (unit.mh // t.block_rows // n) * (unit.mw // t.block_cols // m)
@@ -133,7 +141,11 @@ def _matrix(name: str, unit: MatrixUnit, integers: MatrixParameters) -> Instance
     return Instance(
         name=name,
         unit=unit,
-        module="matrix_unit" if t is None else "tiled_matrix_unit",
+        module="depthwise_unit"
+        if not matrix
+        else "matrix_unit"
+        if t is None
+        else "tiled_matrix_unit",
         parameters=parameters | {what.upper(): file for what, file in names.items()},
         memories={names[what]: text for what, text in texts.items()},
         in_bits=int(unit.in_width) * int(unit.input_bits),
@@ -141,7 +153,7 @@ def _matrix(name: str, unit: MatrixUnit, integers: MatrixParameters) -> Instance
     )
 
 
-def _index_style(unit: MatrixUnit, depth: int) -> str:
+def _index_style(unit: ProductUnit, depth: int) -> str:
     return "distributed" if unit.memory == "lutram" else _style(depth, SHALLOW)
 
 
@@ -174,6 +186,17 @@ def _pool(unit: PoolUnit, *, signed: bool) -> Parameters:
         "PE": int(unit.pe),
         "BITS": int(unit.bits),
         "IS_SIGNED": int(signed),
+    }
+
+
+def _sum(unit: SumUnit, *, signed: bool) -> Parameters:
+    return {
+        "PIXELS": unit.pixels,
+        "WORDS": int(unit.channels // unit.pe),
+        "PE": int(unit.pe),
+        "BITS": int(unit.bits),
+        "IS_SIGNED": int(signed),
+        "SUM_BITS": int(unit.sum_bits),
     }
 
 

@@ -13,8 +13,9 @@ from dse.emit.words import chunks, codes
 from dse.errors import UsageError
 from dse.ir.accelerator import MatrixParameters
 from dse.ir.numbers import weight_type
-from dse.ir.units import MatrixUnit
+from dse.ir.units import MatrixUnit, ProductUnit
 from pruning._pack import pack
+from pruning._scheme import PackedWeights
 
 # BIND_STORAGE of Folding.memory
 STORAGE = {
@@ -51,10 +52,10 @@ class Table:
         return "".join(_braces(self.values))
 
 
-def matrix_tables(name: str, unit: MatrixUnit, p: MatrixParameters) -> tuple[Table, ...]:
-    """Return the tables of a matrix unit in the order of the kernel's arguments.
+def matrix_tables(name: str, unit: ProductUnit, p: MatrixParameters) -> tuple[Table, ...]:
+    """Return the tables of a matrix or depthwise unit in the order of the kernel's arguments.
 
-    Dense: weights, rows. Tiled: weights, columns, choices, rows.
+    Dense and depthwise: weights, rows. Tiled: weights, columns, choices, rows.
 
     Args:
         name: of the unit in the emitted project.
@@ -66,7 +67,7 @@ def matrix_tables(name: str, unit: MatrixUnit, p: MatrixParameters) -> tuple[Tab
     """
     _check(unit, p)
     bits = int(unit.weight_bits)
-    packed = pack(p.weights.astype(np.int64), p.kept, unit.tiling, int(unit.pe), int(unit.simd))
+    packed = packed_weights(unit, p)
     try:
         words, width = chunks(codes(packed.weights, weight_type(bits)), bits)
     except ValueError as e:
@@ -105,7 +106,18 @@ def matrix_tables(name: str, unit: MatrixUnit, p: MatrixParameters) -> tuple[Tab
     return weights, columns, choices, rows
 
 
-def row_table(unit: MatrixUnit, p: MatrixParameters) -> npt.NDArray[np.int64]:
+def packed_weights(unit: ProductUnit, p: MatrixParameters) -> PackedWeights:
+    """Return the weights in the order in which the unit reads them.
+
+    A depthwise unit has a word of PE channels for every (pixel of the window, group of channels).
+    """
+    weights = p.weights.astype(np.int64)
+    if isinstance(unit, MatrixUnit):
+        return pack(weights, p.kept, unit.tiling, int(unit.pe), int(unit.simd))
+    return PackedWeights(weights.T.reshape(-1, int(unit.pe), 1))
+
+
+def row_table(unit: ProductUnit, p: MatrixParameters) -> npt.NDArray[np.int64]:
     """Return the `(mh, entries)` row table that activation.hpp reads.
 
     A popcount unit compares matches: with N weights in the row, dot = 2 * pop - N, so dot >= T exactly when
@@ -122,7 +134,7 @@ def row_table(unit: MatrixUnit, p: MatrixParameters) -> npt.NDArray[np.int64]:
     return thresholds.clip(-limit, limit)
 
 
-def _check(unit: MatrixUnit, p: MatrixParameters) -> None:
+def _check(unit: ProductUnit, p: MatrixParameters) -> None:
     expected = {
         "weights": (int(unit.mh), int(unit.mw)),
         "output bits": int(unit.output_bits),

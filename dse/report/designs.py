@@ -16,7 +16,15 @@ from dse.ir.metrics import METRICS
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
-from dse.ir.units import MatrixUnit, PoolUnit, SlidingWindowUnit, Unit, legal_folds
+from dse.ir.units import (
+    DepthwiseUnit,
+    MatrixUnit,
+    PoolUnit,
+    SlidingWindowUnit,
+    SumUnit,
+    Unit,
+    legal_folds,
+)
 from dse.report.trust import synthesis_view
 from dse.report.values import Bottleneck, DesignView, LayerView, Slack, Usage
 from dse.search.pipeline import pipeline
@@ -182,6 +190,8 @@ def _refold(unit: MatrixUnit) -> tuple[int, int, int] | None:
 def _kind(unit: Unit) -> str:
     if isinstance(unit, MatrixUnit):
         return "matrix unit"
+    if isinstance(unit, DepthwiseUnit):
+        return "depthwise unit"
     if isinstance(unit, SlidingWindowUnit):
         return "sliding window unit"
-    return "pooling unit" if isinstance(unit, PoolUnit) else "width converter"
+    return "pooling unit" if isinstance(unit, PoolUnit | SumUnit) else "width converter"

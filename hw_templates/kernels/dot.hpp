@@ -45,7 +45,7 @@ struct Arithmetic {
   static constexpr bool bipolar_input = UNIT::in_bits == 1;
   // bipolar x bipolar: matches are counted, the sum is 2 * matches - weights
   static constexpr bool popcount = bipolar_weight && bipolar_input;
-  static_assert(UNIT::acc_bits <= 30, "tables and simulation use 32-bit integers");
+  static_assert(UNIT::acc_bits <= 60, "tables and simulation use 64-bit integers");
 
   typedef Packed<UNIT::simd, UNIT::weight_bits> Weights;
   typedef Packed<UNIT::simd, UNIT::in_bits> Inputs;

@@ -8,6 +8,8 @@
 
 #include <ap_int.h>
 
+#include <type_traits>
+
 namespace dse {
 
 #if defined(__SYNTHESIS__) || defined(DSE_EXACT_TYPES)
@@ -21,10 +23,11 @@ using integer = ap_int<BITS>;
 #else
 template <unsigned BITS>
 using rom_uint = unsigned long long;
+// registers are ap_int in simulation too, so widths are checked
 template <unsigned BITS>
-using rom_int = int;
+using integer = typename std::conditional<(BITS > 32), long long, int>::type;
 template <unsigned BITS>
-using integer = int;  // at most 32 bits; registers are ap_int in simulation too, so widths are checked
+using rom_int = integer<BITS>;
 #endif
 
 constexpr unsigned ceil_div(unsigned a, unsigned b) { return (a + b - 1) / b; }

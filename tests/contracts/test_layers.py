@@ -16,6 +16,8 @@ from dse.ir.design import Compression
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
@@ -33,6 +35,11 @@ EXAMPLES: dict[str, tuple[Layer, str]] = {
         "sliding_window.hpp",
     ),
     "dense": (Dense("x", ("input",), SHAPE, activation=True, out_features=8), "matrix_unit.hpp"),
+    "depthwise_conv2d": (
+        DepthwiseConv2d("x", ("input",), SHAPE, activation=True, kernel=3, stride=2, padding=1),
+        "depthwise_unit.hpp",
+    ),
+    "global_average_pool": (GlobalAveragePool("x", ("input",), SHAPE), "global_sum.hpp"),
     "max_pool2d": (MaxPool2d("x", ("input",), SHAPE, kernel=2), "max_pool.hpp"),
 }
 

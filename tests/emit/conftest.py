@@ -14,12 +14,13 @@ from dse.emit.project import HlsProject
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import Board, HardwareEstimate, Resources, UnitEstimate
+from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.ir.units import legal_folds
+from dse.search.pipeline import layer_folds
 from pruning._scheme import Structure
 
 Case = tuple[Network, DesignPoint, Accelerator, np.ndarray, np.ndarray]
@@ -60,11 +61,11 @@ def random_accelerator(
     return Accelerator(built, parameters)
 
 
-def legal(wanted: Folding, structure: Structure | None) -> Folding:
+def legal(layer: Layer, wanted: Folding, structure: Structure | None) -> Folding:
     """The legal folding nearest to the wanted one: a scheme chooses its tiles itself."""
-    if structure is None:
+    if structure is None or not isinstance(layer, MatrixLayer):
         return wanted
-    pes, simds = legal_folds(structure.mh, structure.mw, structure.tiling)
+    pes, simds = layer_folds(layer, structure)
     distance = np.abs(np.log(pes / wanted.pe)) + np.abs(np.log(simds / wanted.simd))
     best = distance.argmin()
     return replace(wanted, pe=int(pes[best]), simd=int(simds[best]))
@@ -87,17 +88,17 @@ def make_case() -> Callable[..., Case]:
         if t.bipolar:
             images = rng.choice([-1, 1], images.shape)
         compressions = canonical(network, compressions)
-        _, structures = effective(network, compressions)
+        built, structures = effective(network, compressions)
         design = DesignPoint(
             tuple(
                 (
                     layer.name,
                     LayerDesign(
                         compressions.get(layer.name),
-                        legal(foldings[layer.name], structures.get(layer.name)),
+                        legal(layer, foldings[layer.name], structures.get(layer.name)),
                     ),
                 )
-                for layer in network.layers
+                for layer in built.layers
             )
         )
         accelerator = random_accelerator(network, compressions, images, rng)

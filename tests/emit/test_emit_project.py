@@ -54,7 +54,9 @@ hls/run_hls.tcl
 src/config.h
 src/kernels/activation.hpp
 src/kernels/axi_stream.hpp
+src/kernels/depthwise_unit.hpp
 src/kernels/dot.hpp
+src/kernels/global_sum.hpp
 src/kernels/matrix_unit.hpp
 src/kernels/max_pool.hpp
 src/kernels/numbers.hpp

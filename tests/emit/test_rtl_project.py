@@ -41,9 +41,11 @@ rtl/adder_tree.v
 rtl/conv_matrix_rows.hex
 rtl/conv_matrix_weights.hex
 rtl/constant_memory.v
+rtl/depthwise_unit.v
 rtl/dot_product.v
 rtl/fc_matrix_columns.hex
 rtl/fc_matrix_weights.hex
+rtl/global_sum.v
 rtl/matrix_unit.v
 rtl/max_pool.v
 rtl/sliding_window.v
