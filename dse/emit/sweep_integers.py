@@ -11,7 +11,8 @@ from dse.ir.accelerator import MatrixParameters
 from dse.ir.units import MatrixUnit, Tiling
 
 SPREAD = 0.5  # standard deviation of a weight over the largest one
-VECTORS = 200  # random inputs whose sums the thresholds are taken from
+VECTORS = 200  # random inputs whose sums the thresholds are taken from, at least
+PER_THRESHOLD = 6  # the same for every threshold of a row
 
 
 def generator(name: str) -> np.random.Generator:
@@ -31,8 +32,9 @@ def random_integers(unit: MatrixUnit, rng: np.random.Generator) -> MatrixParamet
     output = int(unit.output_bits)
     if not output:
         return MatrixParameters(bits, weights, kept, None, None)
-    sums = _inputs(unit, rng) @ weights.T
-    picks = rng.integers(0, VECTORS, (2**output - 1, mh))
+    steps = 2**output - 1
+    sums = _inputs(unit, max(VECTORS, PER_THRESHOLD * steps), rng) @ weights.T
+    picks = rng.integers(0, len(sums), (steps, mh))
     thresholds = np.sort(np.take_along_axis(sums, picks, 0), axis=0).T
     return MatrixParameters(bits, weights, kept, output, thresholds)
 
@@ -51,8 +53,8 @@ def random_mask(
     return blocks.transpose(0, 2, 1, 3).reshape(mh, mw)
 
 
-def _inputs(unit: MatrixUnit, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    bits, shape = int(unit.input_bits), (VECTORS, int(unit.mw))
+def _inputs(unit: MatrixUnit, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    bits, shape = int(unit.input_bits), (count, int(unit.mw))
     if bits == 1:
         return rng.choice([-1, 1], shape).astype(np.int64)
     half = 2 ** (bits - 1)
