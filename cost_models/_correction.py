@@ -25,6 +25,8 @@ class Correction:
         terms: names of the terms of a share.
         targets: names of the targets, by number.
         reach: deviations that held 90 % of held-out records (normal: 1.645).
+        reach_known: pairs of a number and the reach that held 90 % of records of a target of which
+            so many others were known, ascending; empty where nobody tried.
     """
 
     process: Process
@@ -32,6 +34,14 @@ class Correction:
     terms: tuple[str, ...]
     targets: tuple[str, ...]
     reach: float
+    reach_known: tuple[tuple[int, float], ...] = ()
+
+    def reach_after(self, records: int) -> float:
+        """Return the reach once so many records of the predicted target were learned."""
+        if not self.reach_known:
+            return self.reach
+        counts, reaches = zip(*self.reach_known, strict=True)
+        return float(np.interp(np.log(records), np.log(counts), reaches))
 
     def ends(self, unit: Priced, resource: str) -> tuple[Floats, Floats, Floats]:
         """Return expected, low and high of one resource, each of the unit's shape."""
@@ -56,6 +66,7 @@ class Correction:
         return {
             "kernel": {k: _short(v) for k, v in kernel.items()},
             "reach": _short(self.reach),
+            "reach_known": [[n, _short(r)] for n, r in self.reach_known],
             "targets": list(self.targets),
             "predicted": None if p.predicted == NEW else p.predicted,
             "columns": ["target", "log_ratio", "noise", *self.axes, *self.terms],
@@ -69,17 +80,19 @@ class Correction:
     def from_json(
         value: Mapping[str, Any], axes: Sequence[str], terms: Sequence[str]
     ) -> Correction:
-        """Rebuild a correction.
+        """Rebuild a correction; its columns may be in any order.
 
         Raises:
             ValueError: its columns are not the axes and terms of this version.
         """
         columns = ["target", "log_ratio", "noise", *axes, *terms]
-        if list(value["columns"]) != columns:
+        split = 3 + len(axes)
+        given, needed = (_told_apart(list(c), split) for c in (value["columns"], columns))
+        if sorted(given) != sorted(needed):
             msg = f"columns {', '.join(value['columns'])} where {', '.join(columns)} are needed"
             raise ValueError(msg)
         rows = np.array(value["support"], dtype=np.float64).reshape(-1, len(columns))
-        split = 3 + len(axes)
+        rows = rows[:, [given.index(c) for c in needed]]
         points = Points(rows[:, 3:split], rows[:, split:], rows[:, 0].astype(np.int64))
         lengths = np.array([float(value["kernel"]["lengths"][a]) for a in axes])
         kernel = Kernel(**{**value["kernel"], "lengths": lengths})
@@ -90,7 +103,13 @@ class Correction:
             terms=tuple(terms),
             targets=tuple(value["targets"]),
             reach=float(value["reach"]),
+            reach_known=tuple((int(n), float(r)) for n, r in value.get("reach_known", ())),
         )
+
+
+def _told_apart(columns: list[str], split: int) -> list[tuple[bool, str]]:
+    """Tell axes from terms of the same name: those stand before column `split`."""
+    return [(i >= split, c) for i, c in enumerate(columns)]
 
 
 def _short(value: Any) -> Any:

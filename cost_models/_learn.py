@@ -114,7 +114,8 @@ def learned(correction: Correction, records: Records, target: str) -> Correction
         noise=np.concatenate([old.noise, noise]),
     )
     targets = correction.targets if known else (*correction.targets, target)
-    return replace(correction, process=process, targets=targets)
+    reach = correction.reach_after(len(records))
+    return replace(correction, process=process, targets=targets, reach=reach, reach_known=())
 
 
 def surprise(correction: Correction, records: Records) -> tuple[Floats, Floats]:

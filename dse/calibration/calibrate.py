@@ -29,7 +29,8 @@ class CalibrationResult:
     """A calibrated model and what held-out records say about it.
 
     Attributes:
-        model: corrected where held-out records show an improvement (or where it was forced).
+        model: corrected where held-out records show an improvement (or where it was forced); where
+            they only show that the interval was too narrow, that alone is changed.
         base: source of the model it started from.
         verdicts: one for every resource of every kind of unit that could be learned.
         exact: (kind, resource) pairs whose every record was predicted exactly before.
@@ -48,6 +49,11 @@ class CalibrationResult:
     def improved(self) -> bool:
         """Whether held-out records show any improvement."""
         return any(v.improved for v in self.verdicts)
+
+    @property
+    def widened(self) -> bool:
+        """Whether an interval of the base had to be widened."""
+        return any(v.widened for v in self.verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +95,11 @@ def calibrate(
         numbers = np.unique(seen.designs, return_inverse=True)[1]
         start = correction or blank(seen.kind, seen.resource)
         before = _before(base, seen)
-        verdict, after = judged(seen.kind, seen.resource, start, before, found, numbers)
+        verdict, after, same = judged(seen.kind, seen.resource, start, before, found, numbers)
         verdicts.append(verdict)
-        if verdict.improved or force:
-            kinds.setdefault(seen.kind, {})[seen.resource] = after
+        if verdict.improved or verdict.widened or force:
+            kept = after if verdict.improved or force else same
+            kinds.setdefault(seen.kind, {})[seen.resource] = kept
     facts = {
         "written_by": f"dse {dse.__version__}",
         "tool": origin.tool,
@@ -194,9 +201,9 @@ def require_improvement(result: CalibrationResult) -> None:
     """Refuse a model that held-out records do not show to be better than its base.
 
     Raises:
-        UsageError: nothing improved.
+        UsageError: nothing improved, and no interval had to be widened.
     """
-    if result.improved:
+    if result.improved or result.widened:
         return
     few = all(v.after is None for v in result.verdicts)
     reason = (
@@ -219,6 +226,8 @@ def to_json(result: CalibrationResult) -> Mapping[str, Any]:
         "records": result.records,
         "designs": result.designs,
         "improved": result.improved,
-        "verdicts": [asdict(v) | {"improved": v.improved} for v in result.verdicts],
+        "verdicts": [
+            asdict(v) | {"improved": v.improved, "widened": v.widened} for v in result.verdicts
+        ],
         "exact": [{"kind": k, "resource": r} for k, r in result.exact],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -42,6 +42,7 @@ class Verdict:
             there are too few records to hold any out.
         gain: mean fall of the error |log(predicted / actual)|.
         gain_error: its standard error.
+        too_sure: whether clearly fewer of the records than 90 % lie inside the base's interval.
     """
 
     kind: str
@@ -51,11 +52,17 @@ class Verdict:
     after: Errors | None
     gain: float = 0.0
     gain_error: float = 0.0
+    too_sure: bool = False
 
     @property
     def improved(self) -> bool:
         """Whether the held-out records show an improvement: a gain above its standard error."""
         return self.after is not None and self.gain > self.gain_error
+
+    @property
+    def widened(self) -> bool:
+        """Whether only the interval is mended: the base is kept, its errors are as they are."""
+        return self.too_sure and not self.improved
 
 
 def judged(
@@ -65,7 +72,7 @@ def judged(
     before: tuple[Floats, npt.NDArray[np.bool_]],
     records: Records,
     designs: npt.NDArray[np.int64],
-) -> tuple[Verdict, Correction]:
+) -> tuple[Verdict, Correction, Correction]:
     """Learn, and judge by records left out.
 
     Args:
@@ -78,20 +85,22 @@ def judged(
         designs: `(n,)` number of the design each is from; designs are held out whole.
 
     Returns:
-        The verdict, and the correction that learned from all records.
+        The verdict; the correction that learned from all records; and the base's own with the
+        interval that the records ask for, its expected values being the same.
     """
     n = len(records)
+    same = replace(base, reach=reach_of(base.reach, surprise(base, records)[1]))
     first = errors_of(before[0], float(np.mean(before[1])))
     if n < LEAST:
-        return Verdict(kind, resource, n, first, None), learned(base, records, kind)
+        return Verdict(kind, resource, n, first, None), learned(base, records, kind), same
     error, scaled = np.zeros(n), np.zeros(n)
     for out in left_out(designs):
         seen = learned(base, records[np.flatnonzero(~out)], kind)
         error[out], scaled[out] = surprise(seen, records[np.flatnonzero(out)])
-    reach = reach_of(base.reach, scaled)
+    final = learned(base, records, kind)
+    reach = reach_of(final.reach, scaled)
     fall = np.abs(before[0]) - np.abs(error)
     after = errors_of(error, float(np.mean(np.abs(scaled) <= reach)))
-    final = learned(base, records, kind)
     verdict = Verdict(
         kind,
         resource,
@@ -100,8 +109,9 @@ def judged(
         after,
         gain=float(fall.mean()),
         gain_error=float(fall.std(ddof=1) / np.sqrt(n)),
+        too_sure=bool(first.coverage < LEVEL - np.sqrt(LEVEL * (1 - LEVEL) / n)),
     )
-    return verdict, Correction(final.process, final.axes, final.terms, final.targets, reach)
+    return verdict, replace(final, reach=reach), same
 
 
 def left_out(designs: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dse.calibration.calibrate import CalibrationResult
-    from dse.calibration.judge import Errors
+    from dse.calibration.judge import Errors, Verdict
     from dse.calibration.records import Skipped
 
 SHOWN = 12  # skipped files that are listed; the JSON document has all
@@ -99,11 +99,18 @@ def _table(result: CalibrationResult) -> str:
         lines.append(
             f"{v.kind:<10} {v.resource:<7} {v.records:>7}  {_errors(v.before):>30}"
             f"  {_errors(v.after) if v.after else 'too few to hold out':>30}"
-            f"  {'better' if v.improved else 'not shown to be better: base kept'}"
+            f"  {_outcome(v)}"
         )
     for kind, resource in result.exact:
         lines.append(f"{kind:<10} {resource:<7} every record was predicted exactly before")
     return "\n".join(lines)
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.improved:
+        return "better"
+    kept = "not shown to be better: base kept"
+    return f"{kept}, its interval widened" if verdict.widened else kept
 
 
 def _errors(e: Errors) -> str:

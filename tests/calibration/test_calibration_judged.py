@@ -87,9 +87,32 @@ def test_a_resource_that_does_not_improve_keeps_its_base(records: Records) -> No
         if isinstance(r.unit, MatrixUnit)
     ]
     result = calibrate(mixed, plain(), name="mine")
-    assert set(result.model.corrections["matrix"]) == {"lut"}
+    (verdict,) = (v for v in result.verdicts if v.resource == "ff")
+    assert not verdict.improved
+    for record in mixed[:5]:
+        before, after = (m.predict(record.unit).expected.ff for m in (model, result.model))
+        assert float(after) == pytest.approx(float(before), rel=1e-12)
     forced = calibrate(mixed, plain(), name="mine", force=True)
     assert set(forced.model.corrections["matrix"]) == {"lut", "ff"}
+
+
+def test_an_interval_that_is_too_narrow_is_widened_and_nothing_else(records: Records) -> None:
+    """Noise far beyond the band: no correction helps, but fewer records lie inside than promised."""
+    wild = [r for r in records(30, 1.0, noise=0.8) if isinstance(r.unit, MatrixUnit)]
+    result = calibrate(wild, plain(), name="mine")
+    (verdict,) = (v for v in result.verdicts if v.resource == "lut")
+    assert (verdict.improved, verdict.too_sure, verdict.widened) == (False, True, True)
+    assert verdict.before.coverage < 0.8
+    require_improvement(result)
+    unseen = [r for r in records(40, 1.0, noise=0.8, seed=4) if isinstance(r.unit, MatrixUnit)]
+    found = [result.model.predict(r.unit) for r in unseen]
+    before = [plain().predict(r.unit) for r in unseen]
+    for new, old in zip(found, before, strict=True):
+        assert float(new.expected.lut) == pytest.approx(float(old.expected.lut), rel=1e-12)
+    inside = [
+        p.low.lut <= r.actual["lut"] <= p.high.lut for p, r in zip(found, unseen, strict=True)
+    ]
+    assert 0.82 <= np.mean(inside) <= 0.97
 
 
 def test_two_records_cannot_be_judged(records: Records) -> None:
