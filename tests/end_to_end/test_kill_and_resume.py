@@ -40,7 +40,7 @@ def finished(folder: Path) -> dict[int, tuple[str, str]]:
     found = {}
     for line in (folder / "journal.log").read_text().splitlines():
         try:
-            record = json.loads(line)["user_attrs"]["dse"]
+            record = json.loads(json.loads(line)["user_attrs"]["dse"])
         except (ValueError, KeyError):
             continue
         design = json.dumps(record["design"], sort_keys=True)

@@ -1,46 +1,32 @@
-"""A study on disk: open, create, append, read. One driver writes, anybody may read.
-
-The folder of a study:
-
-    study.yaml       the file the user ran, byte for byte
-    study.json       format, writer, what the study was made from
-    journal.log      Optuna's journal: one finished trial per record (or a database, by URL)
-    driver.json      what was in flight, how often a design was proposed again, seconds spent
-    base.npz         the float network that every candidate starts from
-    finals.jsonl     designs trained at full budget, one per line
-    synthesised.jsonl, synthesised/*/
-                     designs that were synthesised, one per line, and their projects
-    cost_model.json  the cost model, corrected by them
-    weights/*.npz    their integer networks, by compression digest
-    driver.lock      held by the driver
-    report.html
-"""
+"""The folder of one study, and its one driver."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import socket
-import tempfile
-import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from dse import __version__
-from dse.errors import StudyConflictError, UnreachableError, UsageError
+from dse.errors import StudyConflictError, UsageError
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
+from dse.store.files import append_line, drop_half_a_line, read_lines, write_atomic, writing
+from dse.store.lease import Lease
+from dse.store.trials import Trials
 
 FORMAT = 1
-RECORD = "dse"  # the user attribute of an Optuna trial that holds our record
+R = TypeVar("R", FinalRecord, SynthesisedDesign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +58,8 @@ class Store:
         self.folder = folder
         self.storage = storage
         self._lock: IO[str] | None = None
-        self._study: Any = None
+        self._trials: Trials | None = None
+        self._lease: Lease | None = None
 
     # -- the study itself -------------------------------------------------------------------------
 
@@ -154,6 +141,9 @@ class Store:
 
     def release(self) -> None:
         """Stop being the driver."""
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
         if self._lock is not None:
             self._lock.truncate(0)
             self._lock.close()
@@ -178,117 +168,46 @@ class Store:
         """Drop what a killed driver left: half a journal line, a stale journal lock."""
         for lock in self.folder.glob("journal.log.lock*"):
             lock.unlink(missing_ok=True)
-        for path in (
-            self.journal,
-            *(self.folder / f"{n}.jsonl" for n in ("finals", "synthesised")),
-        ):
-            if path.exists():
-                data = path.read_bytes()
-                whole = data[: data.rfind(b"\n") + 1]
-                if whole != data:
-                    path.with_suffix(".torn").write_bytes(data[len(whole) :])
-                    with path.open("r+b") as handle:
-                        handle.truncate(len(whole))
+        for name in ("journal.log", "finals.jsonl", "synthesised.jsonl"):
+            drop_half_a_line(self.folder / name)
 
     # -- trials -----------------------------------------------------------------------------------
 
     def open_trials(self, name: str, directions: Sequence[str], metrics: Sequence[str]) -> None:
-        """Open the durable Optuna study, creating it if it is not there."""
-        import optuna
+        """Open the study's trials for writing; no other driver has them then, wherever it runs.
 
-        self._check_journal()
-        self._study = optuna.create_study(
-            study_name=name,
-            storage=self._optuna_storage(),
-            directions=list(directions),
-            load_if_exists=True,
-        )
-        with warnings.catch_warnings():  # Optuna calls metric names experimental
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            if not self._study.metric_names:
-                self._study.set_metric_names(list(metrics))
+        Raises:
+            StudyConflictError: another driver holds them, in a database, from another machine or folder.
+            UnreachableError: the storage does not answer.
+        """
+        trials = self._trials_of(name)
+        trials.open(directions, metrics)
+        if self.storage != "file":
+            lease = Lease(trials.study, name)
+            lease.take()
+            self._lease = lease
+        self._trials = trials
 
     def append(
-        self,
-        record: TrialRecord,
-        values: Sequence[float],
-        distributions: Mapping[str, Any],
+        self, record: TrialRecord, values: Sequence[float], distributions: Mapping[str, Any]
     ) -> None:
-        """Write one finished trial; it is on disk when this returns.
-
-        Args:
-            record: the trial.
-            values: one finite number per objective (invented ones where it was not trained; see record.stage).
-            distributions: Optuna distributions of the record's knobs, with their readable values.
-        """
-        from optuna.trial import TrialState, create_trial
-
-        failed = record.state == "failed"
-        known = {k: v for k, v in record.knobs.items() if k in distributions}
-        self._study.add_trial(
-            create_trial(
-                state=TrialState.FAIL if failed else TrialState.COMPLETE,
-                values=None if failed else [float(v) for v in values],
-                params=known,
-                distributions={k: distributions[k] for k in known},
-                user_attrs={RECORD: record.to_json()},
-                # the list form is what optuna-dashboard reads
-                system_attrs={} if failed else {"constraints": list(record.constraints.values())},
-            )
-        )
+        """Write one finished trial (see `Trials.append`)."""
+        assert self._trials is not None
+        if self._lease is not None:
+            self._lease.check()
+        self._trials.append(record, values, distributions)
 
     def records(self, name: str) -> tuple[TrialRecord, ...]:
         """Read all finished trials, by id; without any write where the storage is a file."""
-        import optuna
+        return (self._trials or self._trials_of(name)).records()
 
-        if self.storage == "file" and not self.journal.exists():
-            return ()
-        self._check_journal()
-        study = self._study
-        if study is None:
-            try:
-                study = optuna.load_study(study_name=name, storage=self._optuna_storage())
-            except KeyError:
-                return ()
-        found = [
-            TrialRecord.from_json(t.user_attrs[RECORD])
-            for t in study.get_trials(deepcopy=False)
-            if RECORD in t.user_attrs
-        ]
-        return tuple(sorted(found, key=lambda r: r.id))
+    def when_waiting(self, hear: Callable[[str], None]) -> None:
+        """Have `hear` called with the reason whenever a write has to be tried again."""
+        assert self._trials is not None
+        self._trials.on_wait = hear
 
-    def _check_journal(self) -> None:
-        """Raise UsageError where a line of the journal is no JSON; half a last line is a write under way."""
-        if self.storage != "file" or not self.journal.exists():
-            return
-        whole, _, _ = self.journal.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                json.loads(line)
-            except ValueError:
-                msg = (
-                    f"{self.journal} is damaged in line {number}; the other trials are intact:"
-                    " restore the file from a copy, or delete that line"
-                )
-                raise UsageError(msg) from None
-
-    def _optuna_storage(self) -> Any:
-        import optuna
-        from optuna.storages import JournalStorage, RDBStorage
-        from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        if self.storage == "file":
-            return JournalStorage(JournalFileBackend(str(self.journal)))
-        url = self.storage
-        password = os.environ.get("DSE_STORAGE_PASSWORD")
-        try:
-            if url.startswith("redis"):
-                return JournalStorage(JournalRedisBackend(_with_password(url, password)))
-            return RDBStorage(_with_password(url, password))
-        except Exception as error:  # drivers raise their own types
-            msg = f"the storage {url} cannot be opened: {error}"
-            raise UnreachableError(msg) from error
+    def _trials_of(self, name: str) -> Trials:
+        return Trials(name, self.storage, self.journal)
 
     # -- the driver's own state -------------------------------------------------------------------
 
@@ -313,52 +232,45 @@ class Store:
     # -- weights and finals -----------------------------------------------------------------------
 
     def finals(self) -> dict[str, FinalRecord]:
-        """Read the designs trained at full budget, by design digest."""
-        path = self.folder / "finals.jsonl"
-        if not path.exists():
-            return {}
-        records = []
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                records.append(FinalRecord(**json.loads(line)))
-            except (ValueError, TypeError):
-                continue  # a damaged line is a design that is trained at full budget again
-        return {r.digest: r for r in records}
+        """Read the designs trained at full budget, by design digest.
+
+        A damaged line is a design that is trained at full budget again.
+        """
+        return self._lines("finals.jsonl", lambda value: FinalRecord(**value))
 
     def append_final(self, record: FinalRecord) -> None:
         """Write one retrained design; it is on disk when this returns."""
-        self._append_line("finals.jsonl", record.to_json())
+        append_line(self.folder / "finals.jsonl", record.to_json())
 
     def synthesised(self) -> dict[str, SynthesisedDesign]:
-        """Read the designs that were synthesised, or could not be, by design digest."""
-        path = self.folder / "synthesised.jsonl"
-        if not path.exists():
-            return {}
-        records = []
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                records.append(SynthesisedDesign.from_json(json.loads(line)))
-            except (ValueError, TypeError, KeyError):
-                continue  # a damaged line is a design that may be synthesised again
-        return {r.digest: r for r in records}
+        """Read the designs that were synthesised, or could not be, by design digest.
+
+        A damaged line is a design that may be synthesised again.
+        """
+        return self._lines("synthesised.jsonl", SynthesisedDesign.from_json)
 
     def append_synthesised(self, record: SynthesisedDesign) -> None:
         """Write one synthesised design; it is on disk when this returns."""
-        self._append_line("synthesised.jsonl", record.to_json())
+        append_line(self.folder / "synthesised.jsonl", record.to_json())
 
-    def _append_line(self, name: str, value: Mapping[str, Any]) -> None:
-        with (self.folder / name).open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(value) + "\n")
-            handle.flush()
-            os.fsync(handle.fileno())
+    def _lines(self, name: str, read: Callable[[Any], R]) -> dict[str, R]:
+        found: dict[str, R] = {}
+        for value in read_lines(self.folder / name):
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                record = read(value)
+                found[record.digest] = record
+        return found
 
     def save_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write `name`.npz below the study folder."""
         path = self.folder / f"{name}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as handle:
-            np.savez_compressed(handle, **dict(arrays))  # type: ignore[arg-type]
-        Path(handle.name).replace(path)
+        whole = io.BytesIO()
+        np.savez_compressed(whole, **dict(arrays))  # type: ignore[arg-type]
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(path.name + ".tmp")
+            temporary.write_bytes(whole.getvalue())
+            temporary.replace(path)
 
     def load_arrays(self, name: str) -> dict[str, npt.NDArray[Any]] | None:
         """Read `name`.npz, without pickle; None where it is absent or damaged: it is computed again."""
@@ -378,22 +290,3 @@ class Store:
             zipfile.BadZipFile,
         ):
             return None
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old text or the new one, never half."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
-
-
-def _with_password(url: str, password: str | None) -> str:
-    """Put the password of the environment into a URL that names a user without one."""
-    scheme, _, rest = url.partition("://")
-    user, at, host = rest.partition("@")
-    if not password or not at or ":" in user:
-        return url
-    return f"{scheme}://{user}:{password}@{host}"

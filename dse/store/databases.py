@@ -1,0 +1,69 @@
+"""Optuna storages by URL: a journal file, a database, or Redis."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from dse.errors import UnreachableError
+
+# SQLAlchemy's name of the driver that the `storage` extra installs
+DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+EXTRA = "pip install 'fpga-dse[storage]'"
+
+
+def optuna_storage(storage: str, journal: Path) -> Any:
+    """Open an Optuna storage.
+
+    Args:
+        storage: "file" or a URL; its password may be in DSE_STORAGE_PASSWORD.
+        journal: the file, where it is one.
+
+    Raises:
+        UnreachableError: the driver is not installed, or the server does not answer.
+    """
+    import optuna
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if storage == "file":
+        return JournalStorage(JournalFileBackend(str(journal)))
+    url = with_password(storage, os.environ.get("DSE_STORAGE_PASSWORD"))
+    try:
+        with warnings.catch_warnings():  # Optuna calls its Redis backend experimental
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            if url.startswith("redis"):
+                return JournalStorage(JournalRedisBackend(url))
+            # a connection that a restarted server has dropped is replaced before it is used
+            return RDBStorage(with_driver(url), engine_kwargs={"pool_pre_ping": True})
+    except ImportError as error:
+        msg = f"the storage {storage} needs a driver that is not installed ({error}); {EXTRA}"
+        raise UnreachableError(msg) from error
+    except Exception as error:  # drivers raise their own types
+        msg = f"the storage {storage} cannot be opened: {cause(error)}"
+        raise UnreachableError(msg) from error
+
+
+def with_driver(url: str) -> str:
+    """Name the driver of a URL that leaves the choice open."""
+    scheme, separator, rest = url.partition("://")
+    return DRIVERS.get(scheme, scheme) + separator + rest
+
+
+def with_password(url: str, password: str | None) -> str:
+    """Put the password of the environment into a URL that names a user without one."""
+    scheme, _, rest = url.partition("://")
+    user, at, host = rest.partition("@")
+    if not password or not at or ":" in user:
+        return url
+    return f"{scheme}://{user}:{password}@{host}"
+
+
+def cause(error: BaseException) -> str:
+    """Return the first line of what lies at the bottom of an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,188 @@
+"""The finished trials of a study in a durable Optuna storage: one writer, any number of readers."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dse.errors import DseError, UnreachableError, UsageError
+from dse.ir.record import TrialRecord
+from dse.store.databases import cause, optuna_storage
+from dse.store.files import writing
+
+T = TypeVar("T")
+RECORD = "dse"  # the user attribute of an Optuna trial that holds our record, as JSON text
+PART = 60_000  # characters of it per attribute: MySQL keeps 64 KiB in one
+PATIENCE_S, LONGEST_WAIT_S = 120.0, 10.0  # how long a server may be away
+
+
+class Trials:
+    """The trials of one study in one storage, which may hold other studies too."""
+
+    def __init__(self, name: str, storage: str, journal: Path) -> None:
+        """Name a study; nothing is opened yet.
+
+        Args:
+            name: of the study.
+            storage: "file" or a URL.
+            journal: the file, where the storage is one.
+        """
+        self.name, self.storage, self._journal = name, storage, journal
+        self.on_wait: Callable[[str], None] = lambda reason: (
+            None
+        )  # hears why a write is tried again
+        self._study: Any = None
+
+    @property
+    def study(self) -> Any:
+        """The Optuna study; None before `open`."""
+        return self._study
+
+    def open(self, directions: Sequence[str], metrics: Sequence[str]) -> None:
+        """Open the study for writing, creating it if it is not there.
+
+        Raises:
+            UnreachableError: the storage does not answer, or cannot be written.
+            UsageError: the journal is damaged.
+        """
+        import optuna
+
+        def create() -> Any:
+            return optuna.create_study(
+                study_name=self.name,
+                storage=optuna_storage(self.storage, self._journal),
+                directions=list(directions),
+                load_if_exists=True,
+            )
+
+        with writing(self._journal):
+            self._study = self._loaded(create)
+            with warnings.catch_warnings():  # Optuna calls metric names experimental
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                if not self._study.metric_names:
+                    self._study.set_metric_names(list(metrics))
+
+    def append(
+        self,
+        record: TrialRecord,
+        values: Sequence[float],
+        distributions: Mapping[str, Any],
+    ) -> None:
+        """Write one finished trial; it is on disk when this returns.
+
+        Where a server is away for a while the write is tried again: it may then be there twice, and is read once.
+
+        Args:
+            record: the trial.
+            values: one finite number per objective (invented ones where it was not trained; see record.stage).
+            distributions: Optuna distributions of the record's knobs, with their readable values.
+
+        Raises:
+            UnreachableError: the disk is full, or the server stays away.
+        """
+        from optuna.trial import TrialState, create_trial
+
+        # Optuna: a pruned trial has no values either, and nobody takes an invented accuracy for a real one
+        without = {"failed": TrialState.FAIL, "passed": TrialState.PRUNED}.get(record.state)
+        known = {k: v for k, v in record.knobs.items() if k in distributions}
+        text = json.dumps(record.to_json(), separators=(",", ":"))
+        parts = [text[i : i + PART] for i in range(0, len(text), PART)]
+        trial = create_trial(
+            state=without or TrialState.COMPLETE,
+            values=None if without else [float(v) for v in values],
+            params=known,
+            distributions={k: distributions[k] for k in known},
+            user_attrs={RECORD + (f":{i}" if i else ""): p for i, p in enumerate(parts)},
+            # the list form is what optuna-dashboard reads
+            system_attrs={} if without else {"constraints": list(record.constraints.values())},
+        )
+        with writing(self._journal):
+            self._persist(lambda: self._study.add_trial(trial))
+
+    def records(self) -> tuple[TrialRecord, ...]:
+        """Read all finished trials, by id; without any write where the storage is a file.
+
+        Raises:
+            UnreachableError: the storage does not answer.
+            UsageError: the journal is damaged.
+        """
+        import optuna
+
+        if self.storage == "file" and not self._journal.exists():
+            return ()
+
+        def load() -> Any:
+            study = self._study or optuna.load_study(
+                study_name=self.name, storage=optuna_storage(self.storage, self._journal)
+            )
+            return study.get_trials(deepcopy=False)
+
+        try:
+            trials = self._loaded(load)
+        except KeyError:
+            return ()
+        found = [record_of(t.user_attrs) for t in trials if RECORD in t.user_attrs]
+        return tuple(sorted({r.id: r for r in found}.values(), key=lambda r: r.id))
+
+    def _loaded(self, load: Callable[[], T]) -> T:
+        try:
+            return load()
+        except (DseError, OSError):
+            raise
+        except Exception:
+            self._diagnose()  # Optuna fails in many ways on a damaged journal
+            raise
+
+    def _diagnose(self) -> None:
+        """Raise UsageError where a line of the journal is no JSON; half a last line is a write under way."""
+        if self.storage != "file":
+            return
+        whole, _, _ = self._journal.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                json.loads(line)
+            except ValueError:
+                msg = (
+                    f"{self._journal} is damaged in line {number}; the other trials are intact:"
+                    " restore the file from a copy, or delete that line"
+                )
+                raise UsageError(msg) from None
+
+    def _persist(self, write: Callable[[], None]) -> None:
+        """Write, again and again while a server is away; a file is written once."""
+        begun, wait = time.monotonic(), 0.5
+        while True:
+            try:
+                write()
+            except OSError:
+                raise
+            except Exception as error:  # drivers raise their own types
+                local = self.storage == "file" or self.storage.startswith("sqlite")
+                if local or time.monotonic() - begun > PATIENCE_S:
+                    msg = (
+                        f"the storage {self.storage} cannot be written: {cause(error)};"
+                        " what is finished is kept: run the same command again once it can"
+                    )
+                    raise UnreachableError(msg) from error
+                self.on_wait(cause(error))
+                time.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT_S)
+            else:
+                return
+
+
+def record_of(attributes: Mapping[str, Any]) -> TrialRecord:
+    """Return the record in the user attributes of an Optuna trial."""
+    first = attributes[RECORD]
+    if not isinstance(first, str):  # written by dse 0.1: JSON values
+        return TrialRecord.from_json(first)
+    rest = (
+        attributes[f"{RECORD}:{i}"]
+        for i in range(1, len(attributes))
+        if f"{RECORD}:{i}" in attributes
+    )
+    return TrialRecord.from_json(json.loads(first + "".join(rest)))
