@@ -1,0 +1,270 @@
+"""What many designs cost, at once: the numbers of `dse.search.estimate`, without its details.
+
+A network has few distinct unit configurations. Each is priced once; the designs gather their prices
+and add them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from cost_models._model import CostModel, Floats
+from dse.compression import effective
+from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
+from dse.ir.hardware import RESOURCES, Board
+from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.ir.units import Fifo, Ints, ProductUnit, SlidingWindowUnit, Unit, WidthConverter
+from dse.search.estimate import ENDS, check_memory, price_table
+from dse.search.foldings import Array, Foldings
+from dse.search.pipeline import (
+    PLAIN_DEPTH,
+    burst_words,
+    check,
+    connectors,
+    element_types,
+    layer_folds,
+    main_units,
+    vector_words,
+)
+from pruning._scheme import Structure
+
+Mask = npt.NDArray[np.bool_]
+CELLS = (len(ENDS), len(RESOURCES))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Totals:
+    """What N designs cost.
+
+    Attributes:
+        resources: `(N, 3, 5)` expected, low and high of every one of RESOURCES.
+        interval_cycles: `(N,)` cycles between frames.
+    """
+
+    resources: Floats
+    interval_cycles: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Options:
+    """The U distinct foldings of a layer that some designs have.
+
+    Attributes:
+        prices: `(U, 3, 5)` of its units and of what joins them.
+        cycles: `(U,)` of the slowest of these.
+        door: `(U,)` elements per input word.
+        room: `(U,)` words that the FIFO in front must hold.
+        out: `(U,)` elements per output word.
+        out_bits: bits of an output element; of a layer without weights 0.
+    """
+
+    prices: Floats
+    cycles: Array
+    door: Array
+    room: Array
+    out: Array
+    out_bits: int
+
+
+def totals(
+    network: Network, designs: Sequence[DesignPoint], board: Board, model: CostModel
+) -> Totals:
+    """Price designs of any compressions.
+
+    Args:
+        network: the network of the study.
+        designs: legal, canonical designs of it.
+        board: the board they are for.
+        model: prices the units.
+
+    Raises:
+        UsageError: as `estimate`.
+    """
+    resources = np.empty((len(designs), *CELLS))
+    cycles = np.empty(len(designs), dtype=np.int64)
+    alike: dict[tuple[Compression | None, ...], list[int]] = {}
+    for i, design in enumerate(designs):
+        alike.setdefault(tuple(d.compression for _, d in design.layers), []).append(i)
+    for rows in alike.values():
+        group = [designs[i] for i in rows]
+        check(network, group[0])
+        found = folded(network, group[0].compressions, Foldings.of(group), board, model)
+        resources[rows], cycles[rows] = found.resources, found.interval_cycles
+    return Totals(resources, cycles)
+
+
+def folded(
+    network: Network,
+    compressions: Mapping[str, Compression],
+    foldings: Foldings,
+    board: Board,
+    model: CostModel,
+) -> Totals:
+    """Price many foldings of one compression.
+
+    Args:
+        network: the network of the study.
+        compressions: canonical, one per matrix layer.
+        foldings: N legal ones, at least one.
+        board: the board they are for.
+        model: prices the units.
+
+    Raises:
+        UsageError: as `estimate`; the message is about the first design that is illegal.
+    """
+    check(network, foldings.design(0, network, compressions))
+    built, structures = effective(network, compressions)
+    types = element_types(network, compressions)
+    resources = np.zeros((len(foldings), *CELLS))
+    cycles = np.zeros(len(foldings), dtype=np.int64)
+    before: tuple[Layer, _Options, Array] | None = None
+    for i, layer in enumerate(built.layers):
+        element, structure = types[layer.name], structures.get(layer.name)
+        distinct, of = _distinct(foldings.of_layer(i))
+        for memory in np.unique(distinct[3]):
+            check_memory(layer.name, MEMORIES[memory], board)
+        if (wrong := ~_legal(layer, structure, distinct)[of]).any():
+            first = int(np.flatnonzero(wrong)[0])
+            check(network, foldings.design(first, network, compressions))
+        own = _options(layer, element, structure, compressions.get(layer.name), distinct, model)
+        resources += own.prices[of]
+        np.maximum(cycles, own.cycles[of], out=cycles)
+        if before is not None:
+            elements = int(np.prod(layer.input_shape))
+            prices, slow = _joint(before, (layer, own, of), element.bits, elements, model)
+            resources += prices
+            np.maximum(cycles, slow, out=cycles)
+        before = layer, own, of
+    assert before is not None
+    layer, own, of = before
+    prices, slow = _connected(
+        own.out,
+        np.ones_like(own.out),
+        own.out_bits,
+        network.classes,
+        PLAIN_DEPTH,
+        PLAIN_DEPTH,
+        model,
+    )
+    return Totals(resources + prices[of], np.maximum(cycles, slow[of]))
+
+
+def _distinct(columns: Array) -> tuple[Array, Array]:
+    """Return the `(5, U)` distinct columns of `(5, N)`, and which of them each column is."""
+    sizes = tuple(columns.max(axis=1) + 1)
+    keys, of = np.unique(np.ravel_multi_index(tuple(columns), sizes), return_inverse=True)
+    return np.stack(np.unravel_index(keys, sizes)), of
+
+
+def _legal(layer: Layer, structure: Structure | None, foldings: Array) -> Mask:
+    """Return `(U,)`: which foldings of a layer are legal, as `pipeline.check` says."""
+    pe, simd, swu_simd = foldings[:3]
+    channels = layer.input_shape[-1]
+    if not isinstance(layer, MatrixLayer) or structure is None:
+        divides: Mask = (pe > 0) & (channels % np.maximum(pe, 1) == 0)
+        return divides
+    pes, simds = layer_folds(layer, structure)
+    size = max(simd.max(), simds.max()) + 1
+    legal: Mask = np.isin(pe * size + simd, pes * size + simds)
+    if layer.windowed:
+        legal &= (swu_simd > 0) & (channels % np.maximum(swu_simd, 1) == 0)
+    return legal
+
+
+def _options(
+    layer: Layer,
+    element: IntType,
+    structure: Structure | None,
+    compression: Compression | None,
+    foldings: Array,
+    model: CostModel,
+) -> _Options:
+    """Price `(5, U)` distinct foldings of a layer."""
+    pe, simd, swu_simd, memory, compute = foldings
+
+    def units(rows: Array | slice, *styles: str) -> tuple[Unit, ...]:
+        chosen = pe[rows], simd[rows], swu_simd[rows]
+        return main_units(layer, element, structure, compression, *chosen, *styles)
+
+    *windows, main = units(slice(None), MEMORIES[0], COMPUTES[0])  # styles change prices only
+    assert not isinstance(main, WidthConverter | Fifo)
+    prices, cycles = np.empty((len(pe), *CELLS)), np.asarray(main.cycles)
+    for m, c in product(np.unique(memory), np.unique(compute)):
+        rows = np.flatnonzero((memory == m) & (compute == c))
+        if len(rows):
+            unit = units(rows, MEMORIES[m], COMPUTES[c])[-1]
+            prices[rows] = _table(unit, model, rows.shape)
+    door, room, out_bits = np.asarray(main.in_width), np.full_like(pe, PLAIN_DEPTH), 0
+    if isinstance(main, ProductUnit):
+        room[:], out_bits = vector_words(main), int(main.out_element_bits)
+    for window in windows:
+        assert isinstance(window, SlidingWindowUnit)
+        assert isinstance(main, ProductUnit)
+        joined, slow = _connected(
+            window.out_width,
+            door,
+            element.bits,
+            window.words_written * window.simd,
+            PLAIN_DEPTH,
+            vector_words(main, window),
+            model,
+        )
+        prices += _table(window, model, pe.shape) + joined
+        cycles = np.maximum(np.maximum(cycles, window.cycles), slow)
+        door, room = np.asarray(window.in_width), np.full_like(pe, PLAIN_DEPTH)
+    return _Options(prices, cycles, np.broadcast_to(door, pe.shape), room, pe, out_bits)
+
+
+def _joint(
+    before: tuple[Layer, _Options, Array],
+    behind: tuple[Layer, _Options, Array],
+    bits: int,
+    elements: int,
+    model: CostModel,
+) -> tuple[Floats, Array]:
+    """Return `(N, 3, 5)` prices and `(N,)` cycles of what joins two layers.
+
+    Args:
+        before: a layer, its options, and `(N,)` which of them each design has.
+        behind: the same of the next layer.
+        bits: bits per element.
+        elements: elements per frame.
+        model: prices the units.
+    """
+    sources, source = np.unique(before[1].out, return_inverse=True)
+    doors, door = np.unique(np.stack([behind[1].door, behind[1].room]), axis=1, return_inverse=True)
+    width, room = doors[:, None, :]
+    burst = burst_words(before[0], sources[:, None], width, window=behind[0].windowed, room=room)
+    prices, cycles = _connected(sources[:, None], width, bits, elements, burst, room, model)
+    chosen = source[before[2]], door[behind[2]]
+    return prices[chosen], cycles[chosen]
+
+
+def _connected(
+    source: Ints, target: Ints, bits: int, elements: Ints, burst: Ints, room: Ints, model: CostModel
+) -> tuple[Floats, Array]:
+    """Return `(..., 3, 5)` prices and `(...)` cycles of the connectors that are built."""
+    first, converter, second = connectors("", source, target, bits, elements, burst, room)
+    differs = np.not_equal(source, target)
+    prices = _table(second, model, differs.shape)
+    for unit, built in ((first, differs & np.greater(burst, PLAIN_DEPTH)), (converter, differs)):
+        if built.any():
+            prices = prices + _table(unit, model, differs.shape) * built[..., None, None]
+    return prices, np.where(differs, converter.cycles, 0)
+
+
+def _table(unit: Unit, model: CostModel, shape: tuple[int, ...]) -> Floats:
+    """Return the prices of a unit of arrays, `(*shape, 3, 5)`; equal ones are asked for once."""
+    values = {f.name: getattr(unit, f.name) for f in fields(unit)}
+    arrays = {name: v for name, v in values.items() if np.ndim(v)}
+    columns = np.stack([np.broadcast_to(v, shape).ravel() for v in arrays.values()])
+    distinct, of = _distinct(columns)
+    found = price_table(model.predict(replace(unit, **dict(zip(arrays, distinct, strict=True)))))
+    return found[of].reshape(*shape, *CELLS)

@@ -1,0 +1,117 @@
+"""The batch says what `estimate` says, design by design."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+
+from cost_models import analytic, learned
+from cost_models._model import CostModel
+from dse.compression import canonical, effective
+from dse.errors import UsageError
+from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint, Folding, LayerDesign
+from dse.ir.hardware import Board, Resources
+from dse.ir.layers._base import MatrixLayer
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.ir.units import divisors
+from dse.networks import cnv, digits_cnn, lenet5
+from dse.search.estimate import ENDS, estimate
+from dse.search.foldings import Foldings
+from dse.search.pipeline import layer_folds
+from dse.search.score_batch import Totals, folded, totals
+
+BOARD = Board("b", "p", "ultrascale+", Resources(9e5, 2e6, 9e3, 4e3, 960), {}, 300.0, "made up")
+NO_URAM = replace(BOARD, resources=replace(BOARD.resources, uram=0))
+BYTES = IntType(8, signed=False)
+NETWORKS = {
+    "digits-cnn": digits_cnn.build((8, 8, 1), IntType(4, signed=False), 10),
+    "lenet5": lenet5.build((28, 28, 1), BYTES, 10),
+    "cnv": cnv.build((32, 32, 3), BYTES, 10, width=0.25),
+}
+WANTED = {
+    "dense": Compression(2, 2),
+    "binary": Compression(1, 1),
+    "blocks": Compression(4, 3, "bcr", 0.5, (4, 4)),
+    "filters": Compression(3, 2, "filter", 0.5),
+}
+
+
+def random_design(
+    network: Network, wanted: Compression, rng: np.random.Generator, memories: tuple[str, ...]
+) -> DesignPoint:
+    compressions = canonical(network, {x.name: wanted for x in network.matrix_layers})
+    built, structures = effective(network, compressions)
+    layers = []
+    for layer in built.layers:
+        channels = divisors(layer.input_shape[-1])
+        folding = Folding(int(rng.choice(channels)))
+        if isinstance(layer, MatrixLayer):
+            pe, simd = layer_folds(layer, structures[layer.name])
+            row = rng.integers(len(pe))
+            folding = Folding(
+                int(pe[row]),
+                int(simd[row]),
+                int(rng.choice(channels)) if layer.windowed else 0,
+                str(rng.choice(memories)),
+                str(rng.choice(COMPUTES)),
+            )
+        layers.append((layer.name, LayerDesign(compressions.get(layer.name), folding)))
+    return DesignPoint(tuple(layers))
+
+
+def assert_equal_to_estimates(
+    found: Totals, network: Network, designs: list[DesignPoint], model: CostModel
+) -> None:
+    for i, design in enumerate(designs):
+        single = estimate(network, design, BOARD, 100.0, model)
+        table = [astuple(getattr(single.total, end)) for end in ENDS]
+        np.testing.assert_allclose(found.resources[i], table, rtol=1e-12)
+        assert found.interval_cycles[i] == single.interval_cycles
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("load", [analytic.load, learned.load], ids=["analytic", "learned"])
+def test_designs_of_many_compressions_cost_what_estimate_says(name: str, load) -> None:  # type: ignore[no-untyped-def]
+    model, rng = load("ultrascale+"), np.random.default_rng(0)
+    designs = [
+        random_design(NETWORKS[name], wanted, rng, MEMORIES)
+        for wanted in WANTED.values()
+        for _ in range(6)
+    ]
+    rng.shuffle(designs)  # type: ignore[arg-type]
+    found = totals(NETWORKS[name], designs, BOARD, model)
+    assert_equal_to_estimates(found, NETWORKS[name], designs, model)
+
+
+def test_arrays_of_foldings_are_designs_and_back() -> None:
+    network, rng = NETWORKS["cnv"], np.random.default_rng(1)
+    designs = [random_design(network, WANTED["blocks"], rng, MEMORIES) for _ in range(20)]
+    foldings, compressions = Foldings.of(designs), designs[0].compressions
+    assert [foldings.design(i, network, compressions) for i in range(20)] == designs
+    model = analytic.load("ultrascale+")
+    assert_equal_to_estimates(
+        folded(network, compressions, foldings, BOARD, model), network, designs, model
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "layer", "value", "message"),
+    [
+        ("pe", 0, 7, "layer conv1: PE 7 x SIMD .* is not legal"),
+        ("swu_simd", 1, 5, "layer conv2: 5 channels per word do not divide"),
+        ("pe", 2, 3, "layer pool1: 3 channels per word do not divide"),
+        ("memory", 3, MEMORIES.index("uram"), "layer conv3: memory `uram` needs a board"),
+    ],
+)
+def test_an_illegal_design_among_many_is_named(
+    field: str, layer: int, value: int, message: str
+) -> None:
+    network, rng = NETWORKS["cnv"], np.random.default_rng(2)
+    designs = [random_design(network, WANTED["dense"], rng, ("bram",)) for _ in range(5)]
+    foldings = Foldings.of(designs)
+    getattr(foldings, field)[3, layer] = value
+    with pytest.raises(UsageError, match=message):
+        folded(network, designs[0].compressions, foldings, NO_URAM, analytic.load("7series"))
