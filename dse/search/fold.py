@@ -17,7 +17,7 @@ import numpy as np
 from cost_models._model import CostModel
 from dse.compression import effective
 from dse.config.values import Knobs
-from dse.ir.design import MEMORIES, Compression, DesignPoint, LayerDesign
+from dse.ir.design import MEMORIES, Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.network import Network
 from dse.search.options import Array, Floats, LayerOptions, joint_resources, layer_options
@@ -157,8 +157,17 @@ class Folder:
             target_cycles: cycles between frames.
             preference: 0 saves LUTs, 1 saves block RAM, UltraRAM and DSPs.
         """
+        return self.least(target_cycles, cost_weights(self.board, preference))
+
+    def least(self, target_cycles: float, weights: Floats) -> DesignPoint:
+        """Return the design as in `solve` with the least sum of weighted resources.
+
+        Args:
+            target_cycles: cycles between frames.
+            weights: `(5,)` of `RESOURCES`, none negative; sums of about 1 for a board that is full.
+        """
         allowed = [o.cycles <= max(target_cycles, o.cycles.min()) for o in self.options]
-        return self._cheapest(allowed, preference)
+        return self._cheapest(allowed, weights)
 
     def free(self, choices: Mapping[str, tuple[float, float]], preference: float) -> DesignPoint:
         """Return the cheapest design whose matrix units are folded as chosen.
@@ -178,7 +187,7 @@ class Folder:
             usable = o.fold == folds[name] if name in folds else np.ones_like(o.fold, dtype=bool)
             limit = max(pace.get(name, max(pace.values())), int(o.cycles[usable].min()))
             allowed.append(usable & (o.cycles <= limit))
-        return self._cheapest(allowed, preference)
+        return self._cheapest(allowed, cost_weights(self.board, preference))
 
     def picked(self, choices: Mapping[str, tuple[float, float]]) -> dict[str, Knobs]:
         """Return pins that fold the matrix layers as chosen (see `free`)."""
@@ -189,6 +198,23 @@ class Folder:
                 self.pins.get(name, Knobs()), pe=(int(o.pe[row]),), simd=(int(o.simd[row]),)
             )
         return pins
+
+    def resources(self, design: DesignPoint) -> Resources:
+        """Return what a design of these options needs, as their cost model prices it."""
+        total, out = np.zeros(len(RESOURCES)), 0
+        for i, (name, o) in enumerate(zip(self.names, self.options, strict=True)):
+            entry, style = _place(o, design[name].folding)
+            total += o.fixed[entry] + o.main[style, o.fold[entry]]
+            if i:
+                total += self.joints[i - 1][out, o.door_index[entry]]
+            out = o.out_index[entry]
+        return Resources(*(total + self.exit[out]).tolist())
+
+    def cycles(self, design: DesignPoint) -> int:
+        """Return the cycles between frames of a design of these options."""
+        pairs = zip(self.names, self.options, strict=True)
+        slowest = max(int(o.cycles[_place(o, design[n].folding)[0]]) for n, o in pairs)
+        return max(slowest, self.classes)
 
     def _of(self, name: str) -> LayerOptions:
         return self.options[self.names.index(name)]
@@ -202,10 +228,9 @@ class Folder:
         return int(rows[min(int(choice[1] * len(rows)), len(rows) - 1)])
 
     def _cheapest(
-        self, allowed: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.bool_]]], preference: float
+        self, allowed: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.bool_]]], weights: Floats
     ) -> DesignPoint:
         """Return the shortest path through the allowed entries."""
-        weights = cost_weights(self.board, preference)
         entry_costs, styles = [], []
         reached: list[Array] = []  # per layer: the cheapest way to each of its output widths
         arrivals: list[Array] = []  # per layer: the same to each of its doors, joint included
@@ -238,6 +263,13 @@ class Folder:
                 joint = _cost(self.joints[i - 1][:, o.door_index[entry]], weights)
                 width = int((reached[i - 1] + joint).argmin())
         return DesignPoint(tuple(reversed(layers)))
+
+
+def _place(o: LayerOptions, folding: Folding) -> tuple[int, int]:
+    """Return the entry and the style that a folding is."""
+    same = (o.pe[o.fold] == folding.pe) & (o.simd[o.fold] == folding.simd)
+    entry = int(np.flatnonzero(same & (o.swu_simd == folding.swu_simd))[0])
+    return entry, o.styles.index((folding.memory, folding.compute))
 
 
 def _cost(resources: Floats, weights: Floats) -> Array:

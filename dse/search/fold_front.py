@@ -18,7 +18,7 @@ from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.search.dominance import Array, minima
 from dse.search.fold import Folder
-from dse.search.labels import labels, traced
+from dse.search.labels import Cuts, labels, traced
 from dse.search.options import Floats
 from dse.search.steps import COLUMNS, COUNTED, UNIT, Step, steps, useful, whole
 
@@ -93,7 +93,11 @@ def candidates(folder: Folder) -> Array:
 
 
 def fold_front(
-    folder: Folder, limits: Resources, targets: Iterable[int] | None = None, most: int = MOST
+    folder: Folder,
+    limits: Resources,
+    targets: Iterable[int] | None = None,
+    most: int = MOST,
+    cuts: Cuts | None = None,
 ) -> Front:
     """Return the front of all foldings within limits.
 
@@ -104,9 +108,11 @@ def fold_front(
         targets: the most cycles between frames, ascending: for each, foldings are added that are
             within it and that nothing found before beats. None: all there are.
         most: labels that may stand side by side; more: nearer to exact, and slower.
+        cuts: more limits; only the part of the front that holds them is wanted.
     """
     allowed = np.array([getattr(limits, r) for r in RESOURCES])
     bounds = np.floor(allowed[COLUMNS] / UNIT).astype(np.int64)
+    held = Cuts.of_each(bounds) if cuts is None else Cuts.of_each(bounds) + cuts
     chain, exit_needs = steps(folder), whole(folder.exit)
     options: list[Array] = [np.zeros(0, dtype=np.int64) for _ in chain]
     reached, refused = -1, 0
@@ -122,7 +128,7 @@ def fold_front(
         options, reached = admitted, target
         if same:
             continue
-        along = labels(chain, options, exit_needs, bounds, most)
+        along = labels(chain, options, exit_needs, held, bounds, most)
         slack = np.maximum(slack, along[-1].slack)
         needs = along[-1].needs
         every = np.concatenate([front, needs])

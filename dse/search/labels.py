@@ -8,8 +8,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.search.dominance import Array, minima, thinned
-from dse.search.fold import FORBIDDEN
+from dse.search.options import Floats
 from dse.search.steps import Step
+
+ROUNDING = 1e-9  # of sums that are compared with a limit
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """C limits on weighted sums of what a chain needs: `needs @ weights.T <= bounds`.
+
+    Attributes:
+        weights: `(C, 3)`, none negative.
+        bounds: `(C,)`.
+    """
+
+    weights: Floats
+    bounds: Floats
+
+    @staticmethod
+    def of_each(bounds: Array) -> Cuts:
+        """Return one limit for each resource."""
+        return Cuts(np.eye(len(bounds)), bounds.astype(np.float64))
+
+    def __add__(self, other: Cuts) -> Cuts:
+        return Cuts(
+            np.concatenate([self.weights, other.weights]),
+            np.concatenate([self.bounds, other.bounds]),
+        )
+
+    def keep(self, needs: Array, rest: Floats) -> Array:
+        """Return the rows of `(N, 3)` needs that hold every limit with `(N, C)` still to come."""
+        sums = needs @ self.weights.T + rest
+        return np.flatnonzero((sums <= self.bounds * (1 + ROUNDING)).all(axis=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +72,7 @@ def labels(
     chain: Sequence[Step],
     options: Sequence[Array],
     exit_needs: Array,
+    cuts: Cuts,
     bounds: Array,
     most: int,
 ) -> list[Labels]:
@@ -50,19 +82,20 @@ def labels(
         chain: the layers.
         options: of each layer those that may be chosen.
         exit_needs: `(O, 3)` what follows the last layer needs, by its output width.
-        bounds: `(3,)` what a chain may need.
+        cuts: limits that whole chains must hold.
+        bounds: `(3,)` of each resource; thinning goes by shares of them.
         most: labels that may stand behind a layer before they are thinned.
 
     Returns:
         One a layer. In the last one `out` is 0 and `needs` has `exit_needs` in it.
     """
-    rest = _least(chain, options, exit_needs)
+    rest = _least(chain, options, exit_needs, cuts.weights)
     start = np.zeros(1, dtype=np.int64)
     now = Labels(start, np.zeros_like(bounds)[None], start, start, np.zeros_like(bounds))
     result = []
     for i, (step, rows) in enumerate(zip(chain, options, strict=True)):
         now = _extended(now, step, rows)
-        now = now.only(np.flatnonzero((now.needs + rest[i][now.out] <= bounds).all(axis=1)))
+        now = now.only(cuts.keep(now.needs, rest[i][now.out]))
         if i + 1 == len(chain):
             needs = now.needs + exit_needs[now.out]
             now = Labels(np.zeros_like(now.out), needs, now.parent, now.option, now.slack)
@@ -121,11 +154,15 @@ def _unbeaten(now: Labels, behind: Array) -> Array:
     return np.sort(kept[kept < len(now.out)])
 
 
-def _least(chain: Sequence[Step], options: Sequence[Array], exit_needs: Array) -> list[Array]:
-    """Return `(O, 3)` per layer: the least that what follows needs of each resource by itself."""
-    rest = [exit_needs]
+def _least(
+    chain: Sequence[Step], options: Sequence[Array], exit_needs: Array, weights: Floats
+) -> list[Floats]:
+    """Return `(O, C)` per layer: the least of each weighted sum that what follows needs."""
+    rest = [exit_needs @ weights.T]
     for step, rows in zip(chain[:0:-1], options[:0:-1], strict=True):
-        entered = np.full(step.joint.shape[1:], FORBIDDEN)
-        np.minimum.at(entered, step.door[rows], step.needs[rows] + rest[-1][step.out[rows]])
-        rest.append(np.minimum((step.joint + entered).min(axis=1), FORBIDDEN))
+        entered = np.full((step.joint.shape[1], len(weights)), np.inf)
+        np.minimum.at(
+            entered, step.door[rows], step.needs[rows] @ weights.T + rest[-1][step.out[rows]]
+        )
+        rest.append((step.joint @ weights.T + entered).min(axis=1))
     return rest[::-1]

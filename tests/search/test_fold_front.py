@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from functools import cache
 from itertools import product
 
@@ -11,6 +12,7 @@ import pytest
 from cost_models import analytic
 from dse.compression import canonical, effective
 from dse.config.values import Knobs
+from dse.errors import NoFeasibleDesignError
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -23,7 +25,8 @@ from dse.ir.timing import interval_cycles
 from dse.ir.units import Unit, divisors, legal_folds
 from dse.search.dominance import minima
 from dse.search.estimate import price
-from dse.search.fold import Folder
+from dse.search.fold import Folder, cost_weights
+from dse.search.fold_fit import bottleneck, cheapest, fastest
 from dse.search.fold_front import Front, candidates, fold_front, usable
 from dse.search.pareto import non_dominated
 from dse.search.pipeline import element_types, pipeline
@@ -223,3 +226,40 @@ def test_minima_are_those_that_nothing_dominates(columns: int) -> None:
 def test_usable_share_counts_what_is_left_of_the_reserve() -> None:
     board = Board("b", "b", "7series", Resources(1000, 100, 10, 8, 0), {"lut": 0.7}, 200.0, "x")
     assert usable(board, Resources(lut=100)) == Resources(630.0, 100.0, 10.0, 8.0, 0.0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_cheapest_and_the_fastest_that_fit(seed: int) -> None:
+    network, compressions, pins = random_network(seed)
+    folder = Folder.build(network, compressions, BOARD, MODEL, pins)
+    table = enumerated(seed)[:, 0]
+    rng = np.random.default_rng(seed)
+    weights = cost_weights(BOARD.resources, 0.5)
+    lowest = max(cycles for _, cycles in [bottleneck(folder)])
+    for _ in range(6):
+        limits = Resources(*np.quantile(table[:, 1:], rng.uniform(0.02, 0.4, 5), axis=0).diagonal())
+        fits = table[(table[:, 1:] <= np.array(astuple(limits)) + 1e-9).all(axis=1)]
+        quick = fastest(folder, limits)
+        if not len(fits):
+            assert quick is None
+            continue
+        assert quick is not None
+        if quick.proven:
+            assert quick.cycles == fits[:, 0].min()
+        for target in np.quantile(fits[:, 0], [0.0, 0.3, 0.8]):
+            within = fits[fits[:, 0] <= max(target, lowest)]
+            best = cheapest(folder, limits, int(max(target, lowest)))
+            assert best is not None
+            cycles, *needs = priced(network, best.design)[0]
+            assert (np.array(needs) <= np.array(astuple(limits)) + 1e-6).all()
+            assert cycles == best.cycles <= max(target, lowest)
+            if best.proven:
+                cost = (within[:, 1:] @ weights).min()
+                assert weights @ needs == pytest.approx(cost, rel=1e-9)
+
+
+def test_a_target_no_layer_can_meet_names_the_layer() -> None:
+    network, compressions, pins = random_network(5)
+    folder = Folder.build(network, compressions, BOARD, MODEL, pins)
+    with pytest.raises(NoFeasibleDesignError, match=r"but l0 needs 36 at least, however"):
+        cheapest(folder, BOARD.resources, 2)

@@ -1,0 +1,169 @@
+"""The cheapest folding that fits a board and meets a target, and the fastest that fits at all.
+
+Whether anything fits is a shortest path with several limits. Weights on the resources are raised
+where a limit is broken and lowered where there is room (a multiplicative subgradient search on the
+Lagrangian dual): either one of the cheapest paths fits, or one of them is dearer than the limits
+themselves, which proves that nothing fits. What is left open, labels decide (`fold_front`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+
+from dse.errors import NoFeasibleDesignError
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import RESOURCES, Resources
+from dse.search.fold import Folder, cost_weights
+from dse.search.fold_front import Front, candidates, fold_front
+from dse.search.labels import Cuts
+from dse.search.options import Floats
+from dse.search.steps import COLUMNS, UNIT
+
+ROUNDS = 40  # of the search for weights; it ends earlier almost always
+LAST = 4  # weights, the last ones tried, that cut labels off
+RAISE = 1.5  # exponent: how fast weights follow what is over-used
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A folding that fits.
+
+    Attributes:
+        design: the folding.
+        cycles: between frames.
+        proven: nothing that fits is better: cheaper at this target (`cheapest`), or faster
+            (`fastest`). False where labels were thinned on the way.
+    """
+
+    design: DesignPoint
+    cycles: int
+    proven: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Dual:
+    """What the search for weights found out.
+
+    Attributes:
+        design: the cheapest of the paths that fit; None: none did.
+        cost: of the design.
+        impossible: nothing fits, and this is proven.
+        weights: `(n, 5)`, the weights tried.
+    """
+
+    design: DesignPoint | None
+    cost: float
+    impossible: bool
+    weights: Floats
+
+
+def cheapest(
+    folder: Folder, limits: Resources, target_cycles: int, preference: float = 0.5
+) -> Fit | None:
+    """Return the folding with the least cost among those that fit and meet a target.
+
+    Cost is `cost_weights` times resources. None where no folding was found.
+
+    Raises:
+        NoFeasibleDesignError: a layer cannot be so fast on any board.
+    """
+    _require_possible(folder, target_cycles)
+    price = cost_weights(folder.board, preference)
+    design = folder.solve(target_cycles, preference)
+    if _fits(folder.resources(design), limits):
+        return Fit(design, folder.cycles(design), proven=True)
+    dual = _dual(folder, limits, target_cycles, price)
+    if dual.impossible:
+        return None
+    front = _open(folder, limits, target_cycles, dual, price)
+    if not len(front):
+        if dual.design is None:
+            return None
+        return Fit(dual.design, folder.cycles(dual.design), proven=front.exact)
+    best = front.design(int((front.resources @ price).argmin()))
+    if dual.design is not None and dual.cost < _cost(folder, best, price):
+        best = dual.design
+    return Fit(best, folder.cycles(best), proven=front.exact)
+
+
+def fastest(folder: Folder, limits: Resources, preference: float = 0.5) -> Fit | None:
+    """Return the cheapest of the fastest foldings that fit; None where nothing fits."""
+    targets = candidates(folder)
+    price = cost_weights(folder.board, preference)
+    proven = True
+    low, high = -1, len(targets)  # nothing at `low` fits, something at `high` does
+    while high - low > 1:
+        middle = (low + high) // 2
+        target = int(targets[middle])
+        dual = _dual(folder, limits, target, price)
+        fits = dual.design is not None
+        if not fits and not dual.impossible:
+            front = _open(folder, limits, target, dual, price)
+            fits, proven = len(front) > 0, proven and (front.exact or len(front) > 0)
+        low, high = (low, middle) if fits else (middle, high)
+    if high == len(targets):
+        return None
+    fit = cheapest(folder, limits, int(targets[high]), preference)
+    return None if fit is None else Fit(fit.design, fit.cycles, proven)
+
+
+def bottleneck(folder: Folder) -> tuple[str, int]:
+    """Return the layer that bounds the speed on any board, and the fewest cycles it can do with."""
+    least = [int(o.cycles.min()) for o in folder.options]
+    slowest = int(np.argmax(least))
+    if folder.classes > least[slowest]:
+        return folder.names[-1], folder.classes
+    return folder.names[slowest], least[slowest]
+
+
+def _require_possible(folder: Folder, target_cycles: int) -> None:
+    name, cycles = bottleneck(folder)
+    if cycles > target_cycles:
+        msg = (
+            f"{target_cycles:,} cycles between frames must be possible for every layer, but {name}"
+            f" needs {cycles:,} at least, however it is folded; ask for {cycles:,} or more, or drop"
+            " pins of this layer"
+        )
+        raise NoFeasibleDesignError(msg)
+
+
+def _dual(folder: Folder, limits: Resources, target: int, price: Floats) -> _Dual:
+    """Search for weights that prove or disprove that something fits."""
+    bounds = np.array(astuple(limits))
+    scale = np.where(bounds > 0, bounds, 1.0)
+    weights = np.ones(len(RESOURCES)) / scale / len(RESOURCES)
+    tried, best, cost = [], None, np.inf
+    for _ in range(ROUNDS):
+        tried.append(weights)
+        design = folder.least(target, weights)
+        needs = np.array(astuple(folder.resources(design)))
+        if weights @ needs > (weights @ bounds) * (1 + 1e-9):
+            return _Dual(None, np.inf, impossible=True, weights=np.array(tried))
+        if (needs <= bounds).all():
+            if float(price @ needs) < cost:
+                best, cost = design, float(price @ needs)
+            if len(tried) > ROUNDS // 4:
+                break
+        weights = weights * np.clip(needs / scale, 0.25, 4.0) ** RAISE + 1e-4 / scale
+        weights = weights / (weights @ scale)
+    return _Dual(best, cost, impossible=False, weights=np.array(tried))
+
+
+def _open(folder: Folder, limits: Resources, target: int, dual: _Dual, price: Floats) -> Front:
+    """Return the part of the front at one target that may still hold something better."""
+    weights = np.concatenate([dual.weights[-LAST:], price[None]])
+    most = np.append(dual.weights[-LAST:] @ np.array(astuple(limits)), dual.cost)
+    kept = np.isfinite(most)
+    # labels lack flip-flops and UltraRAM: sums without them still stay below what sums with them do
+    cuts = Cuts(weights[kept][:, COLUMNS] * UNIT, most[kept])
+    return fold_front(folder, limits, [target], cuts=cuts)
+
+
+def _fits(needs: Resources, limits: Resources) -> bool:
+    return all(a <= b for a, b in zip(astuple(needs), astuple(limits), strict=True))
+
+
+def _cost(folder: Folder, design: DesignPoint, price: Floats) -> float:
+    return float(price @ np.array(astuple(folder.resources(design))))
