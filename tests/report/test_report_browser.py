@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from dse.ir.synthesised import SynthesisedDesign
 from dse.report import html
 from dse.report.format import accuracy, count
 from dse.report.view import build_view
@@ -223,3 +224,47 @@ def test_a_study_where_nothing_was_trained_plots_what_is_known(open_page, make_s
     assert "No trial to show" not in page.locator("#plot").inner_text()
     page.select_option("#axis-y", "accuracy")
     assert "No trial to show" in page.locator("#plot").inner_text()
+
+
+def test_synthesised_designs_are_marked_and_compared(open_page, make_snapshot, tmp_path):
+    snapshot = make_snapshot(trials=60)
+    record = next(r for r in snapshot.records if r.id == build_view(snapshot).front[0])
+    predicted = record.hardware.total
+    reported = {"lut": round(1.5 * predicted.expected.lut), "ff": 900, "bram18": 3, "dsp": 0}
+    found = SynthesisedDesign(
+        digest=record.design.digest,
+        trial=record.id,
+        round=1,
+        chosen="promising",
+        tool="yosys",
+        version="0.70",
+        stage="synthesised, not placed",
+        part="xc7z020clg400-1",
+        predicted_by="yosys-rtl",
+        predicted=predicted,
+        reported=reported,
+        units=(),
+        folder="synthesised/x",
+        reports="reports/yosys",
+        seconds=60.0,
+        finished="",
+    )
+    view = build_view(replace(snapshot, synthesised={found.digest: found}))
+    html.write(view, tmp_path / "report.html")
+    page = open_page((tmp_path / "report.html").as_uri())
+    symbols = page.evaluate(
+        """() => document.getElementById('plot').data.find((t) => t.customdata && t.name === 'on the front')
+             .marker.symbol.filter((s) => s === 'star').length"""
+    )
+    assert symbols == 1
+    panels = page.evaluate(
+        """() => document.getElementById('trust-plot').data.filter((t) => t.mode === 'markers' && t.x.length)
+             .map((t) => [t.name, t.x[0], t.customdata[0]])"""
+    )
+    assert ["outside", reported["lut"], record.id] in panels
+    page.fill("#filter", f"lut_synthesised={reported['lut']}")
+    assert page.locator("#filter-count").inner_text() == "1 of 60"
+    page.locator("#trust a.open").first.click()
+    text = page.locator("#drawer").inner_text()
+    assert f"{count(reported['lut'])}" in text
+    assert "yosys 0.70" in text
