@@ -112,6 +112,10 @@ class SynthesisFeedback:
                 return model
         return None
 
+    def due(self, records: Sequence[TrialRecord]) -> bool:
+        """See `Feedback`."""
+        return self._next(records, 0) is not None
+
     def close(self) -> None:
         """See `Feedback`."""
         if self._job is not None:
@@ -136,10 +140,14 @@ class SynthesisFeedback:
         seen = facts["designs"] if CORRECTS in facts else 0
         self._outdated = seen < self._reported
 
+    def _next(self, records: Sequence[TrialRecord], turn: int) -> tuple[TrialRecord, str] | None:
+        self._read()
+        assert self._known is not None
+        return due(records, self._known, self._config.objectives, self._asked, turn)
+
     def _begin(self, records: Sequence[TrialRecord], turn: int) -> None:
         """Start the synthesis of the design that is due, if any is; `turn` 0: after the search."""
-        assert self._known is not None
-        found = due(records, self._known, self._config.objectives, self._asked, turn)
+        found = self._next(records, turn)
         if found is None:
             self._look_again = len(records) + max(1, len(records) // 100)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ class HeldOut:
     """What the file of a cost model states: errors on records that it had not seen.
 
     Attributes:
-        what: "matrix lut", "lut, network left out".
+        what: "matrix lut", "lut, network".
         records: how many; None where the file does not say.
         median: error, as a fraction.
         p90: 90th percentile; None where the file does not say.
@@ -211,26 +211,26 @@ def held_out(facts: Mapping[str, Any]) -> tuple[HeldOut, ...]:
     """Return the held-out errors that a model's file states.
 
     `dse calibrate` writes a verdict per kind and resource, of which the errors after count where the correction
-    was kept; shipped models state a table of errors per resource.
+    was kept; shipped models state errors below names of their own.
     """
-    rows = []
-    for name, value in facts.get("held_out", {}).items():
-        if "before" in value:
-            kept = value["after"] is not None and value["gain"] > value["gain_error"]
-            e = value["after" if kept else "before"]
-            rows.append(HeldOut(name, value["records"], e["median"], e["p90"], e["coverage"]))
-        else:
-            rows += [
-                HeldOut(
-                    f"{name}, {left} left out".replace("_", " "),
-                    e.get("records"),
-                    e["median_error"],
-                    e.get("p90_error"),
-                    e["coverage"],
-                )
-                for left, e in value.items()
-            ]
-    return tuple(rows)
+    return tuple(_stated((), facts.get("held_out", {})))
+
+
+def _stated(path: tuple[str, ...], value: object) -> Iterator[HeldOut]:
+    if not isinstance(value, Mapping):
+        return
+    records = value.get("records")
+    if "before" in value:
+        kept = value["after"] is not None and value["gain"] > value["gain_error"]
+        value = value["after" if kept else "before"]
+    median = value.get("median", value.get("median_error"))
+    if median is not None and "coverage" in value:
+        p90 = value.get("p90", value.get("p90_error"))
+        name = ", ".join(path).replace("_", " ")
+        yield HeldOut(name, records, median, p90, value["coverage"])
+        return
+    for name, inner in value.items():
+        yield from _stated((*path, name), inner)
 
 
 def _learned_from(facts: Mapping[str, Any]) -> str:

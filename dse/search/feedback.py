@@ -43,5 +43,12 @@ class Feedback(Protocol):
             The model to use from now on; None where nothing is left to do.
         """
 
+    def due(self, records: Sequence[TrialRecord]) -> bool:
+        """Return whether `finish` would synthesise anything: a study is complete only where it would not.
+
+        Args:
+            records: all finished trials, by id, priced by the model in use.
+        """
+
     def close(self) -> None:
         """End what is still running; nothing that has been written is lost."""

@@ -69,7 +69,8 @@ def run(
     p = plan(config, folder)
     store = open_study(p, folder, overrides)
     try:
-        if (done := _complete(p, store)) is not None:
+        done = _complete(p, store)
+        if done is not None and (feedback is None or not feedback.due(done)):
             progress.event("already-complete", trials=len(done))
             return _result(store, done)
         if not inline:

@@ -128,7 +128,9 @@ def test_up_to_top_designs_for_every_so_many_trials(
 def test_after_the_search_the_front_is_known_up_to_top(
     loop: Callable[..., SynthesisFeedback], job: type[Job], trials: Trials, events: Events
 ) -> None:
+    assert loop(top=3, every=100).due(trials)
     assert loop(top=3, every=100).finish(trials) is None
+    assert not loop(top=3, every=100).due(trials)
     assert len(set(asked_for(job, trials))) == 3
     assert loop(top=3, every=100).finish(trials) is None  # nothing is left
     assert len(job.requests) == 3

@@ -149,7 +149,7 @@ def test_without_synthesis_the_file_of_the_model_speaks(snapshot, make_snapshot)
     rows = {h.what: h for h in held_out(facts)}
     assert rows["matrix lut"].median == 0.05
     assert rows["pool ff"].median == 0.5  # not shown to be better: the base was kept
-    assert (rows["lut, network left out"].p90, rows["lut, network left out"].coverage) == (
+    assert (rows["lut, network"].p90, rows["lut, network"].coverage) == (
         None,
         0.89,
     )
