@@ -32,6 +32,7 @@ budget:
   trials: 24
 stages:
   - pretrain: {epochs: 2}
+  - estimate: {keep: all}  # every trial is what the sampler asked for, as most tests count them
   - finetune: {epochs: 1, images: 300}
   - final: {epochs: 1}
 """

@@ -90,7 +90,7 @@ class JsonLines:
             stage=record.stage,
             metrics=dict(record.metrics),
             error=record.error,
-            finished=len(ledger),
+            finished=ledger.counted,
             budget=status.trials,
         )
 
@@ -112,7 +112,7 @@ class Plain:
 
     def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Write a line when it is time for one."""
-        percent = 100 * len(ledger) // status.trials
+        percent = 100 * ledger.counted // status.trials
         due = percent // 5 > self._percent // 5 or time.monotonic() - self._last > PLAIN_S
         if not due:
             return
@@ -150,7 +150,7 @@ class Live:
         if self._live is None:
             self._live = RichLive(console=self._console, auto_refresh=False)
             self._live.start()
-        done = len(ledger) >= status.trials
+        done = ledger.counted >= status.trials
         if time.monotonic() - self._last > REFRESH_S or done:
             self._last = time.monotonic()
             self._live.update(panel(ledger, status, self._config), refresh=True)
@@ -164,12 +164,12 @@ class Live:
 
 def eta_s(ledger: Ledger, status: Status) -> float:
     """Return the seconds that the rest of the trials will take at the pace so far."""
-    return status.seconds / len(ledger) * (status.trials - len(ledger))
+    return status.seconds / max(1, ledger.counted) * (status.trials - ledger.counted)
 
 
 def line(ledger: Ledger, status: Status) -> str:
     """Return the state of a search in one line."""
-    n = len(ledger)
+    n = ledger.counted
     return (
         f"{n}/{status.trials} {100 * n // status.trials}% hv={ledger.hypervolume():.3f}"
         f" front={ledger.front_size} feasible={ledger.count('feasible')}"
@@ -184,7 +184,7 @@ def panel(ledger: Ledger, status: Status, config: StudyConfig) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    n, best = len(ledger), ledger.front()
+    n, best = ledger.counted, ledger.front()
     board = config.board.resources
     table = Table(box=None, pad_edge=False)
     for head in ("design", "accuracy", "latency", "frames/s", "LUT", "BRAM18", "DSP", ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from dse.config.complaints import Complaints, did_you_mean, listed
 from dse.config.quantities import fraction, seconds
@@ -19,7 +20,7 @@ from dse.config.read import (
     whole,
 )
 from dse.config.tree import Map, Node, Scalar, describe, quoted
-from dse.config.values import SAMPLERS, Budget, Parallel, Stages
+from dse.config.values import SAMPLERS, Budget, Keep, Parallel, Stages
 
 TIME = Kind(
     noun="a time",
@@ -43,11 +44,12 @@ SHARE = Kind(
 BUDGET = keys("budget", ("trials", "time", "patience", "failures"))
 STAGES = {
     "pretrain": ("epochs",),
-    "estimate": (),
+    "estimate": ("keep",),
     "finetune": ("epochs", "images"),
     "final": ("epochs",),
 }
-OWN_RULE = "every design that hardware accepts is finetuned"
+OWN_RULE = "`- estimate: {keep: front}` trains what may move the front, {keep: all} everything"
+KEEPS: tuple[Keep, ...] = ("front", "all")
 NO_SHARES = "every worker has one core"
 PARALLEL = keys(
     "parallel",
@@ -82,7 +84,7 @@ def budget_of(node: Node, complaints: Complaints) -> Budget:
 
 def stages_of(node: Node, complaints: Complaints) -> Stages:
     """Read the training effort: a list of one-key maps in the order of `STAGES`."""
-    effort: dict[str, int | None] = {}
+    effort: dict[str, Any] = {}
     done: list[str] = []
     order = tuple(STAGES)
     for item in items(node, "stages", complaints):
@@ -114,8 +116,13 @@ def stages_of(node: Node, complaints: Complaints) -> Stages:
     return Stages(**effort)
 
 
-def _effort(name: str, node: Node, complaints: Complaints) -> dict[str, int | None]:
-    options = keys(f"stage {name}", STAGES[name], later={"keep": OWN_RULE})
+def _effort(name: str, node: Node, complaints: Complaints) -> dict[str, Any]:
+    """Return the fields of `Stages` that a stage sets."""
+    later = {} if "keep" in STAGES[name] else {"keep": OWN_RULE}
+    options = keys(f"stage {name}", STAGES[name], later=later)
+    if name == "estimate":
+        keep = entries(node, options, complaints).get("keep")
+        return {} if keep is None else {"keep": one_of(keep.value, "keep", KEEPS, complaints)}
     lowest = {"epochs": 0, "images": 1}
     return {
         f"{name}_{k}": whole(e.value, k, lowest[k], ANY, complaints)

@@ -12,6 +12,7 @@ from dse.ir.metrics import Direction
 
 CHOICES = ("promising", "uncertain", "both")  # of designs to synthesise
 SYNTHESISERS = ("yosys", "vitis_hls")
+Keep = Literal["front", "all"]
 SAMPLERS = ("auto", "nsga2", "nsga3", "tpe", "gp", "random", "qmc")
 
 
@@ -86,6 +87,7 @@ class Stages:
     finetune_epochs: int | None = None  # every candidate that hardware accepts
     finetune_images: int | None = None  # training images per candidate; None: all
     final_epochs: int | None = None  # survivors of the front
+    keep: Keep | None = None  # what is trained of what hardware accepts; "front": what may move it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,23 @@ from typing import Any, Literal
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
 
-State = Literal["feasible", "infeasible", "failed"]
-Stage = Literal["estimate", "finetune"]
+State = Literal["feasible", "infeasible", "failed", "passed"]
+Stage = Literal["estimate", "short", "finetune"]
+FOLDING = (
+    "folding"  # origin of a further folding of a compression that was trained for another trial
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model expected of a training before it was run; never an accuracy that was reached.
+
+    Accuracies are fractions. 90 % of trainings are expected between `low` and `high`.
+    """
+
+    accuracy: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +36,22 @@ class TrialRecord:
         id: number in the order of asking; never reused.
         knobs: what the sampler chose, by knob name, as values (not indices).
         design: the canonical design the knobs decode to; None only where decoding itself failed.
-        state: feasible, infeasible (a constraint is violated) or failed (see `error`).
-        stage: the highest stage reached: "estimate" (rejected before training) or "finetune".
+        state: feasible, infeasible (a constraint is violated), failed (see `error`), or passed: passed over,
+            because the accuracy it may reach would still leave it dominated (see `predicted`).
+        stage: the highest stage reached: "estimate" (rejected or passed over before training), "short"
+            (passed over after a short training) or "finetune".
         metrics: by metric key (`dse.ir.metrics`); `accuracy` is the validation accuracy of the integer
             network as a fraction, absent where nothing was trained.
         hardware: the prediction.
         constraints: scaled violation per constraint text, (value - limit) / limit; <= 0 holds.
         error: why it failed.
-        origin: "sampler", or the name of the seed design ("baseline").
+        origin: who chose it: "sampler", "guide", "mutation", "folding", or the name of the seed design
+            ("baseline").
         cached_accuracy: True where the accuracy came from the cache.
         seconds: wall time of the evaluation.
         finished: ISO 8601 time, UTC.
+        predicted: the accuracy that was expected before training, where a model was asked.
+        short_accuracy: validation accuracy after the short training that the full one continues.
     """
 
     id: int
@@ -47,23 +67,32 @@ class TrialRecord:
     cached_accuracy: bool
     seconds: float
     finished: str
+    predicted: Prediction | None = None
+    short_accuracy: float | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the budget's trials: neither passed over nor one more folding of another."""
+        return self.state != "passed" and self.origin != FOLDING
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         value = {name: getattr(self, name) for name in self.__dataclass_fields__}
         value["design"] = self.design.to_json()
         value["hardware"] = None if self.hardware is None else self.hardware.to_json()
+        value["predicted"] = None if self.predicted is None else asdict(self.predicted)
         return value
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> TrialRecord:
-        """Rebuild a record from `to_json`."""
-        hardware = value["hardware"]
+        """Rebuild a record from `to_json`, of this version or one that did not predict accuracies yet."""
+        hardware, predicted = value["hardware"], value.get("predicted")
         return TrialRecord(
             **{
                 **value,
                 "design": DesignPoint.from_json(value["design"]),
                 "hardware": None if hardware is None else HardwareEstimate.from_json(hardware),
+                "predicted": None if predicted is None else Prediction(**predicted),
             }
         )
 

@@ -62,6 +62,7 @@ def design_view(
         origin=record.origin,
         feasible=record.state == "feasible",
         on_front=on_front,
+        expected=record.predicted if record.state == "passed" else None,
         names=names,
         metrics=record.metrics,
         accuracy_after="full training" if final else trained,

@@ -126,7 +126,7 @@ function drawExplorer() {
   const fits = (v, log) => v != null && !(log && v <= 0);
   const rows = TRIALS.id.map((_, i) => i).filter((i) => fits(at(x, i), logX) && fits(at(y, i), logY));
   const groups = {
-    bad: rows.filter((i) => TRIALS.state[i] !== "feasible" && $("show-infeasible").checked),
+    bad: rows.filter((i) => !["feasible", "passed over"].includes(TRIALS.state[i]) && $("show-infeasible").checked),
     rest: rows.filter((i) => TRIALS.state[i] === "feasible" && !onFront.has(TRIALS.id[i])),
     front: rows.filter((i) => onFront.has(TRIALS.id[i])),
   };

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from dse.ir.metrics import METRICS, Metric
+from dse.ir.record import Prediction
 
 LABELS = {
     "accuracy": "Accuracy",
@@ -26,6 +27,7 @@ PICKS = {
     "smallest": "Smallest",
     "baseline": "Baseline",
 }
+PASSED = "passed over"  # state of a trial: before training, for its predicted accuracy
 BY_KEY: dict[str, Metric] = {m.key: m for m in METRICS.values()}
 UNITS = {"accuracy": "%", "utilisation": "% of board", "latency_us": "µs"}
 
@@ -52,6 +54,12 @@ def percent(fraction: float) -> str:
 def accuracy(fraction: float) -> str:
     """Return an accuracy: 96.8 %."""
     return f"{100 * fraction:.1f} %"
+
+
+def expected(prediction: Prediction) -> str:
+    """Return a predicted accuracy with its interval."""
+    low, high = 100 * prediction.low, 100 * prediction.high
+    return f"{accuracy(prediction.accuracy)} expected ({low:.1f} to {high:.1f} %)"
 
 
 def microseconds(value: float) -> str:

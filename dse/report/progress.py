@@ -16,8 +16,8 @@ FLAT = 0.001  # the hypervolume counts as flat while it stays within this fracti
 
 
 def progress(records: Sequence[TrialRecord], objectives: Sequence[Objective]) -> Progress:
-    """Return how the search went, trial by trial in order of id."""
-    ordered = sorted(records, key=lambda r: r.id)
+    """Return how the search went, trial by trial in order of id; without what was passed over."""
+    ordered = sorted((r for r in records if r.state != "passed"), key=lambda r: r.id)
     history = hypervolume_history(ordered, objectives)
     window = max(1, min(WINDOW, len(ordered) // 4))
     share = [r.state == "feasible" for r in ordered]

@@ -172,7 +172,7 @@ function totals(i) {
       DATA.trials.state[i] === "feasible" ? "feasible, not on the front" : DATA.trials.state[i]),
       el("code", { class: "digest" }, DATA.trials.digest[i])),
     note ? el("p", { class: "empty" },
-      DATA.trials.state[i] === "failed" ? `Failed: ${note}` : `Does not hold: ${note}`) : "",
+      `${{ failed: "Failed", "passed over": "Passed over" }[DATA.trials.state[i]] || "Does not hold"}: ${note}`) : "",
     el("div", { class: "pair" }, table("Numbers (90 % interval)", rows), table("Knobs", knobs)),
     el("p", { class: "note" }, `Layer tables are kept for designs on the front. All of it: dse inspect ${DATA.study} ${DATA.trials.id[i]}`));
 }

@@ -8,10 +8,12 @@ from dse.errors import UsageError
 from dse.report import trust_words, words
 from dse.report.format import (
     LABELS,
+    PASSED,
     PICKS,
     accuracy,
     block,
     count,
+    expected,
     microseconds,
     number,
     percent,
@@ -95,6 +97,8 @@ def design_table(view: ReportView, trial: int) -> str:
         raise UsageError(msg)
     d = view.designs[trial]
     place = "on the front" if d.on_front else ("feasible" if d.feasible else "infeasible")
+    if d.expected is not None:
+        place = PASSED
     names = "".join(f", {PICKS[n].lower()}" for n in d.names)
     lines = [f"trial {d.id}  {d.digest}   {place}{names}"]
     if "accuracy" in d.metrics:
@@ -102,6 +106,10 @@ def design_table(view: ReportView, trial: int) -> str:
         if d.test_accuracy is not None:
             measured = f"{accuracy(d.test_accuracy)} on the test split ({measured})"
         lines.append(f"  accuracy   {measured}   measured, integer network")
+    if d.expected is not None:
+        lines.append(
+            f"  accuracy   {expected(d.expected)}   predicted, not trained: too little for the front"
+        )
     pace = f"throughput {number(d.metrics['throughput_fps'])} frames/s"
     lines += [f"  latency    {microseconds(d.metrics['latency_us'])}   {pace}   predicted", ""]
     usage = [["", "used", "interval", "board", "share", "limit"]]

@@ -8,6 +8,7 @@ from typing import Any
 
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import Board, Resources
+from dse.ir.record import Prediction
 from dse.report.trust import SynthesisView, Trust
 
 
@@ -21,6 +22,8 @@ class Counts:
     infeasible: int
     failed: int
     repeated: int  # answered from cache; they cost no budget
+    passed: int  # passed over before training: too little to expect; they cost no budget
+    foldings: int  # further foldings of what was trained for another trial; they cost no budget
     front: int
 
 
@@ -102,6 +105,7 @@ class DesignView:
         test_accuracy: fraction, on the split the search never saw; None before full training.
         source: the cost model.
         synthesised: what a tool made of it; None where it was not synthesised.
+        expected: the accuracy that a model predicted, where the design was passed over for it.
     """
 
     id: int
@@ -123,6 +127,7 @@ class DesignView:
     layers: tuple[LayerView, ...]
     bottleneck: Bottleneck
     synthesised: SynthesisView | None = None
+    expected: Prediction | None = None  # accuracy, of a design that was passed over
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""
@@ -135,7 +140,7 @@ class TrialRow:
 
     id: int
     digest: str
-    state: str  # feasible, infeasible or failed
+    state: str  # feasible, infeasible, failed or passed over
     stage: str  # estimate, finetune or final (trained at full budget)
     on_front: bool
     origin: str
@@ -144,7 +149,7 @@ class TrialRow:
     knobs: Mapping[str, float | str]
     violated: tuple[str, ...]  # texts of the constraints that do not hold
     reported: Mapping[str, float]  # resource -> count, of a synthesised design; else empty
-    error: str  # empty unless failed
+    error: str  # empty unless failed or passed over
     seconds: float
 
 

@@ -11,6 +11,7 @@ from dse.ir.hardware import RESOURCES
 from dse.ir.record import TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
 from dse.report.designs import design_view
+from dse.report.format import PASSED, expected
 from dse.report.progress import progress
 from dse.report.trust import trust
 from dse.report.values import Counts, DesignView, Failure, ReportView, TrialRow
@@ -123,11 +124,13 @@ def _counts(snapshot: StudySnapshot, records: Sequence[TrialRecord], on_front: i
     states = Counter(r.state for r in records)
     return Counts(
         budget=snapshot.config.budget.trials,
-        finished=len(records),
+        finished=sum(r.counts for r in records),
         feasible=states["feasible"],
         infeasible=states["infeasible"],
         failed=states["failed"],
         repeated=snapshot.repeated,
+        passed=states["passed"],
+        foldings=sum(r.state != "passed" and not r.counts for r in records),
         front=on_front,
     )
 
@@ -139,7 +142,7 @@ def _row(
     return TrialRow(
         id=record.id,
         digest=record.design.digest,
-        state=record.state,
+        state=PASSED if record.state == "passed" else record.state,
         stage="final" if trained else record.stage,
         on_front=on_front,
         origin=record.origin,
@@ -150,9 +153,16 @@ def _row(
         knobs=_plain(record.knobs),
         violated=tuple(text for text, v in record.constraints.items() if v > 0),
         reported=dict(synthesised.reported) if synthesised is not None else {},
-        error=record.error or "",
+        error=record.error or _too_little(record),
         seconds=record.seconds,
     )
+
+
+def _too_little(record: TrialRecord) -> str:
+    """Return why a trial was passed over; empty where it was not."""
+    if record.state != "passed" or record.predicted is None:
+        return ""
+    return f"accuracy {expected(record.predicted)}: too little for the front, whatever the folding"
 
 
 def _plain(knobs: Mapping[str, Any]) -> dict[str, float | str]:

@@ -166,6 +166,7 @@ def stage(name: str) -> str:
     """Return what a trial reached, in words."""
     return {
         "estimate": "estimated only",
+        "short": "short training",
         "finetune": "search training",
         "final": "full training",
     }[name]

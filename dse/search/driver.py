@@ -12,13 +12,14 @@ from dataclasses import replace
 from cost_models._model import CostModel
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
-from dse.ir.record import TrialRecord
+from dse.ir.record import FOLDING, State, TrialRecord
 from dse.search.feedback import Feedback
+from dse.search.guided import promotion_of
 from dse.search.judge import judge
 from dse.search.ledger import Ledger
 from dse.search.optimiser import readable_distributions
-from dse.search.promotion import Candidate, Promotion, TrainAll
-from dse.search.proposer import RECONSIDERED, Proposer
+from dse.search.promotion import Candidate, Promotion
+from dse.search.proposer import RECONSIDERED, Proposal, Proposer
 from dse.search.score import metrics_of, violations
 from dse.search.seeds import first_designs
 from dse.search.study import Plan, now
@@ -27,6 +28,7 @@ from dse.search.workers import Outcome, Workers
 from dse.store import DriverState, Store
 
 MIN_TRIALS_FOR_FAILURES = 10
+PASSED_BEFORE_END = 50
 POLL_S = 0.2
 SAVE_S = 10.0  # driver.json is at most this old while nothing enters training
 
@@ -49,11 +51,12 @@ class Driver:
         config = plan.config
         self._plan, self._store, self._workers = plan, store, workers
         self._progress, self._stop, self._feedback = progress, stop, feedback
-        self._promotion = promotion or TrainAll(plan.stages)
+        self._promotion = promotion or promotion_of(plan)
         self._distributions = readable_distributions(plan.space)
         state, stored = store.driver_state(), store.records(config.study)
         self._spent, self._begun, self._saved = state.seconds, time.monotonic(), 0.0
         self._stop_reason = ""
+        self._passed = 0  # candidates in a row that were passed over
         self._in_flight: dict[int, Candidate] = {}
         self._designs: set[str] = set()  # digests of what is in flight
         self._waiting: dict[str, list[Candidate]] = {}  # by compression digest, first one trains
@@ -71,7 +74,9 @@ class Driver:
             self._proposer.enqueue(knobs, origin, number)
         self._proposer.reconsider(reopened)
         if next_id == 0:
-            for origin, knobs in first_designs(plan, self._proposer.startup):
+            for origin, knobs in first_designs(
+                plan, max(self._promotion.spread, 2 * workers.capacity)
+            ):
                 self._proposer.enqueue(knobs, origin)
 
     @property
@@ -120,10 +125,11 @@ class Driver:
 
     def _may_begin(self) -> bool:
         room = len(self._in_flight) <= self._workers.capacity  # one more is queued, so none idles
-        return room and len(self._ledger) + len(self._in_flight) < self._plan.config.budget.trials
+        begun = self._ledger.counted + len(self._in_flight)
+        return room and begun < self._plan.config.budget.trials
 
     def _why_stop(self) -> str | None:
-        budget, done = self._plan.config.budget, len(self._ledger)
+        budget, done = self._plan.config.budget, self._ledger.counted
         if self._stop.requested:
             return ""
         if done >= budget.trials:
@@ -133,6 +139,11 @@ class Driver:
         if self._proposer.exhausted:
             row = self._proposer.row
             return f"the space is exhausted: {row} proposals in a row were known designs"
+        if self._passed >= PASSED_BEFORE_END:
+            return (
+                f"the front is not expected to move: {self._passed} candidates in a row would be"
+                " dominated even at the upper end of their predicted accuracy"
+            )
         failed = self._ledger.count("failed")
         if done >= MIN_TRIALS_FOR_FAILURES and failed > budget.failures * done:
             return f"too many failures: {failed} of {done} trials"
@@ -144,7 +155,14 @@ class Driver:
 
     def _propose(self) -> None:
         begun = time.monotonic()
-        proposal = self._proposer.propose(self._ledger)
+        self._consider(
+            self._proposer.propose(
+                self._ledger, lambda v: self._promotion.better(v, self._ledger, self._waiting)
+            ),
+            begun,
+        )
+
+    def _consider(self, proposal: Proposal, begun: float) -> None:
         digest = proposal.design.digest
         known = self._ledger.of_design(digest)
         if known is not None or digest in self._designs:
@@ -174,8 +192,10 @@ class Driver:
             self._begin(candidate)
             self._waiting[key].append(candidate)
         elif (task := self._promotion.first(candidate, self._ledger)) is None:
-            self._finish(candidate, None, None, cached=False)
+            self._passed += 1
+            self._finish(candidate, None, None, cached=False, passed=True)
         else:
+            self._passed = 0
             self._begin(candidate)
             self._waiting[key] = [candidate]
             self._workers.submit(candidate.id, task)
@@ -202,18 +222,34 @@ class Driver:
             accuracy = outcome.result.validation_accuracy
         for i, waiting in enumerate(self._waiting.pop(candidate.design.compression_digest)):
             self._finish(waiting, accuracy, outcome.error, cached=i > 0)
+        if accuracy is not None:
+            self._fold(candidate)
+
+    def _fold(self, candidate: Candidate) -> None:
+        """Record the further foldings of a compression that belong on the front with its accuracy."""
+        for knobs in self._promotion.foldings(candidate, self._ledger):
+            self._consider(self._proposer.given(knobs, FOLDING), time.monotonic())
 
     def _finish(
-        self, c: Candidate, accuracy: float | None, error: str | None, *, cached: bool
+        self,
+        c: Candidate,
+        accuracy: float | None,
+        error: str | None,
+        *,
+        cached: bool,
+        passed: bool = False,
     ) -> None:
         metrics = dict(c.metrics) | ({} if accuracy is None else {"accuracy": accuracy})
         excess = violations(self._plan.constraints, metrics, c.hardware)
         ok = accuracy is not None and all(v <= 0 for v in excess.values())
+        state: State = "feasible" if ok else "infeasible"
+        if error is not None or passed:
+            state = "passed" if passed else "failed"
         record = TrialRecord(
             id=c.id,
             knobs=dict(c.knobs),
             design=c.design,
-            state="failed" if error is not None else "feasible" if ok else "infeasible",
+            state=state,
             stage="finetune" if accuracy is not None or error is not None else "estimate",
             metrics=metrics,
             hardware=c.hardware,
@@ -223,6 +259,7 @@ class Driver:
             cached_accuracy=cached,
             seconds=time.monotonic() - c.begun,
             finished=now(),
+            predicted=None if cached else self._promotion.predicted(c),
         )
         self._store.append(record, self._ledger.values(record), self._distributions)
         self._ledger.add(record)
@@ -240,6 +277,7 @@ class Driver:
         self._plan = replace(self._plan, model=model, space=replace(self._plan.space, model=model))
         kept, reopened = judge(self._plan, self.records)
         self._ledger = Ledger(self._plan.config.objectives, kept)
+        self._promotion.adopt(self._plan)
         self._proposer.adopt(self._plan, self._ledger)
         self._proposer.reconsider(reopened)
         for group in self._waiting.values():  # what is in flight is finished by the new prices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -30,6 +31,7 @@ class Ledger:
         self._accuracy: dict[str, float] = {}
         self._worst_accuracy: float | None = None
         self._counts: Counter[State] = Counter()
+        self._counted: list[int] = []  # trials of the budget among the first n, for every n
         self._front = GrowingFront(objectives)
         for record in records:
             self.add(record)
@@ -39,6 +41,7 @@ class Ledger:
         self._finished.append(record)
         self._by_digest[record.design.digest] = record
         self._counts[record.state] += 1
+        self._counted.append(self.counted + record.counts)
         accuracy = record.metrics.get("accuracy")
         if accuracy is not None:
             self.learn_accuracy(record.design.compression_digest, accuracy)
@@ -62,6 +65,11 @@ class Ledger:
     def records(self) -> tuple[TrialRecord, ...]:
         """All finished trials, by id."""
         return tuple(sorted(self._finished, key=lambda r: r.id))
+
+    @property
+    def counted(self) -> int:
+        """How many trials the budget counts: all but what was passed over, and further foldings."""
+        return self._counted[-1] if self._counted else 0
 
     def count(self, state: State) -> int:
         """Return how many trials are in a state."""
@@ -97,8 +105,9 @@ class Ledger:
         return self._front.volume()
 
     def flat(self, patience: int) -> bool:
-        """Whether the hypervolume has all but stood still over the last `patience` trials."""
-        if len(self) <= patience or not self.front_size:
+        """Whether the hypervolume has all but stood still over the last `patience` trials that count."""
+        if self.counted <= patience or not self.front_size:
             return False
-        gain = self._front.gain(since=len(self) - patience)
+        since = bisect_right(self._counted, self.counted - patience)
+        gain = self._front.gain(since=since)
         return gain <= PATIENCE_GAIN * self.hypervolume()

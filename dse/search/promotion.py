@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,8 +11,13 @@ import optuna
 from dse.config.values import Stages
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
+from dse.ir.record import Prediction
 from dse.search.ledger import Ledger
+from dse.search.space import Values
+from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
+
+MIN_STARTUP = 16  # designs that are spread over the space before the sampler begins
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,13 @@ class Candidate:
 
 
 class Promotion(Protocol):
-    """Decides what is trained. With the same candidates and ledger it must decide the same."""
+    """Decides what is trained. With the same candidates and ledger it must decide the same.
+
+    Attributes:
+        spread: designs to spread over the space before anything is learnt.
+    """
+
+    spread: int
 
     def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask | None:
         """Return the training of a candidate that hardware accepts; None passes it over.
@@ -57,9 +68,29 @@ class Promotion(Protocol):
         The accuracy of the last training is the one that is recorded.
         """
 
+    def better(self, sampled: Values, ledger: Ledger, busy: Collection[str]) -> Values:
+        """Return the knobs to evaluate next; `sampled` itself where there is nothing better.
+
+        Args:
+            sampled: knobs that the sampler asks for.
+            ledger: the finished trials.
+            busy: digests of the compressions that are being trained.
+        """
+
+    def adopt(self, plan: Plan) -> None:
+        """Go on by this plan, and a ledger made anew."""
+
+    def predicted(self, candidate: Candidate) -> Prediction | None:
+        """Return the accuracy that was expected of a candidate when `first` decided, if a model was asked."""
+
+    def foldings(self, candidate: Candidate, ledger: Ledger) -> Sequence[Values]:
+        """Return the knobs of further designs that the training of a candidate, just recorded, is worth."""
+
 
 class TrainAll:
     """Everything that hardware accepts gets the same short training."""
+
+    spread = MIN_STARTUP
 
     def __init__(self, stages: Stages) -> None:
         """Train as the stages of the study say."""
@@ -74,3 +105,21 @@ class TrainAll:
     def then(self, candidate: Candidate, result: TrainingResult, ledger: Ledger) -> None:
         """Nothing follows."""
         del candidate, result, ledger
+
+    def better(self, sampled: Values, ledger: Ledger, busy: Collection[str]) -> Values:
+        """The sampler decides."""
+        del ledger, busy
+        return sampled
+
+    def adopt(self, plan: Plan) -> None:
+        """Trainings stay as they are."""
+        del plan
+
+    def predicted(self, candidate: Candidate) -> None:
+        """Nothing was expected."""
+        del candidate
+
+    def foldings(self, candidate: Candidate, ledger: Ledger) -> tuple[Values, ...]:
+        """Only what was asked for."""
+        del candidate, ledger
+        return ()

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
 
 from dse.ir.design import DesignPoint
-from dse.ir.record import TrialRecord
+from dse.ir.record import FOLDING, TrialRecord
 from dse.search.ledger import Ledger
 from dse.search.optimiser import Optimiser
+from dse.search.promotion import MIN_STARTUP
+from dse.search.space import Values
 from dse.search.study import Plan
 
 REPEATS_BEFORE_MUTATION = 50
 REPEATS_BEFORE_END = 500
-MIN_STARTUP = 16  # designs that are spread over the space before the sampler begins
 RECONSIDERED = "reconsidered"  # origin of a design that hardware had rejected and now accepts
 
 
@@ -92,8 +93,13 @@ class Proposer:
         for record in ledger.records:
             self.learn(None, record, ledger)
 
-    def propose(self, ledger: Ledger) -> Proposal:
-        """Return what to evaluate next."""
+    def propose(self, ledger: Ledger, better: Callable[[Values], Values] = lambda v: v) -> Proposal:
+        """Return what to evaluate next.
+
+        Args:
+            ledger: the finished trials.
+            better: returns the knobs to take instead of those that the sampler asks for.
+        """
         if self._queue:
             number, knobs, origin, design = self._queue.popleft()
             number = self._take_id() if number is None else number
@@ -106,7 +112,15 @@ class Proposer:
             self._optimiser.tell(trial, knobs, None, {})
             trial, knobs = None, self._plan.space.mutate(parent.knobs, self._random)
             origin = "mutation"
+        chosen = better(knobs)
+        if chosen is not knobs:
+            self._optimiser.tell(trial, knobs, None, {})
+            trial, knobs, origin = None, chosen, "guide"
         return Proposal(self._take_id(), knobs, origin, trial, self._plan.space.decode(knobs))
+
+    def given(self, knobs: Values, origin: str) -> Proposal:
+        """Return these knobs as a proposal."""
+        return Proposal(self._take_id(), knobs, origin, None, self._plan.space.decode(knobs))
 
     def repeat(self, proposal: Proposal, known: TrialRecord | None, ledger: Ledger) -> None:
         """Take note that a proposal was a known design, finished (`known`) or in flight."""
@@ -121,7 +135,8 @@ class Proposer:
 
     def learn(self, trial: optuna.Trial | None, record: TrialRecord, ledger: Ledger) -> None:
         """Learn from a finished trial; `trial` is None where the optimiser did not ask for it."""
-        if record.state == "failed":
+        # of what was not judged there is nothing true to tell; further foldings are many and alike
+        if record.state in ("failed", "passed") or record.origin == FOLDING:
             self._optimiser.tell(trial, record.knobs, None, {})
             return
         every = {c.text: record.constraints.get(c.text, 0.0) for c in self._plan.constraints}

@@ -71,7 +71,7 @@ def run(
     try:
         done = _complete(p, store)
         if done is not None and (feedback is None or not feedback.due(done)):
-            progress.event("already-complete", trials=len(done))
+            progress.event("already-complete", trials=sum(r.counts for r in done))
             return _result(store, done)
         if not inline:
             probe(config.parallel)  # before minutes of training, not after
@@ -84,7 +84,7 @@ def run(
             progress.event(
                 "searching",
                 study=config.study,
-                done=len(driver.ledger),
+                done=driver.ledger.counted,
                 budget=config.budget.trials,
                 sampler=driver.sampler,
                 knobs=len(p.space.knobs),
@@ -95,7 +95,7 @@ def run(
                 driver.adopt(model)
                 reason = driver.run()  # for what hardware had rejected and now accepts
             why = reason or "you asked to stop"
-            progress.event("searched", reason=why, trials=len(driver.ledger))
+            progress.event("searched", reason=why, trials=driver.ledger.counted)
             if reason:
                 retrain(p, store, driver.records, workers, progress, stop)
         except KeyboardInterrupt:
@@ -117,7 +117,7 @@ def _complete(p: Plan, store: Store) -> tuple[TrialRecord, ...] | None:
     if not state.complete:
         return None
     records, reopened = judge(p, store.records(p.config.study))
-    met = len(records) >= p.config.budget.trials
+    met = sum(r.counts for r in records) >= p.config.budget.trials
     return records if met or not (reopened or "budget of" in state.stop_reason) else None
 
 

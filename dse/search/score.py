@@ -82,7 +82,10 @@ def rescore(record: TrialRecord, constraints: tuple[Constraint, ...]) -> TrialRe
     excess = violations(constraints, record.metrics, record.hardware)
     if record.state == "failed":
         return replace(record, constraints=excess)
-    ok = all(v <= 0 for v in excess.values()) and "accuracy" in record.metrics
+    holds = all(v <= 0 for v in excess.values())
+    if record.state == "passed" and holds:
+        return replace(record, constraints=excess)
+    ok = holds and "accuracy" in record.metrics
     return replace(record, constraints=excess, state="feasible" if ok else "infeasible")
 
 

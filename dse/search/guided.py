@@ -1,0 +1,62 @@
+"""Promotion by predicted accuracy: only what may move the front is trained, in all its foldings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from dse.ir.record import Prediction
+from dse.search.guide import MIN_TRAINED, Guide
+from dse.search.ledger import Ledger
+from dse.search.promotion import Candidate, Promotion, TrainAll
+from dse.search.space import Values
+from dse.search.study import Plan
+from dse.search.tasks import TrainingResult, TrainingTask
+
+CHOSEN = ("sampler", "mutation", "guide")  # origins of what nobody asked for by name
+
+
+def promotion_of(plan: Plan) -> Promotion:
+    """Return how a study promotes: guided where accuracy is an objective, unless the study says otherwise."""
+    guided = any(o.metric == "accuracy" for o in plan.config.objectives)
+    return Guided(plan) if guided and plan.stages.keep != "all" else TrainAll(plan.stages)
+
+
+class Guided:
+    """A guide chooses; what even an optimistic accuracy would leave dominated is passed over."""
+
+    spread = MIN_TRAINED + 2  # some are rejected by hardware
+
+    def __init__(self, plan: Plan) -> None:
+        """Know nothing yet."""
+        self._all = TrainAll(plan.stages)
+        self._guide = Guide(plan, plan.config.seed)
+        self._predicted: dict[str, Prediction] = {}  # by design digest, of what is being trained
+
+    def better(self, sampled: Values, ledger: Ledger, busy: Collection[str]) -> Values:
+        """Return the knobs of the largest expected gain, once enough was trained to expect anything."""
+        return self._guide.choose(ledger, sampled, busy) if self._guide.learn(ledger) else sampled
+
+    def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask | None:
+        """Return the training; None where the candidate would be dominated at its upper end."""
+        if self._guide.learn(ledger):
+            prediction, hopeless = self._guide.judge(candidate.knobs, ledger)
+            self._predicted[candidate.design.digest] = prediction
+            if hopeless and candidate.origin in CHOSEN:
+                return None
+        return self._all.first(candidate, ledger)
+
+    def then(self, candidate: Candidate, result: TrainingResult, ledger: Ledger) -> None:
+        """Nothing follows."""
+
+    def adopt(self, plan: Plan) -> None:
+        """Learn anew; what is being trained keeps its prediction."""
+        self._guide = Guide(plan, plan.config.seed)
+
+    def predicted(self, candidate: Candidate) -> Prediction | None:
+        """Return what was expected when `first` decided."""
+        return self._predicted.pop(candidate.design.digest, None)
+
+    def foldings(self, candidate: Candidate, ledger: Ledger) -> Sequence[Values]:
+        """Return the foldings that belong on the front with the accuracy that was reached."""
+        accuracy = ledger.accuracy(candidate.design.compression_digest)
+        return [] if accuracy is None else self._guide.foldings(ledger, candidate.knobs, accuracy)
