@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from dse.errors import UsageError
+from dse.ir.design import DesignPoint, Folding
 from dse.ir.units import (
     DepthwiseUnit,
     Fifo,
@@ -63,3 +69,85 @@ def _attributes(unit: Unit) -> dict[str, Any]:
         bits = int(unit.bits)
         return {"inWidth": int(unit.in_width) * bits, "outWidth": int(unit.out_width) * bits}
     return {"depth": int(unit.depth), "impl_style": "rtl"}
+
+
+# FINN has renamed its nodes, and adds the back end to the type: MVAU_hls_0, MatrixVectorActivation_0
+NAME = re.compile(r"([A-Za-z]+[A-Za-z0-9]*?)(?:_Batch)?(?:_hls|_rtl)?_(\d+)")
+RENAMED = {
+    "MatrixVectorActivation": "MVAU",
+    "StreamingFCLayer": "MVAU",
+    "VectorVectorActivation": "VVAU",
+    "Vector_Vector_Activate": "VVAU",
+}
+MEMORY = {style: memory for memory, style in RAM_STYLE.items()} | {"auto": "bram"}
+
+
+def read_folding(
+    config: Mapping[str, Any], design: DesignPoint, units: tuple[Unit, ...]
+) -> DesignPoint:
+    """Return a design folded as a FINN folding configuration says.
+
+    Nodes are matched by type and count along the stream. What FINN does not fold apart follows its
+    units: a window unit without a node of its own has the SIMD of its matrix unit as far as its
+    channels allow, a pooling unit without one takes all channels at once. `ram_style` "auto" counts
+    as block RAM and `resType` "auto" as LUTs. Converters and FIFOs follow from the rest.
+
+    Args:
+        config: the JSON values of the file.
+        design: any legal design with the compressions wanted.
+        units: its pipeline.
+
+    Raises:
+        UsageError: the file is no folding, or lacks a node that this network has. Whether the
+            values are legal is checked where the design is used.
+    """
+    if not isinstance(config, Mapping) or not all(isinstance(v, Mapping) for v in config.values()):
+        msg = 'a FINN folding must be a JSON object of nodes like "MVAU_hls_0": {"PE": 4}; got another'
+        raise UsageError(msg)
+    nodes = {}
+    for key, value in config.items():
+        matched = NAME.fullmatch(key)
+        if matched is not None:
+            kind = RENAMED.get(matched[1], matched[1])
+            nodes[kind, int(matched[2])] = value
+    counted: Counter[str] = Counter()
+    folds: dict[str, Folding] = {}
+    windows: dict[str, SlidingWindowUnit] = {}
+    said: dict[str, int] = {}
+    for unit in units:
+        if isinstance(unit, WidthConverter | Fifo):
+            continue
+        kind = NODE[type(unit)].rpartition("_")[0]
+        number = counted[kind]
+        node = nodes.get((kind, number), {})
+        counted[kind] += 1
+        if isinstance(unit, SlidingWindowUnit):
+            windows[unit.layer] = unit
+            if "SIMD" in node:
+                said[unit.layer] = int(node["SIMD"])
+        elif isinstance(unit, ProductUnit):
+            folds[unit.layer] = _product(node, f"{kind}_{number}", unit, design)
+        else:
+            folds[unit.layer] = Folding(int(node.get("PE", unit.channels)))
+    for layer, window in windows.items():
+        simd = said.get(layer, math.gcd(int(window.channels), folds[layer].simd))
+        folds[layer] = replace(folds[layer], swu_simd=simd)
+    return DesignPoint(tuple((n, replace(d, folding=folds[n])) for n, d in design.layers))
+
+
+def _product(node: Mapping[str, Any], name: str, unit: ProductUnit, design: DesignPoint) -> Folding:
+    missing = [key for key in ("PE", "SIMD") if key not in node]
+    if missing:
+        msg = (
+            f"a folding for this network must have {' and '.join(missing)} of {name} (layer"
+            f" {unit.layer}); the file has not: is it of another network?"
+        )
+        raise UsageError(msg)
+    style = str(node.get("ram_style", "auto"))
+    if style not in MEMORY:
+        msg = f"ram_style of {name} must be one of {', '.join(MEMORY)}, got {style!r}; change it"
+        raise UsageError(msg)
+    # a 1-bit factor needs no multiplier, so FINN's resType says nothing there
+    binary = min(int(unit.weight_bits), int(unit.input_bits)) == 1
+    compute = "dsp" if node.get("resType") == "dsp" and not binary else "lut"
+    return Folding(int(node["PE"]), int(node["SIMD"]), 0, MEMORY[style], compute)

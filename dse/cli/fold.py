@@ -1,0 +1,206 @@
+"""`dse fold`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dse.cli.output import common
+from dse.errors import UsageError
+
+if TYPE_CHECKING:
+    from dse.ir.design import DesignPoint
+    from dse.search.standalone import Question
+
+
+@click.command()
+@click.argument("model")
+@click.option("--board", help="A name of `dse boards`; a study file says it itself.")
+@click.option("--clock", type=click.FloatRange(1), metavar="MHZ", help="Default: 100 MHz.")
+@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames per second, at least.")
+@click.option("--cycles", type=click.IntRange(1), help="Cycles between frames, at most.")
+@click.option("--weight-bits", type=click.IntRange(1, 8), help="Of every layer. Default: 1.")
+@click.option("--activation-bits", type=click.IntRange(1, 8), help="Of every layer. Default: 1.")
+@click.option("--design", type=click.Path(path_type=Path), help="Compressed as in a design.json.")
+@click.option(
+    "--evaluate", type=click.Path(path_type=Path), help="Price this FINN folding instead."
+)
+@click.option("--option", "options", multiple=True, metavar="KEY=NUMBER", help="As width=0.25.")
+@click.option("--input", "shape", metavar="HxWxC", help="Default: what the model is made for.")
+@click.option("--input-bits", type=click.IntRange(1, 8), help="Of an input element; 1: {-1, +1}.")
+@click.option("--classes", type=click.IntRange(1), help="Default: what the model is made for.")
+@click.option(
+    "--pin", "pins", multiple=True, metavar="LAYER.pe=8", help="Also simd, memory, compute."
+)
+@click.option(
+    "--prefer",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="What is cheap: 0 saves LUTs, 1 saves block RAM and DSPs.",
+)
+@click.option("--front", is_flag=True, help="The whole Pareto front instead of one folding.")
+@click.option(
+    "--labels",
+    type=click.IntRange(2),
+    default=3000,
+    show_default=True,
+    help="Of --front: more is nearer to exact, and slower.",
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write FINN's folding JSON.")
+@common
+def fold(
+    model: str,
+    cycles: int | None,
+    fps: float | None,
+    evaluate: Path | None,
+    front: bool,
+    labels: int,
+    out: Path | None,
+    root: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Fold a network exactly: the cheapest PE, SIMD and memories that fit the board.
+
+    MODEL is a name of `dse list models` or a study file. Without --fps or --cycles, the fastest folding that
+    fits. What fits does so at the upper end of the cost model's interval, within the usable share of the board.
+    """
+    del root
+    from dse.cli.folded import show, show_front
+    from dse.search import standalone
+
+    if cycles is not None and fps is not None:
+        msg = "--fps and --cycles say the same thing twice; keep one"
+        raise UsageError(msg)
+    if front and (out is not None or evaluate is not None):
+        msg = "--front finds many foldings: it goes without --out and --evaluate"
+        raise UsageError(msg)
+    question = _question(model, given)
+    if front:
+        show_front(question, standalone.front(question, labels), as_json=as_json)
+        return
+    proven = None
+    if evaluate is not None:
+        design = _read(question, evaluate)
+    else:
+        target = question.cycles(fps) if fps is not None else cycles
+        fit = standalone.solve(question, target)
+        design, proven = fit.design, fit.proven
+    show(question, design, proven, as_json=as_json)
+    if out is not None:
+        from dse.emit.finn import folding_config
+        from dse.search.pipeline import pipeline
+
+        config = folding_config(pipeline(question.network, design))
+        out.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        click.echo(f"folding written to {out}", err=True)
+
+
+def _question(model: str, given: dict[str, Any]) -> Question:
+    from cost_models import analytic
+    from dse.ir.design import DesignPoint
+    from dse.search import standalone
+    from hw_templates._boards import load_board
+
+    bits = given["weight_bits"], given["activation_bits"]
+    if model.endswith((".yaml", ".yml")):
+        question = _of_study(Path(model), given)
+    else:
+        if given["board"] is None:
+            msg = "--board must name a board, none was given; `dse boards` lists them"
+            raise UsageError(msg)
+        board = load_board(given["board"])
+        shape = None if given["shape"] is None else _shape(given["shape"])
+        options = dict(_option(o) for o in given["options"])
+        network = standalone.built(model, shape, given["input_bits"], given["classes"], options)
+        question = standalone.Question(
+            network=network,
+            compressions=standalone.uniform(network, bits[0] or 1, bits[1] or 1),
+            board=board,
+            clock_mhz=given["clock"] or 100.0,
+            model=analytic.load(board.family),
+        )
+    if given["design"] is not None:
+        value = _json(given["design"])
+        try:
+            stored = DesignPoint.from_json(value.get("design", value)).compressions
+        except (AttributeError, KeyError, TypeError) as error:
+            msg = f"{given['design']} must be the design.json of an emitted project ({error!r})"
+            raise UsageError(msg) from None
+        if set(stored) != set(question.compressions):
+            msg = (
+                f"{given['design']} must be of this network, with the layers"
+                f" {', '.join(question.compressions)}; it has {', '.join(stored)}"
+            )
+            raise UsageError(msg)
+        question = replace(question, compressions=stored)
+    pins = dict(question.pins) | standalone.parsed_pins(question.network, given["pins"])
+    return replace(question, pins=pins, preference=given["prefer"])
+
+
+def _of_study(path: Path, given: dict[str, Any]) -> Question:
+    """Return the question of a study: its most bits, without pruning, unless bits are given."""
+    from dse.config.load import load_config
+    from dse.search import standalone
+    from dse.search.study import plan
+
+    said = [k for k in ("board", "clock", "shape", "input_bits", "classes") if given[k] is not None]
+    if said or given["options"]:
+        msg = f"a study file says these itself: leave out {', '.join(said or ['option'])}"
+        raise UsageError(msg)
+    p = plan(load_config(path))
+    compressions = p.space.compressions(p.space.baseline())
+    if given["weight_bits"] or given["activation_bits"]:
+        compressions = standalone.uniform(
+            p.network, given["weight_bits"] or 1, given["activation_bits"] or 1
+        )
+    return standalone.Question(
+        network=p.network,
+        compressions=compressions,
+        board=p.config.board,
+        clock_mhz=p.config.clock_mhz,
+        model=p.model,
+        pins=p.space.layers,
+        reserve=p.config.reserve,
+    )
+
+
+def _read(question: Question, path: Path) -> DesignPoint:
+    from dse.emit.finn import read_folding
+    from dse.search.pipeline import pipeline
+
+    start = question.folder().solve(1, question.preference)
+    return read_folding(_json(path), start, pipeline(question.network, start))
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    parts = text.lower().split("x")
+    if not all(p.isdigit() and int(p) for p in parts):
+        msg = f"--input must be like 32x32x3 or 784, got {text!r}"
+        raise UsageError(msg)
+    return tuple(int(p) for p in parts)
+
+
+def _option(text: str) -> tuple[str, float]:
+    key, _, value = text.partition("=")
+    try:
+        return key, float(value)
+    except ValueError:
+        msg = f"--option must be like width=0.25, got {text!r}"
+        raise UsageError(msg) from None
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path} must be a JSON file: {error}"
+        raise UsageError(msg) from None
+
+
+COMMANDS = (fold,)

@@ -1,0 +1,142 @@
+"""What `dse fold` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from dse.cli.output import print_json
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import RESOURCES
+from dse.search.fold_front import Front
+from dse.search.standalone import Question, slowest
+
+SHOWN = ("lut", "bram18", "dsp")
+HEAD = (
+    f"{'layer':<12}{'PE':>6}{'SIMD':>6}{'window':>8} {'memory':<8}{'compute':<8}{'cycles':>12}"
+    f"{'LUT':>10}{'BRAM18':>8}{'DSP':>7}"
+)
+
+
+def show(question: Question, design: DesignPoint, proven: bool | None, *, as_json: bool) -> None:
+    """Print a folding layer by layer, or as JSON; `proven`: see `Fit`, None where nothing was solved."""
+    h = question.hardware(design)
+    limits, have = asdict(question.limits), asdict(question.board.resources)
+    over = [r for r in RESOURCES if getattr(h.total.high, r) > limits[r]]
+    if as_json:
+        layers = [
+            {"name": x.name, "cycles": x.cycles, **asdict(design[x.name].folding)}
+            | {"resources": asdict(x.resources.expected)}
+            for x in h.layers
+        ]
+        print_json(
+            "fold",
+            {
+                "network": question.network.name,
+                "board": question.board.name,
+                "clock_mhz": h.clock_mhz,
+                "interval_cycles": h.interval_cycles,
+                "throughput_fps": h.throughput_fps,
+                "latency_cycles": h.latency_cycles,
+                "bottleneck": slowest(h)[0],
+                "proven": proven,
+                "fits": not over,
+                "hardware_is": f"predicted by {h.source}",
+                "total": asdict(h.total),
+                "limits": limits,
+                "layers": layers,
+                "design": design.to_json(),
+            },
+        )
+        return
+    pace, cycles = slowest(h)
+    lines = [
+        f"{question.network.name} on {question.board.name} at {h.clock_mhz:g} MHz, predicted by {h.source}",
+        "",
+        HEAD,
+    ]
+    for x in h.layers:
+        f, r = design[x.name].folding, x.resources.expected
+        has = design[x.name].compression is not None
+        window = f.swu_simd or "-"
+        mark = "  <- bottleneck" if x.name == pace else ""
+        lines.append(
+            f"{x.name:<12}{f.pe:>6}{f.simd if has else '-':>6}{window:>8}"
+            f" {f.memory if has else '-':<8}{f.compute if has else '-':<8}{x.cycles:>12,}"
+            f"{r.lut:>10,.0f}{r.bram18:>8,.0f}{r.dsp:>7,.0f}{mark}"
+        )
+    lines.append("")
+    for name in RESOURCES:
+        if have[name]:
+            expected, high = getattr(h.total.expected, name), getattr(h.total.high, name)
+            verdict = "   DOES NOT FIT" if name in over else ""
+            lines.append(
+                f"{name.upper():<8}{expected:>10,.0f}  up to {high:>10,.0f} of"
+                f" {limits[name]:>10,.0f} usable ({expected / have[name]:.0%} of the board){verdict}"
+            )
+    lines.append(
+        f"\n{h.throughput_fps:,.1f} frames/s: {h.interval_cycles:,} cycles between frames (layer {pace},"
+        f" {cycles:,}); latency {h.latency_us:,.1f} us"
+    )
+    if proven is not None:
+        lines.append(
+            "proven: nothing that fits is faster, or cheaper where a speed was asked for"
+            if proven
+            else "not proven: something that fits may be a little better"
+        )
+    click.echo("\n".join(lines))
+
+
+def show_front(question: Question, found: Front, *, as_json: bool) -> None:
+    """Print a front: one line per speed, or as JSON every point."""
+    columns = [RESOURCES.index(r) for r in SHOWN]
+    if as_json:
+        rows = zip(found.cycles.tolist(), found.resources[:, columns].tolist(), strict=True)
+        print_json(
+            "fold-front",
+            {
+                "network": question.network.name,
+                "board": question.board.name,
+                "clock_mhz": question.clock_mhz,
+                "hardware_is": f"upper ends of intervals predicted by {question.model.source}",
+                "exact": found.exact,
+                "slack": asdict(found.slack),
+                "refused": found.refused,
+                "points": [
+                    {"interval_cycles": c, "throughput_fps": question.fps(c)}
+                    | dict(zip(SHOWN, r, strict=True))
+                    for c, r in rows
+                ],
+            },
+        )
+        return
+    click.echo(
+        f"{question.network.name} on {question.board.name}: {len(found):,} foldings that fit and that no"
+        f" other beats (upper ends, {question.model.source});\nper speed the one with the fewest LUTs\n\n"
+        f"{'frames/s':>12}{'cycles':>12}{'foldings':>10}{'LUT':>10}{'BRAM18':>8}{'DSP':>7}"
+    )
+    for cycles in sorted(set(found.cycles.tolist())):
+        own = found.resources[found.cycles == cycles][:, columns]
+        lut, bram, dsp = own[own[:, 0].argmin()]
+        click.echo(
+            f"{question.fps(cycles):>12,.1f}{cycles:>12,}{len(own):>10,}{lut:>10,.0f}{bram:>8,.0f}{dsp:>7,.0f}"
+        )
+    click.echo(f"\n{_exactness(found)}")
+
+
+def _exactness(found: Front) -> str:
+    if found.exact:
+        return "exact: the whole front"
+    parts = []
+    s = found.slack
+    if s.bram18 or s.dsp:
+        parts.append(
+            f"thinned: for every folding left out there is one that is no slower, needs no more LUTs and at"
+            f" most {s.bram18:,.0f} BRAM18 and {s.dsp:,.0f} DSPs more (limits less that); --labels for more"
+        )
+    if found.refused:
+        parts.append(
+            f"{found.refused:,} left out: too many flip-flops; others may be missing with them"
+        )
+    return "\n".join(parts)

@@ -1,0 +1,209 @@
+"""Folding without a study: a network by name, a board, and bit widths or a finished compression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import cast
+
+from cost_models._model import CostModel
+from dse.compression import canonical
+from dse.config.values import Knobs
+from dse.errors import NoFeasibleDesignError, UsageError
+from dse.ir import plugins
+from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
+from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, Resources
+from dse.ir.network import Network
+from dse.ir.numbers import BIPOLAR, IntType
+from dse.search.estimate import estimate
+from dse.search.fold import Folder
+from dse.search.fold_fit import Fit, bottleneck, cheapest, fastest
+from dse.search.fold_front import NOTHING, Front, fold_front, usable
+from dse.search.upper import at_upper_ends
+
+# what the built-in networks were made for: input, bits of its elements (1: {-1, +1}), classes
+USUAL: Mapping[str, tuple[tuple[int, ...], int, int]] = {
+    "cnv": ((32, 32, 3), 8, 10),
+    "digits_cnn": ((8, 8, 1), 4, 10),
+    "digits_separable": ((8, 8, 1), 4, 10),
+    "jet_mlp": ((16,), 8, 5),
+    "lenet5": ((28, 28, 1), 8, 10),
+    "lfc": ((784,), 1, 10),
+    "mobilenet_v1": ((224, 224, 3), 8, 1000),
+    "resnet50": ((224, 224, 3), 8, 1000),
+    "sfc": ((784,), 1, 10),
+    "tfc": ((784,), 1, 10),
+    "vgg_bnn": ((32, 32, 3), 8, 10),
+}
+INTEGERS = ("pe", "simd")
+WORDS: Mapping[str, tuple[str, ...]] = {"memory": MEMORIES, "compute": COMPUTES}
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is to be folded, on what.
+
+    Attributes:
+        network: the network.
+        compressions: canonical, one per matrix layer.
+        board: the board.
+        clock_mhz: clock of the accelerator.
+        model: prices the units.
+        pins: values that foldings are restricted to, by layer.
+        reserve: what of the board is not for this design.
+        preference: 0 saves LUTs, 1 saves block RAM and DSPs (`cost_weights`).
+    """
+
+    network: Network
+    compressions: Mapping[str, Compression]
+    board: Board
+    clock_mhz: float
+    model: CostModel
+    pins: Mapping[str, Knobs] = field(default_factory=dict)
+    reserve: Resources = NOTHING
+    preference: float = 0.5
+
+    @property
+    def limits(self) -> Resources:
+        """What a design may use: the usable share of the board without the reserve."""
+        return usable(self.board, self.reserve)
+
+    def folder(self) -> Folder:
+        """Return the options, priced at the upper ends of their intervals: these have to fit."""
+        model = at_upper_ends(self.model)
+        return Folder.build(self.network, self.compressions, self.board, model, self.pins)
+
+    def hardware(self, design: DesignPoint) -> HardwareEstimate:
+        """Predict what a design costs, with intervals."""
+        return estimate(self.network, design, self.board, self.clock_mhz, self.model)
+
+    def fps(self, cycles: int) -> float:
+        """Return frames per second."""
+        return self.clock_mhz * 1e6 / cycles
+
+    def cycles(self, fps: float) -> int:
+        """Return the most cycles between frames that give so many frames per second."""
+        return int(self.clock_mhz * 1e6 / fps)
+
+
+def solve(question: Question, target_cycles: int | None) -> Fit:
+    """Return the cheapest folding that fits and meets a target; without a target, the fastest.
+
+    Raises:
+        NoFeasibleDesignError: there is none; the message names what is in the way, and the best
+            that fits.
+    """
+    q, folder = question, question.folder()
+    if target_cycles is None:
+        fit = fastest(folder, q.limits, q.preference)
+    elif target_cycles >= bottleneck(folder)[1]:
+        fit = cheapest(folder, q.limits, target_cycles, q.preference)
+    else:
+        fit = None
+    if fit is None:
+        raise NoFeasibleDesignError(_unreachable(q, folder, target_cycles))
+    return fit
+
+
+def front(question: Question, most: int) -> Front:
+    """Return the whole front of foldings that fit, at upper ends (see `fold_front`)."""
+    return fold_front(question.folder(), question.limits, most=most)
+
+
+def slowest(hardware: HardwareEstimate) -> tuple[str, int]:
+    """Return the layer that sets the pace of a design, and its cycles."""
+    layer = max(hardware.layers, key=lambda x: x.cycles)
+    return layer.name, layer.cycles
+
+
+def parsed_pins(network: Network, pins: Sequence[str]) -> dict[str, Knobs]:
+    """Return pins written as "conv1.pe=8" or "fc1.memory=lutram"; several values by commas.
+
+    Raises:
+        UsageError: one is written otherwise, or names no layer or no knob.
+    """
+    names = tuple(layer.name for layer in network.layers)
+    found: dict[str, dict[str, tuple[object, ...]]] = {}
+    for pin in pins:
+        target, _, text = pin.partition("=")
+        layer, _, knob = target.rpartition(".")
+        if layer not in names:
+            msg = f"--pin must name a layer, got {pin!r}.{plugins.suggestion(layer, names)} Layers: {', '.join(names)}"
+            raise UsageError(msg)
+        values = tuple(v.strip() for v in text.split(","))
+        if knob in INTEGERS and all(v.isdigit() for v in values):
+            found.setdefault(layer, {})[knob] = tuple(sorted(int(v) for v in values))
+        elif knob in WORDS and all(v in WORDS[knob] for v in values):
+            found.setdefault(layer, {})[knob] = values
+        else:
+            msg = (
+                f"--pin must be like {layer}.pe=8, {layer}.simd=4, {layer}.memory=lutram or"
+                f" {layer}.compute=dsp, got {pin!r}"
+            )
+            raise UsageError(msg)
+    return {layer: Knobs(**knobs) for layer, knobs in found.items()}  # type: ignore[arg-type]
+
+
+def built(
+    name: str,
+    shape: tuple[int, ...] | None,
+    input_bits: int | None,
+    classes: int | None,
+    options: Mapping[str, float],
+) -> Network:
+    """Return a built-in network; what is None is as usual for it.
+
+    Raises:
+        UsageError: there is no such network, an option is wrong, or nothing is usual for it.
+    """
+    name = name.replace("-", "_")
+    builder = plugins.load("dse.networks", name)
+    if name not in USUAL and (shape is None or input_bits is None or classes is None):
+        msg = (
+            f"model {name} needs --input, --input-bits and --classes: there is no usual input of it"
+        )
+        raise UsageError(msg)
+    usual = USUAL.get(name, ((), 0, 0))
+    bits = input_bits or usual[1]
+    element = BIPOLAR if bits == 1 else IntType(bits, signed=False)
+    return cast(Network, builder.build(shape or usual[0], element, classes or usual[2], **options))
+
+
+def uniform(network: Network, weight_bits: int, activation_bits: int) -> dict[str, Compression]:
+    """Return dense compressions with the same bit widths everywhere."""
+    return canonical(
+        network, {x.name: Compression(weight_bits, activation_bits) for x in network.matrix_layers}
+    )
+
+
+def _unreachable(q: Question, folder: Folder, target: int | None) -> str:
+    best = None if target is None else fastest(folder, q.limits, q.preference)
+    if target is None or best is None:
+        return _nothing_fits(q, folder)
+    name, least = bottleneck(folder)
+    why = f"layer {name} needs {least:,} at least, however it is folded"
+    if target >= least:
+        why = f"no folding that fits {q.board.name} is so fast"
+    slow, _ = slowest(q.hardware(best.design))
+    alone = folder.options[folder.names.index(slow)].cycles.min()
+    return (
+        f"{target:,} cycles between frames ({q.fps(target):,.1f} frames/s) must be possible, but {why}."
+        f" The best that fits takes {best.cycles:,} ({q.fps(best.cycles):,.1f} frames/s), bound by layer"
+        f" {slow} (at least {alone:,} by itself); ask for that, drop pins, or use fewer bits or a larger"
+        " board"
+    )
+
+
+def _nothing_fits(q: Question, folder: Folder) -> str:
+    smallest = folder.solve(folder.targets()[1], q.preference)
+    needs = folder.resources(smallest)
+    over = [
+        f"{a:,.0f} of {b:,.0f} {r}"
+        for r, a, b in zip(RESOURCES, astuple(needs), astuple(q.limits), strict=True)
+        if a > b
+    ]
+    return (
+        f"a folding must fit the usable share of {q.board.name}, but none does: even the slowest"
+        f" needs {', '.join(over) or 'more than one resource of it'} (upper ends); use fewer bits,"
+        " pruning, or a larger board"
+    )
