@@ -8,6 +8,7 @@ more bits, and "control" never vanishes. Blocks of DSP and RAM are counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,15 +38,18 @@ def matrix(unit: MatrixUnit) -> Terms:
     soft = 1 - popcount if not on_dsp else (1 - popcount) * signs
     six = np.ceil(simd / 6)
     tree = _tree(np.where(popcount, six, simd), np.where(popcount, 3, term))
+    products = pe * simd * soft * (1 - signs)
+    rows, columns = np.minimum(wb, value), np.maximum(wb, value)
     activation = _activation(unit)
     around = _dense(unit) if unit.tiling is None else _tiled(unit)
     return Terms(
         lut={
             "control": np.ones_like(pe),
-            "multiply": pe * simd * wb * value * soft * (1 - signs),
+            "partial": products * 2 * (rows - 2).clip(0) * columns,
+            "multiply": products * (wb + value),
             "negate": pe * simd * term * soft * signs,
             "match": pe * (simd + 3 * six) * popcount,
-            "tree": pe * tree,
+            "tree": pe * tree.lut,
             "accumulate": pe * acc,
             "weights": np.where(in_luts, _rom(word, depth), 0.0),
             **activation.lut,
@@ -55,7 +59,7 @@ def matrix(unit: MatrixUnit) -> Terms:
             "control": np.ones_like(pe),
             "weights": np.where(in_luts, _distinct(word, depth), 0.0),
             "products": pe * simd * np.where(popcount, 1, term * (soft + (1 - popcount - soft) / 2)),
-            "tree": pe * tree,
+            "tree": pe * tree.ff,
             **activation.ff,
             **around.ff,
         },
@@ -301,14 +305,28 @@ def _ram(width: Any, words: Any) -> Floats:
     return result
 
 
-def _tree(terms: Any, bits: Any) -> Floats:
-    """Bits of all partial sums of adder_tree over `terms` numbers of `bits` bits."""
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """Bits of the registers and adders of an adder tree."""
+
+    lut: Floats
+    ff: Floats
+
+
+def _tree(terms: Any, bits: Any) -> _Tree:
+    """Return the sizes of adder_tree over `terms` numbers of `bits` bits.
+
+    Every level adds four at a time. Two numbers take one LUT a bit; every further one is first compressed with
+    two others to two, which takes two LUTs a bit (yosys: `maccmap`).
+    """
     left, size = _number(terms), _number(bits)
-    total = np.zeros_like(left * size)
+    lut = ff = np.zeros_like(left * size)
     for _ in range(LEVELS):
-        grown = size + np.where(left > 2, 2, 1)
         more = left > 1
+        grown = size + np.where(left > 2, 2, 1)
+        adders = 5 * (left // 4) + np.maximum(2 * (left % 4) - 3, 0)
+        lut = lut + np.where(more, adders * grown, 0.0)
         left = np.where(more, np.ceil(left / 4), left)
+        ff = ff + np.where(more, left * grown, 0.0)
         size = np.where(more, grown, size)
-        total = total + np.where(more, left * size, 0.0)
-    return total
+    return _Tree(lut, ff)

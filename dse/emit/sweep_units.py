@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cost_models import _terms_rtl
 from cost_models._sweep import Split
 from dse.ir.units import (
     Fifo,
@@ -29,18 +28,23 @@ ROWS = (8, 10, 12, 16, 24, 32, 48, 64, 128)
 COLUMNS = (9, 16, 27, 36, 49, 64, 72, 144, 196, 256, 288, 400, 576, 784)
 HELD_ROWS, HELD_COLUMNS = (14, 20, 40, 96), (25, 54, 100, 120, 216, 320)
 BLOCKS = ((4, 4), (4, 8), (8, 8), (8, 16), (16, 16))
-LARGE, FEW_LARGE = 4500, 4  # LUTs; of larger units every fourth is made
 LARGEST = 7000  # product bits and threshold bits of a unit: a minute of yosys
 STREAM_BITS = 512  # widest word of a unit of the sweep
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A unit to synthesise."""
+    """A unit to synthesise: the `number`-th of a group."""
 
-    name: str
+    group: str
+    number: int
     split: Split
     unit: Unit
+
+    @property
+    def name(self) -> str:
+        """As in the table of records."""
+        return f"{self.group}-{self.number:03}"
 
 
 class _Draws:
@@ -87,16 +91,8 @@ def planned() -> tuple[Planned, ...]:
     for number, (name, split, count, make) in enumerate(groups):
         made = make(_Draws(count, SEED + number))
         for i, unit in enumerate(made):
-            rows.append(((i + 0.5) / count, Planned(f"{name}-{i:03}", split, unit)))
-    ordered = (p for _, p in sorted(rows, key=lambda row: row[0]))
-    return tuple(p for p in ordered if not _is_large(p.unit) or int(p.name[-3:]) % FEW_LARGE == 1)
-
-
-def _is_large(unit: Unit) -> bool:
-    """Whether a unit takes yosys more than a minute or two."""
-    if not isinstance(unit, MatrixUnit):
-        return False
-    return sum(float(v) for v in _terms_rtl.matrix(unit).lut.values()) > LARGE
+            rows.append(((i + 0.5) / count, Planned(name, i, split, unit)))
+    return tuple(p for _, p in sorted(rows, key=lambda row: row[0]))
 
 
 def dense(

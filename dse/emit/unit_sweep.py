@@ -110,7 +110,7 @@ def wanted(families: Iterable[str]) -> Iterator[tuple[str, Planned | None, str]]
     after = len(plans) // len(names)  # units between two designs
     for i, plan in enumerate(plans):
         for family in families:
-            if i % EVERY[family] == 0:
+            if plan.number % EVERY[family] == 0:
                 yield plan.name, plan, family
         at, rest = divmod(i, after)
         for family in families:
