@@ -6,9 +6,10 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from itertools import count, islice
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -256,12 +257,15 @@ def _run(
 ) -> frozenset[str]:
     """Run yosys once per key, and write the report of every job; return the keys.
 
+    The whole design, which takes longest, comes first. When the user stops it, no other run begins.
+
     Raises:
         ExternalToolError: the first failure, after the others have run.
     """
     by_key: dict[str, list[_Job]] = {}
     for job in jobs:
         by_key.setdefault(job.key, []).append(job)
+    done = count(1)
 
     def run(same: Sequence[_Job]) -> None:
         start = time.monotonic()
@@ -273,13 +277,19 @@ def _run(
             named = {f"\\{job.label}": next(iter(report["modules"].values()))}
             value = report | {"modules": named, "dse": {"key": job.key, "seconds": seconds}}
             write_atomic(folder / _report(job), json.dumps(value, indent=1) + "\n")
-        say(f"{', '.join(j.name for j in same)}: {seconds:.1f} s")
+        names = ", ".join(j.name for j in same)
+        say(f"{names}: {seconds:.1f} s ({next(done)} of {len(by_key)})")
 
+    waiting = iter(sorted(by_key.values(), key=lambda same: same[0].kind != ""))
+    failures: list[BaseException] = []
     with ThreadPoolExecutor(processes) as pool:
-        failures = [f.exception() for f in [pool.submit(run, same) for same in by_key.values()]]
-    for failure in failures:
-        if failure is not None:
-            raise failure
+        running = {pool.submit(run, same) for same in islice(waiting, processes)}
+        while running:
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            failures += [e for e in (f.exception() for f in ended) if e is not None]
+            running |= {pool.submit(run, same) for same in islice(waiting, len(ended))}
+    if failures:
+        raise failures[0]
     return frozenset(by_key)
 
 

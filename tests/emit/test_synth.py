@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +25,7 @@ from dse.cli.synth import _table
 from dse.emit import synth_yosys
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
-from dse.emit.synth import Synthesis, SynthesisedUnit, synthesise
+from dse.emit.synth import PROCESSES, Synthesis, SynthesisedUnit, synthesise
 from dse.emit.synth_hls import estimate
 from dse.errors import ExternalToolError, UsageError
 
@@ -248,3 +252,31 @@ def test_an_old_yosys_on_path(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ExternalToolError, match=r"(?s)Unknown option.*yosys 0\.8 may be too old"):
         synthesise(project, units=["output"])
+
+
+def test_ctrl_c_begins_no_other_run(project: Path, tmp_path: Path) -> None:
+    """A yosys that never ends by itself, two at once: both are stopped, and no third one begins."""
+    home = tmp_path / "bin"
+    home.mkdir()
+    (home / "yosys").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        '  -V) echo "Yosys 0.70 (git sha1 x)" ;;\n'
+        '  *"help alumacc") echo "-macc-only" ;;\n'
+        f'  *) echo >> "{home}/begun"; exec sleep 600 ;;\n'
+        "esac\n"
+    )
+    (home / "yosys").chmod(0o755)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dse", "synth", str(project)],
+        env=os.environ | {"PATH": f"{home}:{os.environ['PATH']}"},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    begun = home / "begun"
+    while process.poll() is None and not (begun.exists() and begun.stat().st_size == PROCESSES):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert begun.stat().st_size == PROCESSES  # a byte for each
