@@ -243,3 +243,33 @@ def test_a_blank_correction_is_wide() -> None:
     expected, low, high = wide.ends(priced(MATRIX, "dse", KINDS), "lut")
     assert expected == pytest.approx(float(analytic.load(FAMILY).predict(MATRIX).expected.lut))
     assert high / low > 1.5
+
+
+def test_columns_of_a_file_are_read_by_name() -> None:
+    """A refit of the analytic model may list its terms in another order."""
+    model = calibrated(0.6, 12)
+    value = json.loads(learned.dumps(model))
+    stored = value["corrections"]["matrix"]["lut"]
+    split = 3 + len(blank("matrix", "lut").axes)
+    order = [*range(split), *range(len(stored["columns"]) - 1, split - 1, -1)]
+    stored["columns"] = [stored["columns"][i] for i in order]
+    stored["support"] = [[row[i] for i in order] for row in stored["support"]]
+    again = learned.from_json(value, FAMILY)
+    assert lut(again, MATRIX) == pytest.approx(lut(model, MATRIX), rel=1e-3)
+    stored["columns"][-1] = "another"
+    with pytest.raises(UsageError, match="another"):
+        learned.from_json(value, FAMILY)
+
+
+def test_the_interval_of_a_calibrated_model_is_that_of_as_many_records() -> None:
+    start = replace(blank("matrix", "lut"), reach=1.5, reach_known=((4, 3.0), (16, 2.0)))
+    assert start.reach_after(1) == start.reach_after(4) == 3.0
+    assert start.reach_after(8) == pytest.approx(2.5)
+    assert start.reach_after(1000) == 2.0
+    units = [priced(u, "dse", KINDS) for u in some_units(8, 1)]
+    actual = np.array([0.7 * float(u.totals["lut"]) for u in units])
+    after = learn(start, records_of(units, "lut", actual), "target")
+    assert (after.reach, after.reach_known) == (start.reach_after(8), ())
+    assert blank("matrix", "lut").reach_after(8) == blank("matrix", "lut").reach
+    stored = start.to_json()
+    assert Correction.from_json(stored, start.axes, start.terms).reach_known == start.reach_known

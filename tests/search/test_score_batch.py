@@ -17,7 +17,7 @@ from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import divisors
-from dse.networks import cnv, digits_cnn, lenet5
+from dse.networks import cnv, digits_cnn, digits_separable, lenet5
 from dse.search.estimate import ENDS, estimate
 from dse.search.foldings import Foldings
 from dse.search.pipeline import layer_folds
@@ -28,6 +28,7 @@ NO_URAM = replace(BOARD, resources=replace(BOARD.resources, uram=0))
 BYTES = IntType(8, signed=False)
 NETWORKS = {
     "digits-cnn": digits_cnn.build((8, 8, 1), IntType(4, signed=False), 10),
+    "digits-separable": digits_separable.build((8, 8, 1), IntType(4, signed=False), 10),
     "lenet5": lenet5.build((28, 28, 1), BYTES, 10),
     "cnv": cnv.build((32, 32, 3), BYTES, 10, width=0.25),
 }
@@ -81,7 +82,7 @@ def test_designs_of_many_compressions_cost_what_estimate_says(name: str, load) -
         for wanted in WANTED.values()
         for _ in range(6)
     ]
-    rng.shuffle(designs)  # type: ignore[arg-type]
+    rng.shuffle(designs)
     found = totals(NETWORKS[name], designs, BOARD, model)
     assert_equal_to_estimates(found, NETWORKS[name], designs, model)
 
