@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 OUT ?= runs/digits-pynq/hls
 
-.PHONY: help install quickstart test quick check clean
+.PHONY: help install quickstart test quick check calibration-data clean
 
 help:
 	@echo "make install     virtual environment with dse and its development tools"
@@ -12,6 +12,7 @@ help:
 	@echo "make test        install, lint, types, import contracts, all tests"
 	@echo "make quick       the tests that are not marked slow"
 	@echo "make check       lint, types, import contracts"
+	@echo "make calibration-data  synthesise the units that yosys-rtl is fitted to (those the table lacks), fit it anew"
 	@echo "make clean       remove the virtual environment and all runs"
 
 install: $(INSTALLED)
@@ -44,6 +45,11 @@ test: check
 
 quick: install
 	$(BIN)/pytest -m "not slow"
+
+# about an hour of one core; ONLY=5 makes five records
+calibration-data: install
+	$(BIN)/python -m dse.emit.unit_sweep $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m cost_models._fit_yosys
 
 clean:
 	rm -rf .venv runs

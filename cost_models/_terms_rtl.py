@@ -58,7 +58,9 @@ def matrix(unit: MatrixUnit) -> Terms:
         ff={
             "control": np.ones_like(pe),
             "weights": np.where(in_luts, _distinct(word, depth), 0.0),
-            "products": pe * simd * np.where(popcount, 1, term * (soft + (1 - popcount - soft) / 2)),
+            "products": pe
+            * simd
+            * np.where(popcount, 1, term * (soft + (1 - popcount - soft) / 2)),
             "tree": pe * tree.ff,
             **activation.ff,
             **around.ff,
