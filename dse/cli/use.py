@@ -105,6 +105,12 @@ def verify(
             " the project is not the one that was scored; emit it again"
         )
         raise ExternalToolError(msg)
+    if not result.passed:
+        msg = (
+            f"no word differs, but {folder} must take the cycles that design.json predicts, it does not"
+            " (DIFFERS): its throughput or latency is not the one that was searched; emit it again"
+        )
+        raise ExternalToolError(msg)
 
 
 def _verify_hls(folder: Path, images: int | None, *, as_json: bool) -> Verification:

@@ -133,3 +133,16 @@ def test_trips_are_whole_numbers_over_all_calls(
     expected = (BATCH + 1) * window.cycles + 2 * window.fill_cycles
     assert result.loop_trips["conv_window"] == result.predicted["conv_window"] == expected
     assert result.loop_trips == result.predicted
+
+
+def test_other_cycles_than_predicted_fail(folder: Path, dse: Any) -> None:
+    path = folder / "design.json"
+    manifest = json.loads(path.read_text())
+    row = next(u for u in manifest["units"] if u["name"] == "conv_matrix")
+    row["cycles_predicted"] -= 1
+    path.write_text(json.dumps(manifest))
+    run = dse("verify", folder, "--images", "1")
+    assert run.returncode == ExternalToolError.exit_code
+    assert "mismatches  0" in run.stdout
+    assert run.stdout.count("DIFFERS") == 1
+    assert "must take the cycles that design.json predicts" in run.stderr
