@@ -102,7 +102,6 @@ def show_front(question: Question, found: Front, *, as_json: bool) -> None:
                 "hardware_is": f"upper ends of intervals predicted by {question.model.source}",
                 "exact": found.exact,
                 "slack": asdict(found.slack),
-                "refused": found.refused,
                 "points": [
                     {"interval_cycles": c, "throughput_fps": question.fps(c)}
                     | dict(zip(SHOWN, r, strict=True))
@@ -128,15 +127,8 @@ def show_front(question: Question, found: Front, *, as_json: bool) -> None:
 def _exactness(found: Front) -> str:
     if found.exact:
         return "exact: the whole front"
-    parts = []
-    s = found.slack
-    if s.bram18 or s.dsp:
-        parts.append(
-            f"thinned: for every folding left out there is one that is no slower, needs no more LUTs and at"
-            f" most {s.bram18:,.0f} BRAM18 and {s.dsp:,.0f} DSPs more (limits less that); --labels for more"
-        )
-    if found.refused:
-        parts.append(
-            f"{found.refused:,} left out: too many flip-flops; others may be missing with them"
-        )
-    return "\n".join(parts)
+    return (
+        "thinned: for every folding left out there is one that is no slower, needs no more LUTs and at most"
+        f" {found.slack.bram18:,.0f} BRAM18 and {found.slack.dsp:,.0f} DSPs more (within limits less that);"
+        " --labels for more"
+    )

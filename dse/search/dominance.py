@@ -14,6 +14,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[np.int64]
 
 FINEST = 12  # cells of thinning begin at 2 ** -12 of the limits
+BLOCK = 256  # rows compared at once
 STEPS = 2  # cell sizes for every factor of two
 
 
@@ -24,23 +25,26 @@ def minima(groups: Array, points: Array) -> Array:
 
     Args:
         groups: `(n,)`.
-        points: `(n, 3)`.
+        points: `(n, k)`.
     """
     if not len(points):
         return np.zeros(0, dtype=np.int64)
-    if not np.ptp(points[:, 2]):
-        return _plane_minima(groups, points)
+    vary = [0, *(c for c in range(1, points.shape[1]) if np.ptp(points[:, c]))]
+    points = points[:, vary]
+    if len(vary) <= 2:
+        return _plane_minima(groups, points[:, 0], points[:, -1])
+    of_group = _space_minima if len(vary) == 3 else _hyper_minima
     order = np.argsort(groups, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    return np.concatenate([rows[_space_minima(points[rows])] for rows in parts])
+    return np.concatenate([rows[of_group(points[rows])] for rows in parts])
 
 
-def _plane_minima(groups: Array, points: Array) -> Array:
-    """`minima` of points with equal third columns: the steps of one staircase per group."""
-    order = np.lexsort((points[:, 0], points[:, 1], groups))
+def _plane_minima(groups: Array, first: Array, second: Array) -> Array:
+    """`minima` of two columns: the steps of one staircase per group."""
+    order = np.lexsort((first, second, groups))
     # a group lies wholly below the one before: the running minimum begins anew with it
     _, rank = np.unique(groups[order], return_inverse=True)
-    height = points[order, 0] - rank * (np.ptp(points[:, 0]) + 1)
+    height = first[order] - rank * (np.ptp(first) + 1)
     keep = np.ones(len(order), dtype=np.bool_)
     keep[1:] = height[1:] < np.minimum.accumulate(height)[:-1]
     kept: Array = order[keep]
@@ -48,7 +52,7 @@ def _plane_minima(groups: Array, points: Array) -> Array:
 
 
 def _space_minima(points: Array) -> Array:
-    """`minima` of one group: a table of the last two columns, each cell with its best first one."""
+    """`minima` of one group, three columns: a table of the last two, with the best first one."""
     order = np.lexsort((points[:, 2], points[:, 1], points[:, 0]))
     _, row = np.unique(points[order, 1], return_inverse=True)
     _, column = np.unique(points[order, 2], return_inverse=True)
@@ -63,20 +67,40 @@ def _space_minima(points: Array) -> Array:
     return kept
 
 
+def _hyper_minima(points: Array) -> Array:
+    """`minima` of one group, more columns: block by block against what was kept so far."""
+    order = np.lexsort(points.T[::-1])  # nothing that follows a row can dominate it
+    kept = order[:0]
+    for start in range(0, len(order), BLOCK):
+        rows = order[start : start + BLOCK]
+        rows = rows[~_covered(points[kept], points[rows]).any(axis=0)]
+        own = np.triu(_covered(points[rows], points[rows]), k=1)
+        kept = np.concatenate([kept, rows[~own.any(axis=0)]])
+    return kept
+
+
+def _covered(by: Array, points: Array) -> npt.NDArray[np.bool_]:
+    """Return `(a, b)`: whether a row of `by` is nowhere larger than a point."""
+    result = by[:, None, 0] <= points[:, 0]
+    for column in range(1, points.shape[1]):
+        result &= by[:, None, column] <= points[:, column]
+    return result
+
+
 def thinned(groups: Array, points: Array, limits: Array, most: int) -> tuple[Array, Array]:
     """Return about `most` rows that stand for all, and how much worse they may be.
 
-    The last two columns are put into cells, the smallest that are large enough; the row with the
-    least in the first column stands for its cell and those above.
+    All columns but the first are put into cells, the smallest that are large enough; the row with
+    the least in the first column stands for its cell and those above.
 
     Args:
         groups: `(n,)`.
-        points: `(n, 3)`.
-        limits: `(3,)`; cells are a share of them.
+        points: `(n, k)`.
+        limits: `(k,)`; cells are a share of them.
         most: rows to keep.
 
     Returns:
-        Rows, and `(3,)`: for every row of `points` a kept one of its group needs at most so much
+        Rows, and `(k,)`: for every row of `points` a kept one of its group needs at most so much
         more.
     """
     for step in range(FINEST * STEPS):
@@ -86,4 +110,5 @@ def thinned(groups: Array, points: Array, limits: Array, most: int) -> tuple[Arr
         kept = minima(groups, cells)
         if len(kept) <= most:
             break
-    return kept, (size - 1) * (np.ptp(points, axis=0) > 0) * np.array([0, 1, 1])
+    size[0] = 1
+    return kept, (size - 1) * (np.ptp(points, axis=0) > 0)

@@ -19,7 +19,6 @@ from dse.search.fold import Folder, cost_weights
 from dse.search.fold_front import Front, candidates, fold_front
 from dse.search.labels import Cuts
 from dse.search.options import Floats
-from dse.search.steps import COLUMNS, UNIT
 
 ROUNDS = 40  # of the search for weights; it ends earlier almost always
 LAST = 4  # weights, the last ones tried, that cut labels off
@@ -156,9 +155,7 @@ def _open(folder: Folder, limits: Resources, target: int, dual: _Dual, price: Fl
     weights = np.concatenate([dual.weights[-LAST:], price[None]])
     most = np.append(dual.weights[-LAST:] @ np.array(astuple(limits)), dual.cost)
     kept = np.isfinite(most)
-    # labels lack flip-flops and UltraRAM: sums without them still stay below what sums with them do
-    cuts = Cuts(weights[kept][:, COLUMNS] * UNIT, most[kept])
-    return fold_front(folder, limits, [target], cuts=cuts)
+    return fold_front(folder, limits, [target], cuts=Cuts(weights[kept], most[kept]))
 
 
 def _fits(needs: Resources, limits: Resources) -> bool:

@@ -18,13 +18,14 @@ from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.search.dominance import Array, minima
 from dse.search.fold import Folder
-from dse.search.labels import Cuts, labels, traced
+from dse.search.labels import ROUNDING, Cuts, Labels, labels, traced
 from dse.search.options import Floats
-from dse.search.steps import COLUMNS, COUNTED, UNIT, Step, steps, useful, whole
+from dse.search.steps import UNIT, Step, steps, useful, whole
 
 MOST = 3000  # labels that stand side by side before they are thinned
 NOTHING = Resources()
-UNTRADED = [i for i in range(len(RESOURCES)) if i not in COLUMNS]
+TRADED = tuple(RESOURCES.index(r) for r in ("lut", "bram18", "dsp"))
+FITTING = (*TRADED, RESOURCES.index("ff"))  # not traded, but it has to fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +44,6 @@ class Front:
         slack: no folding within the limits less `slack` was missed by more than it: the front has
             one that is no slower and needs no more LUTs, and at most so many BRAM18 and DSPs
             more. All zero where nothing was thinned: then the front is exact.
-        refused: points left out because of flip-flops or UltraRAM, which are not traded but must fit.
-            What they beat was lost with them: the front is exact only if there are none.
     """
 
     folder: Folder
@@ -53,7 +52,6 @@ class Front:
     entry: Array
     style: Array
     slack: Resources
-    refused: int
 
     def __len__(self) -> int:
         return len(self.cycles)
@@ -61,7 +59,7 @@ class Front:
     @property
     def exact(self) -> bool:
         """Whether every point of the true front is here."""
-        return self.slack == NOTHING and not self.refused
+        return self.slack == NOTHING
 
     def design(self, point: int) -> DesignPoint:
         """Return a point as a design."""
@@ -108,59 +106,99 @@ def fold_front(
         targets: the most cycles between frames, ascending: for each, foldings are added that are
             within it and that nothing found before beats. None: all there are.
         most: labels that may stand side by side; more: nearer to exact, and slower.
-        cuts: more limits; only the part of the front that holds them is wanted.
+        cuts: more limits, on sums of `RESOURCES`; only what holds them is wanted.
     """
     allowed = np.array([getattr(limits, r) for r in RESOURCES])
-    bounds = np.floor(allowed[COLUMNS] / UNIT).astype(np.int64)
-    held = Cuts.of_each(bounds) if cuts is None else Cuts.of_each(bounds) + cuts
-    chain, exit_needs = steps(folder), whole(folder.exit)
-    options: list[Array] = [np.zeros(0, dtype=np.int64) for _ in chain]
-    reached, refused = -1, 0
-    front = np.zeros((0, len(COUNTED)), dtype=np.int64)
-    slack = np.zeros(len(COUNTED), dtype=np.int64)
-    found = [np.zeros((0, len(chain)), dtype=np.int64)]
+    cuts = Cuts(np.eye(len(RESOURCES)), allowed) + (cuts or Cuts(np.zeros((0, 5)), np.zeros(0)))
+    plain, fitting = _Chain(folder, TRADED, cuts, most), _Chain(folder, FITTING, cuts, most)
+    front = np.zeros((0, len(TRADED)), dtype=np.int64)
+    found = [(np.zeros((0, len(folder.options)), dtype=np.int64),) * 2]
+    slack = np.zeros(len(RESOURCES))
     for target in candidates(folder) if targets is None else targets:
-        admitted = [
-            useful(step, kept, np.flatnonzero((step.cycles > reached) & (step.cycles <= target)))
-            for step, kept in zip(chain, options, strict=True)
-        ]
-        same = all(map(np.array_equal, admitted, options))
-        options, reached = admitted, target
-        if same:
-            continue
-        along = labels(chain, options, exit_needs, held, bounds, most)
-        slack = np.maximum(slack, along[-1].slack)
-        needs = along[-1].needs
-        every = np.concatenate([front, needs])
-        gained = minima(np.zeros(len(every), dtype=np.int64), every) - len(front)
-        gained = np.sort(gained[gained >= 0])
-        choices = traced(along, gained)
-        fits = (resources_of(folder, *picked(chain, choices)) <= allowed)[:, UNTRADED].all(axis=1)
-        refused += int((~fits).sum())
-        found.append(choices[fits])
-        front = np.concatenate([front, needs[gained[fits]]])
-    choices = np.concatenate(found)
-    entry, style = picked(chain, choices)
-    cycles = np.stack([s.cycles[c] for s, c in zip(chain, choices.T, strict=True)])
-    spread = dict(zip(COUNTED, (slack * UNIT).tolist(), strict=True))
+        ends = plain.ends(target)
+        gained = _gained(front, ends.needs)
+        picked = ends.picked(gained)
+        if not _fit(folder, picked, allowed):
+            # what did not fit for its flip-flops may have beaten what does: they count as well
+            ends = fitting.ends(target)
+            gained = _gained(front, ends.needs[:, : len(TRADED)])
+            picked = ends.picked(gained)
+        front = np.concatenate([front, ends.needs[gained, : len(TRADED)]])
+        found.append(picked)
+        slack = np.maximum(slack, ends.slack)
+    entry, style = (np.concatenate(f) for f in zip(*found, strict=True))
+    cycles = np.stack([o.cycles[e] for o, e in zip(folder.options, entry.T, strict=True)])
     return Front(
         folder=folder,
         cycles=np.maximum(cycles.max(axis=0), folder.classes),
         resources=resources_of(folder, entry, style),
         entry=entry,
         style=style,
-        slack=Resources(**spread),
-        refused=refused,
+        slack=Resources(*slack.tolist()),
     )
 
 
-def picked(chain: Sequence[Step], choices: Array) -> tuple[Array, Array]:
-    """Return `(P, L)` entries and styles of `(P, L)` options of a chain's steps."""
-    pairs = list(zip(chain, choices.T, strict=True))
-    return (
-        np.stack([step.entry[c] for step, c in pairs], axis=1),
-        np.stack([step.style[c] for step, c in pairs], axis=1),
-    )
+def _gained(front: Array, needs: Array) -> Array:
+    """Return the rows of needs that neither the front nor another row beats, ascending."""
+    every = np.concatenate([front, needs])
+    kept = minima(np.zeros(len(every), dtype=np.int64), every)
+    return np.sort(kept[kept >= len(front)]) - len(front)
+
+
+def _fit(folder: Folder, picked: tuple[Array, Array], allowed: Floats) -> bool:
+    return bool((resources_of(folder, *picked) <= allowed * (1 + ROUNDING)).all())
+
+
+@dataclass(frozen=True, eq=False)
+class _Ends:
+    """What whole chains need, `(n, k)`, and how they came about."""
+
+    chain: Sequence[Step]
+    along: Sequence[Labels]
+    slack: Floats  # (5,)
+
+    @property
+    def needs(self) -> Array:
+        return self.along[-1].needs
+
+    def picked(self, rows: Array) -> tuple[Array, Array]:
+        """Return `(rows, L)` entries and styles."""
+        pairs = list(zip(self.chain, traced(self.along, rows).T, strict=True))
+        return (
+            np.stack([step.entry[c] for step, c in pairs], axis=1),
+            np.stack([step.style[c] for step, c in pairs], axis=1),
+        )
+
+
+class _Chain:
+    """A chain that counts some resources; its options grow with the target."""
+
+    def __init__(self, folder: Folder, columns: tuple[int, ...], cuts: Cuts, most: int) -> None:
+        self._chain = steps(folder, columns)
+        self._exit = whole(folder.exit, columns)
+        self._columns, self._most = list(columns), most
+        # a sum without what is not counted still stays below what the sum with it does
+        self._cuts = Cuts(cuts.weights[:, self._columns] * UNIT, cuts.bounds)
+        self._options = [np.zeros(0, dtype=np.int64) for _ in self._chain]
+        self._reached = -1
+        self._ends: _Ends | None = None
+
+    def ends(self, target: int) -> _Ends:
+        """Return all that is worth having within a target, which must not be below the last one."""
+        admitted = []
+        for step, kept in zip(self._chain, self._options, strict=True):
+            new = np.flatnonzero((step.cycles > self._reached) & (step.cycles <= target))
+            admitted.append(useful(step, kept, new) if len(new) else kept)
+        same = all(map(np.array_equal, admitted, self._options))
+        self._options, self._reached = admitted, target
+        if same and self._ends is not None:
+            return self._ends
+        limits = (self._cuts.bounds[self._columns] / UNIT).astype(np.int64)
+        along = labels(self._chain, admitted, self._exit, self._cuts, limits, self._most)
+        slack = np.zeros(len(RESOURCES))
+        slack[self._columns] = along[-1].slack * UNIT
+        self._ends = _Ends(self._chain, along, slack)
+        return self._ends
 
 
 def resources_of(folder: Folder, entry: Array, style: Array) -> Floats:

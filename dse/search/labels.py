@@ -19,17 +19,12 @@ class Cuts:
     """C limits on weighted sums of what a chain needs: `needs @ weights.T <= bounds`.
 
     Attributes:
-        weights: `(C, 3)`, none negative.
+        weights: `(C, k)`, none negative.
         bounds: `(C,)`.
     """
 
     weights: Floats
     bounds: Floats
-
-    @staticmethod
-    def of_each(bounds: Array) -> Cuts:
-        """Return one limit for each resource."""
-        return Cuts(np.eye(len(bounds)), bounds.astype(np.float64))
 
     def __add__(self, other: Cuts) -> Cuts:
         return Cuts(
@@ -38,7 +33,7 @@ class Cuts:
         )
 
     def keep(self, needs: Array, rest: Floats) -> Array:
-        """Return the rows of `(N, 3)` needs that hold every limit with `(N, C)` still to come."""
+        """Return the rows of `(N, k)` needs that hold every limit with `(N, C)` still to come."""
         sums = needs @ self.weights.T + rest
         return np.flatnonzero((sums <= self.bounds * (1 + ROUNDING)).all(axis=1))
 
@@ -49,10 +44,10 @@ class Labels:
 
     Attributes:
         out: `(N,)` width of the words that leave the layer, as its `Step` counts them.
-        needs: `(N, 3)` of all layers up to it.
+        needs: `(N, k)` of all layers up to it.
         parent: `(N,)` the label behind the layer before that it comes from.
         option: `(N,)` the option of the layer.
-        slack: `(3,)` what thinning up to here may have cost (see `thinned`).
+        slack: `(k,)` what thinning up to here may have cost (see `thinned`).
     """
 
     out: Array
@@ -81,9 +76,9 @@ def labels(
     Args:
         chain: the layers.
         options: of each layer those that may be chosen.
-        exit_needs: `(O, 3)` what follows the last layer needs, by its output width.
+        exit_needs: `(O, k)` what follows the last layer needs, by its output width.
         cuts: limits that whole chains must hold.
-        bounds: `(3,)` of each resource; thinning goes by shares of them.
+        bounds: `(k,)` of each resource; thinning goes by shares of them.
         most: labels that may stand behind a layer before they are thinned.
 
     Returns:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dse.ir.hardware import RESOURCES
 from dse.search.dominance import Array, minima
 from dse.search.fold import Folder
 from dse.search.options import Floats
 
-COUNTED = ("lut", "bram18", "dsp")  # the resources that are traded against each other
-COLUMNS = [RESOURCES.index(r) for r in COUNTED]
 UNIT = 1e-6  # needs are whole multiples of it, so that sums and ties do not depend on rounding
 
 
@@ -29,12 +27,12 @@ class Step:
         cycles: `(N,)`.
         door: `(N,)`.
         out: `(N,)`.
-        needs: `(N, 3)` of `COUNTED`, in `UNIT`.
+        needs: `(N, k)` of the resources that count, in `UNIT`.
         entry: `(N,)` row of `LayerOptions`.
         style: `(N,)` row of `LayerOptions.styles`.
-        joint: `(outs of the layer before, D, 3)`; zero for the first layer.
-        before: `(D, D, 3)`, `[a, b]`: by `a` instead of `b`.
-        behind: `(O, O, 3)`.
+        joint: `(outs of the layer before, D, k)`; zero for the first layer.
+        before: `(D, D, k)`, `[a, b]`: by `a` instead of `b`.
+        behind: `(O, O, k)`.
     """
 
     cycles: Array
@@ -48,15 +46,16 @@ class Step:
     behind: Array
 
 
-def whole(resources: Floats) -> Array:
-    """Return the counted columns of `(..., 5)` resources in whole `UNIT`s."""
-    return np.rint(resources[..., COLUMNS] / UNIT).astype(np.int64)
+def whole(resources: Floats, columns: Sequence[int]) -> Array:
+    """Return some columns of `(..., 5)` resources in whole `UNIT`s."""
+    return np.rint(resources[..., columns] / UNIT).astype(np.int64)
 
 
-def steps(folder: Folder) -> tuple[Step, ...]:
-    """Return the steps of a chain."""
-    first = np.zeros((1, len(folder.options[0].doors), len(COUNTED)), dtype=np.int64)
-    joints = [first, *(whole(j) for j in folder.joints), whole(folder.exit)[:, None]]
+def steps(folder: Folder, columns: Sequence[int]) -> tuple[Step, ...]:
+    """Return the steps of a chain, counting some columns of `RESOURCES`."""
+    first = np.zeros((1, len(folder.options[0].doors), len(columns)), dtype=np.int64)
+    joints = [whole(j, columns) for j in folder.joints]
+    joints = [first, *joints, whole(folder.exit, columns)[:, None]]
     result = []
     for o, joint, following in zip(folder.options, joints, joints[1:], strict=False):
         styles, entries = len(o.styles), len(o.fold)
@@ -66,7 +65,7 @@ def steps(folder: Folder) -> tuple[Step, ...]:
                 cycles=o.cycles[entry],
                 door=o.door_index[entry],
                 out=o.out_index[entry],
-                needs=whole(o.fixed + o.main[:, o.fold]).reshape(-1, len(COUNTED)),
+                needs=whole(o.fixed + o.main[:, o.fold], columns).reshape(-1, len(columns)),
                 entry=entry,
                 style=np.repeat(np.arange(styles), entries),
                 joint=joint,

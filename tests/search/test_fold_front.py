@@ -175,15 +175,17 @@ def test_thinning_is_asked_for_by_the_number_of_labels() -> None:
     assert not fold_front(folder, BOARD.resources, most=2).exact
 
 
-def test_points_that_other_resources_refuse_are_counted() -> None:
-    network, compressions, pins = random_network(0)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_flip_flops_have_to_fit_but_are_not_traded(seed: int) -> None:
+    network, compressions, pins = random_network(seed)
     folder = Folder.build(network, compressions, BOARD, MODEL, pins)
-    flip_flops = fold_front(folder, BOARD.resources).resources[:, RESOURCES.index("ff")]
-    tight = Resources(9000, float(np.median(flip_flops)), 60, 40, 0)
-    front = fold_front(folder, tight)
-    assert (front.resources[:, RESOURCES.index("ff")] <= tight.ff).all()
-    assert front.refused
-    assert not front.exact
+    every = enumerated(seed)[:, 0, 1 + RESOURCES.index("ff")]
+    for share in (0.1, 0.4):
+        tight = Resources(9000, float(np.quantile(every, share)) + 0.5, 60, 40, 0)
+        front = fold_front(folder, tight)
+        assert front.exact
+        truth = true_front(seed, tight, 0)
+        np.testing.assert_allclose(np.unique(rows(front).round(6), axis=0), truth, atol=1e-5)
 
 
 def test_one_target_gives_the_part_of_the_front_that_meets_it() -> None:
@@ -204,12 +206,12 @@ def test_nothing_fits_is_an_empty_front() -> None:
     assert front.exact
 
 
-@pytest.mark.parametrize("columns", [1, 2, 3])
+@pytest.mark.parametrize("columns", [1, 2, 3, 4])
 def test_minima_are_those_that_nothing_dominates(columns: int) -> None:
     rng = np.random.default_rng(columns)
-    for size in (1, 7, 60):
-        points = np.zeros((size, 3), dtype=np.int64)
-        points[:, :columns] = rng.integers(-3, 6, (size, columns))
+    for size in (1, 7, 60, 900):
+        points = np.zeros((size, 4), dtype=np.int64)
+        points[:, :columns] = rng.integers(-3, 6 + size // 50, (size, columns))
         groups = rng.integers(0, 3, size)
         kept = minima(groups, points)
         for group in np.unique(groups):
@@ -244,8 +246,8 @@ def test_the_cheapest_and_the_fastest_that_fit(seed: int) -> None:
             assert quick is None
             continue
         assert quick is not None
-        if quick.proven:
-            assert quick.cycles == fits[:, 0].min()
+        assert quick.proven
+        assert quick.cycles == fits[:, 0].min()
         for target in np.quantile(fits[:, 0], [0.0, 0.3, 0.8]):
             within = fits[fits[:, 0] <= max(target, lowest)]
             best = cheapest(folder, limits, int(max(target, lowest)))
@@ -253,9 +255,9 @@ def test_the_cheapest_and_the_fastest_that_fit(seed: int) -> None:
             cycles, *needs = priced(network, best.design)[0]
             assert (np.array(needs) <= np.array(astuple(limits)) + 1e-6).all()
             assert cycles == best.cycles <= max(target, lowest)
-            if best.proven:
-                cost = (within[:, 1:] @ weights).min()
-                assert weights @ needs == pytest.approx(cost, rel=1e-9)
+            assert best.proven
+            cost = (within[:, 1:] @ weights).min()
+            assert weights @ needs == pytest.approx(cost, rel=1e-9)
 
 
 def test_a_target_no_layer_can_meet_names_the_layer() -> None:
