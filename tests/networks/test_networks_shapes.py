@@ -96,3 +96,27 @@ def test_cnv_on_mnist_says_how_to_pad() -> None:
         " use larger images or pad them (`pad:` in the data section)"
     )
     assert build("cnv", (32, 32, 1)).classes == 10
+
+
+@pytest.mark.parametrize(
+    ("width", "weights", "macs"),  # Howard et al. 2017, tables 4 and 6, in millions
+    [(1.0, 4.2, 569), (0.75, 2.6, 325), (0.5, 1.3, 149), (0.25, 0.5, 41)],
+)
+def test_mobilenet_has_the_published_size(width: float, weights: float, macs: int) -> None:
+    network = build("mobilenet_v1", (224, 224, 3), 1000, width=width)
+    assert len(network.matrix_layers) == 28
+    assert round(network.weights / 1e6, 1) == weights
+    assert round(sum(m.macs for m in network.matrix_layers) / 1e6) == macs
+    assert network["mean"].input_shape[:2] == (7, 7)
+
+
+def test_mobilenet_counts_weight_by_weight() -> None:
+    network = build("mobilenet_v1", (224, 224, 3), 1000)
+    assert network.weights == 4_209_088  # the 4,231,976 of the usual count, less norms and biases
+    assert sum(m.macs for m in network.matrix_layers) == 568_740_352
+    macs = dict.fromkeys(("conv", "dw", "pw", "fc"), 0)
+    for layer in network.matrix_layers:
+        macs[layer.name.rstrip("0123456789")] += layer.macs
+    # table 2 of the paper, in percent (its 1.19 of the first layer leaves the sum at 99.29)
+    shares = {kind: round(100 * macs[kind] / 568_740_352, 2) for kind in ("pw", "dw", "fc")}
+    assert shares == {"pw": 94.86, "dw": 3.06, "fc": 0.18}

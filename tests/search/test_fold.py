@@ -18,15 +18,17 @@ from dse.ir.hardware import Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
+from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.timing import interval_cycles
-from dse.ir.units import MatrixUnit, Unit, WidthConverter, divisors, legal_folds
+from dse.ir.units import MatrixUnit, Unit, WidthConverter, divisors
 from dse.search.estimate import price
 from dse.search.fold import Folder, cost_weights
 from dse.search.options import STREAM_BITS
-from dse.search.pipeline import element_types, pipeline
+from dse.search.pipeline import element_types, layer_folds, pipeline
 
 BOARD = Board("toy", "toy", "7series", Resources(5000, 10000, 60, 40, 0), {}, 200.0, "made up")
 MODEL = analytic.load("7series")
@@ -39,6 +41,10 @@ def chain(shape: tuple[int, ...], element: IntType, *parts: tuple[object, ...]) 
         name, last = f"l{i}", i == len(parts) - 1
         if kind == "conv":
             layers.append(Conv2d(name, (previous,), shape, not last, *sizes))
+        elif kind == "depthwise":
+            layers.append(DepthwiseConv2d(name, (previous,), shape, True, *sizes))
+        elif kind == "mean":
+            layers.append(GlobalAveragePool(name, (previous,), shape))
         elif kind == "pool":
             layers.append(MaxPool2d(name, (previous,), shape, *sizes))
         else:
@@ -59,12 +65,19 @@ U8 = IntType(8, signed=False)
 CONV = chain((5, 5, 2), U8, ("conv", 4, 3, 1, 1), ("pool", 2), ("dense", 3))
 TWO_CONVS = chain((4, 4, 1), U8, ("conv", 2, 3), ("conv", 3, 2))
 POOLED = chain((4, 4, 1), U8, ("conv", 4, 1), ("pool", 2), ("conv", 4, 1), ("dense", 2))
+SEPARABLE = chain((4, 4, 2), U8, ("depthwise", 3, 1, 1), ("conv", 4, 1), ("mean",), ("dense", 2))
 DENSE = chain((12,), BIPOLAR, ("dense", 4), ("dense", 6), ("dense", 2))
 TILED = chain((16,), U8, ("dense", 8), ("dense", 4))
 CASES = {
     "conv and pool": (CONV, compress(CONV, (2,), (4,)), ("bram",), ("lut",)),
     "two convs": (TWO_CONVS, compress(TWO_CONVS, (2,), (4,)), ("bram", "lutram"), ("lut",)),
     "conv behind a pool": (POOLED, compress(POOLED, (2,), (2,), (2,)), ("lutram",), ("lut",)),
+    "separable": (
+        SEPARABLE,
+        compress(SEPARABLE, (4,), (2, "filter", 0.5), (2,)),
+        ("bram", "lutram"),
+        ("lut",),
+    ),
     "binary": (DENSE, compress(DENSE, (1,), (1,), (2,)), ("lutram",), ("lut", "dsp")),
     "tiled": (
         TILED,
@@ -102,8 +115,8 @@ def all_designs(
         if isinstance(layer, MatrixLayer):
             s = structures[layer.name]
             binary = min(s.stored_weight_bits, types[layer.name].bits) == 1
-            words = [int(d) for d in divisors(channels)] if isinstance(layer, Conv2d) else [0]
-            pairs = np.stack(legal_folds(s.mh, s.mw, s.tiling), axis=1).tolist()
+            words = [int(d) for d in divisors(channels)] if layer.windowed else [0]
+            pairs = np.stack(layer_folds(layer, s), axis=1).tolist()
             parts = product(pairs, words, memories, ("lut",) if binary else computes)
             folds = [Folding(*pair, word, *style) for pair, word, *style in parts]
         else:

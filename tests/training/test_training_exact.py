@@ -15,15 +15,15 @@ from dse.data import digits
 from dse.data._dataset import Dataset
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression
-from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
-from dse.networks import digits_cnn
+from dse.networks import digits_cnn, digits_separable
 from dse.training import BaseWeights, pretrain
 from dse.training.finetuning import groups, quantised
 from dse.training.fitting import Recipe, fit, settle_statistics
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.thresholds import accelerator, attainable
-from dse.training.torch_ops import as_input
+from dse.training.torch_ops import as_input, pooled
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,12 @@ def network(data: Dataset) -> Network:
 @pytest.fixture(scope="module")
 def base(network: Network, data: Dataset) -> BaseWeights:
     return pretrain(network, data, epochs=3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def separable(data: Dataset) -> tuple[Network, BaseWeights]:
+    built = digits_separable.build(data.input_shape, data.input_type, data.classes, width=0.5)
+    return built, pretrain(built, data, epochs=2, seed=1)
 
 
 def compressed(
@@ -105,7 +111,30 @@ def test_every_code_agrees(
     data: Dataset,
 ) -> None:
     compressions = compressed(network, weight_bits, activation_bits, *schemes)
-    module = trained(network, compressions, base, data)
+    assert_codes_agree(trained(network, compressions, base, data), data)
+
+
+@pytest.mark.parametrize(
+    ("weight_bits", "activation_bits", "schemes"),
+    [
+        (1, 1, [("dense", 0.0)]),
+        (4, 3, [("filter", 0.5)]),  # channels vanish from the depthwise layers, too
+        (2, 4, [("bcr", 0.5)]),  # and follow the order of the rows in front
+    ],
+)
+def test_every_code_of_a_separable_network_agrees(
+    weight_bits: int,
+    activation_bits: int,
+    schemes: list[tuple[str, float]],
+    separable: tuple[Network, BaseWeights],
+    data: Dataset,
+) -> None:
+    network, base = separable
+    compressions = compressed(network, weight_bits, activation_bits, *schemes)
+    assert_codes_agree(trained(network, compressions, base, data), data)
+
+
+def assert_codes_agree(module: QuantisedNetwork, data: Dataset) -> None:
     integer = accelerator(module)
     images = data.test.images
     expected = integer_outputs(integer, images)
@@ -113,10 +142,7 @@ def test_every_code_agrees(
     x = as_input(torch.from_numpy(images), torch.float64)
     with torch.no_grad():
         for layer in integer.network.layers[:-1]:
-            if isinstance(layer, MaxPool2d):
-                x = torch.nn.functional.max_pool2d(x, layer.kernel)
-            else:
-                x = module.matrix(layer.name)(x)
+            x = module.matrix(layer.name)(x) if isinstance(layer, MatrixLayer) else pooled(layer, x)
             codes = x.permute(0, 2, 3, 1) if x.ndim == 4 else x
             np.testing.assert_array_equal(codes.numpy(), expected[layer.name], layer.name)
         last = integer.network.layers[-1].name
