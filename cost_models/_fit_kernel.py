@@ -32,7 +32,6 @@ def fitted(start: Kernel, points: Points, values: Floats) -> Kernel:
     place, share = torch.tensor(points.place), torch.tensor(points.share)
     y = torch.tensor(values)
     same = torch.tensor(points.target[:, None] == points.target).double()
-    gaps = (place[:, None] - place[None]) ** 2
     alike = share @ share.T
     begin = torch.tensor(
         np.log([*start.lengths, *(getattr(start, name) for name in FREE)]), dtype=torch.float64
@@ -43,8 +42,11 @@ def fitted(start: Kernel, points: Points, values: Floats) -> Kernel:
     for _ in range(STEPS):
         lengths = torch.exp(logs[: len(start.lengths)])
         local, target, target_shares, noise = torch.exp(logs[len(start.lengths) :])
+        scaled = place / lengths
+        size = (scaled**2).sum(-1)
+        distance = (size[:, None] + size - 2 * scaled @ scaled.T).clamp(min=0)
         k = (
-            local / (1 + (gaps / lengths**2).sum(-1) / 2)
+            local / (1 + distance / 2)
             + start.shares * alike
             + same * (target + target_shares * alike)
             + (noise + JITTER) * torch.eye(len(y), dtype=torch.float64)
