@@ -15,7 +15,7 @@ Array: TypeAlias = npt.NDArray[np.int64]
 
 FINEST = 12  # cells of thinning begin at 2 ** -12 of the limits
 BLOCK = 256  # rows compared at once
-STEPS = 2  # cell sizes for every factor of two
+STEPS = 4  # cell sizes for every factor of two
 
 
 def minima(groups: Array, points: Array) -> Array:
@@ -68,15 +68,20 @@ def _space_minima(points: Array) -> Array:
 
 
 def _hyper_minima(points: Array) -> Array:
-    """`minima` of one group, more columns: block by block against what was kept so far."""
-    order = np.lexsort(points.T[::-1])  # nothing that follows a row can dominate it
-    kept = order[:0]
+    """`minima` of one group, more columns: block by block against what was kept so far.
+
+    Rows with small sums come first: they dominate most, and nothing that follows dominates them.
+    """
+    spread = np.maximum(np.ptp(points, axis=0), 1)
+    order = np.argsort((points / spread).sum(axis=1), kind="stable")
+    kept: list[Array] = []
     for start in range(0, len(order), BLOCK):
         rows = order[start : start + BLOCK]
-        rows = rows[~_covered(points[kept], points[rows]).any(axis=0)]
+        for block in kept:
+            rows = rows[~_covered(points[block], points[rows]).any(axis=0)]
         own = np.triu(_covered(points[rows], points[rows]), k=1)
-        kept = np.concatenate([kept, rows[~own.any(axis=0)]])
-    return kept
+        kept.append(rows[~own.any(axis=0)])
+    return np.concatenate(kept)
 
 
 def _covered(by: Array, points: Array) -> npt.NDArray[np.bool_]:
@@ -103,12 +108,15 @@ def thinned(groups: Array, points: Array, limits: Array, most: int) -> tuple[Arr
         Rows, and `(k,)`: for every row of `points` a kept one of its group needs at most so much
         more.
     """
-    for step in range(FINEST * STEPS):
-        size = np.maximum((limits * 2.0 ** (step / STEPS - FINEST)).astype(np.int64), 1)
+    low, high = 0, FINEST * STEPS - 1  # the smallest cells that may do, and some that must
+    while True:
+        middle = (low + high) // 2
+        size = np.maximum((limits * 2.0 ** (middle / STEPS - FINEST)).astype(np.int64), 1)
         cells = points.copy()
         cells[:, 1:] //= size[1:]
         kept = minima(groups, cells)
-        if len(kept) <= most:
+        if low == high:
             break
+        low, high = (low, middle) if len(kept) <= most else (middle + 1, high)
     size[0] = 1
     return kept, (size - 1) * (np.ptp(points, axis=0) > 0)
