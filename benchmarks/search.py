@@ -102,7 +102,7 @@ class Watch:
     limit: int
     two_stage: bool
     begun: float = field(default_factory=time.monotonic)
-    points: list[Floats] = field(default_factory=list)
+    points: Floats = field(default_factory=lambda: np.empty((0, 3)))
     small: dict[str, tuple[float, float]] = field(default_factory=dict)  # size, -accuracy
     course: dict[int, tuple[float, float]] = field(default_factory=dict)  # trainings: part, seconds
 
@@ -123,8 +123,11 @@ class Watch:
             best = [d for d, keep in zip(self.small, non_dominated(both), strict=True) if keep]
             points = np.concatenate([self.truth.of_compression(d) for d in best])
         else:
-            self.points.append(point(self.plan, record))
-            points = np.array(self.points)
+            new = point(self.plan, record)
+            if np.any(np.all(self.points <= new, axis=1)):
+                return
+            points = np.vstack([self.points[~np.all(self.points >= new, axis=1)], new])
+            self.points = points
         seconds = self.workers.seconds + time.monotonic() - self.begun
         self.course[len(self.workers.trained)] = self.truth.fraction(points), seconds
 

@@ -109,7 +109,7 @@ def _finished(folder: Path) -> int:
         return 0
     from dse.search.study import snapshot
 
-    return len(snapshot(folder).records)
+    return sum(r.counts for r in snapshot(folder).records)
 
 
 def _check(config: StudyConfig, *, as_json: bool) -> None:

@@ -31,6 +31,9 @@ INTERVAL = (
 LENGTHS = (0.15, 0.3, 0.6)  # root mean square distance of features over which local effects change
 LINEAR = (0.2, 0.6, 0.9)  # share of the linear part in the variance
 NOISE = (0.01, 0.05, 0.2)  # variance of the noise, in units of the rest
+SLOPES = (
+    10.0  # the linear part varies as much over the usual range of the features as the local one
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,10 +58,15 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class _Setting:
+class Setting:
+    """What the covariance looks like: one of a grid."""
+
     length: float
     linear: float
     noise: float
+
+
+SETTINGS = tuple(Setting(*values) for values in itertools.product(LENGTHS, LINEAR, NOISE))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,20 +76,21 @@ class AccuracyModel:
     x: Floats
     centre: float
     scale: float
-    setting: _Setting
+    setting: Setting
     factor: Floats  # inverse of the Cholesky factor of the covariance
     weights: Floats
     widened: float
 
     @staticmethod
-    def fit(x: Floats, accuracies: Sequence[float]) -> AccuracyModel:
-        """Fit to `(n, d)` features and n accuracies, n at least 2."""
+    def fit(
+        x: Floats, accuracies: Sequence[float], settings: Sequence[Setting] = SETTINGS
+    ) -> AccuracyModel:
+        """Fit to `(n, d)` features and n accuracies, n at least 2, by the best of the settings."""
         y = _bits(np.asarray(accuracies, dtype=np.float64))
         centre, scale = float(y.mean()), float(y.std()) or 1.0
         y = (y - centre) / scale
-        best: tuple[float, _Setting, Floats, Floats] | None = None
-        for values in itertools.product(LENGTHS, LINEAR, NOISE):
-            setting = _Setting(*values)
+        best: tuple[float, Setting, Floats, Floats] | None = None
+        for setting in settings:
             covariance = _covariance(x, x, setting) + setting.noise * np.eye(len(x))
             factor = np.linalg.inv(np.linalg.cholesky(covariance))
             whitened = factor @ y
@@ -110,7 +119,7 @@ class AccuracyModel:
         return Forecast(self.centre + self.scale * mean, self.scale * std)
 
 
-def _covariance(a: Floats, b: Floats, s: _Setting) -> Floats:
+def _covariance(a: Floats, b: Floats, s: Setting) -> Floats:
     """Return the `(n, m)` covariance of the noiseless values."""
     squares = (a * a).mean(axis=1)[:, None] + (b * b).mean(axis=1) - 2 * a @ b.T / a.shape[1]
     local = 1 / (1 + np.maximum(squares, 0.0) / (2 * s.length**2))
@@ -118,7 +127,7 @@ def _covariance(a: Floats, b: Floats, s: _Setting) -> Floats:
     return np.asarray(s.linear * linear + (1 - s.linear) * local)
 
 
-def _variance(a: Floats, s: _Setting) -> Floats:
+def _variance(a: Floats, s: Setting) -> Floats:
     linear = 1 + (_centred(a) ** 2).mean(axis=1) * SLOPES
     return np.asarray(s.linear * linear + 1 - s.linear)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from dse.ir.design import Compression, compression_digest
 from dse.ir.record import Prediction
-from dse.search.accuracy_model import INTERVAL, AccuracyModel, Forecast
+from dse.search.accuracy_model import INTERVAL, SETTINGS, AccuracyModel, Forecast, Setting
 from dse.search.features import features, work
 from dse.search.gain import (
     Bools,
@@ -40,6 +40,8 @@ PRICED = 8  # of them that are folded and priced
 TARGETS = 6  # cycle targets of an idea; its training is worth `ALL_TARGETS`
 ALL_TARGETS = 16
 LEAST = 5e-4  # of the front's volume: a folding that adds less is not worth a line
+FITTED = 300  # trainings that the model is fitted to, the newest ones
+GROWTH = 1.1  # of their number, before its setting is chosen again
 POOL = 200  # ideas that are kept
 
 
@@ -91,6 +93,7 @@ class Guide:
         self._passed: set[str] = set()
         self._learnt = 0  # trials of the ledger
         self._model: AccuracyModel | None = None
+        self._chosen_at = 0  # trainings when its setting was chosen
         self._pool: dict[str, Idea] = {}
         self._begun: dict[str, Idea] = {}  # chosen, not trained yet
 
@@ -113,8 +116,13 @@ class Guide:
         if len(self._trained) < MIN_TRAINED:
             return False
         if self._model is None or len(self._trained) > before:
-            xs, accuracies = zip(*self._trained.values(), strict=True)
-            self._model = AccuracyModel.fit(np.array(xs), accuracies)
+            xs, accuracies = zip(*list(self._trained.values())[-FITTED:], strict=True)
+            settings: Sequence[Setting] = SETTINGS
+            if self._model is not None and len(self._trained) < GROWTH * self._chosen_at:
+                settings = (self._model.setting,)
+            else:
+                self._chosen_at = len(self._trained)
+            self._model = AccuracyModel.fit(np.array(xs), accuracies, settings)
         return True
 
     def choose(self, ledger: Ledger, sampled: Values, busy: Collection[str]) -> Values:
