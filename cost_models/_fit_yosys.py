@@ -30,7 +30,7 @@ def fitted(records: Sequence[SweepRecord], family: str) -> tuple[learned.Learned
     name = FAMILIES[family]
     sweep = [r for r in records if r.split == "sweep" and r.family in ("xc7", name)]
     others = [r for r in records if r.split != "sweep"]
-    crossed = surprises(sweep, name)
+    crossed = surprises(sweep)
     found = model(sweep, family, {key: s.reach() for key, s in crossed.items()})
     rows = [
         *_judge_yosys.of_units(sweep, name, crossed),

@@ -126,11 +126,12 @@ def of_units(
     rows = []
     own = [r for r in records if r.family == family]
     for group in dict.fromkeys(group_of(r) for r in sorted(own, key=kind_of)):
-        members = {r.name: r for r in own if group_of(r) == group}
+        kind = next(kind_of(r) for r in own if group_of(r) == group)
         for resource in LEARNED:
-            found = crossed[kind_of(next(iter(members.values()))), resource]
-            at = np.array([i for i, n in enumerate(found.names) if n in members])
-            chosen = [members[found.names[i]] for i in at]
+            found = crossed[kind, resource]
+            asked = [r.family == family and group_of(r) == group for r in found.records]
+            at = np.flatnonzero(asked)
+            chosen = [found.records[i] for i in at]
             rows.append(
                 Row(
                     split="10-fold",

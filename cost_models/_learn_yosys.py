@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.linear_model import LinearRegression
 
-from cost_models import _fit_analytic, _terms_rtl, learned
+from cost_models import _terms_rtl, learned
 from cost_models._axes import axis_names
 from cost_models._correction import Correction
 from cost_models._fit_kernel import fitted
@@ -30,6 +32,10 @@ LEARNED = ("lut", "ff")
 COUNTED = ("dsp", "bram18", "uram")
 FOLDS = 10
 COVERAGE = 0.9
+ROUNDS = 5
+# of factors to 1, in records: flip-flops follow from the Verilog, LUTs also from what the tool makes of it
+PULL = {"lut": 0.03, "ff": 1.0}
+LEAST_REACH = 0.5  # an interval is no point, even where every record was foretold
 LEAST = 1.0  # a record counts as at least so many LUTs or flip-flops
 LENGTH = 3.0  # steps of an axis over which a local effect changes, before any record says
 START = Kernel(
@@ -51,11 +57,34 @@ def factors(records: Sequence[SweepRecord]) -> dict[str, dict[str, Any]]:
         found[kind] = {"terms": VERILOG, **{r: {"band": band(group, parts, r)} for r in COUNTED}}
         for resource in LEARNED:
             columns = [getattr(p, resource) for p in parts]
-            names = dict.fromkeys(n for c in columns for n in c)  # tiled units have more than dense
-            every = [{n: c.get(n, ZERO) for n in names} for c in columns]
-            fitted_to = _fit_analytic.fit(every, _actual(group, resource), {})
-            found[kind][resource] = {"factors": fitted_to}
+            names = tuple(dict.fromkeys(n for c in columns for n in c))  # tiled units have more
+            every = np.array([[float(c.get(n, ZERO)) for n in names] for c in columns])
+            weights = _weights(every, _actual(group, resource), PULL[resource])
+            found[kind][resource] = {"factors": dict(zip(names, weights, strict=True))}
     return found
+
+
+def _weights(terms: Floats, actual: Floats, pull: float) -> list[float]:
+    """Return factors of least relative error, not negative, pulled to 1.
+
+    An error is relative to the geometric mean of both sides, so that twice and half are alike.
+
+    Args:
+        terms: `(n, terms)`.
+        actual: `(n,)` what units took.
+        pull: what the 1 of a factor counts, in records.
+    """
+    count = terms.shape[1]
+    model = LinearRegression(positive=True, fit_intercept=False)
+    predicted = actual
+    for _ in range(ROUNDS):
+        scale = np.sqrt(actual * predicted)
+        model.fit(
+            np.vstack([terms / scale[:, None], np.sqrt(pull) * np.eye(count)]),
+            np.concatenate([actual / scale, np.full(count, np.sqrt(pull))]),
+        )
+        predicted = np.maximum(terms @ model.coef_, LEAST)
+    return [float(f"{w:.4g}") for w in model.coef_]
 
 
 def band(group: Sequence[SweepRecord], parts: Sequence[Terms], resource: str) -> list[float]:
@@ -86,7 +115,7 @@ def learn(
     """
     group = [r for r in records if kind_of(r) == kind]
     found = to_learn(group, resource, kinds)
-    targets = tuple(sorted({r.family for r in group} | {family}))
+    targets = tuple(sorted({r.family for r in records}))
     points = Points(found.place, found.share, np.array([targets.index(r.family) for r in group]))
     axes, terms = axis_names(kind), tuple(kinds[kind][resource].get("factors", BLOCKS))
     kernel = fitted(replace(START, lengths=np.full(len(axes), LENGTH)), points, found.ratio)
@@ -121,13 +150,13 @@ class Surprises:
     """What models that had not seen them said about records of one kind and resource.
 
     Attributes:
-        names: of the `n` records.
+        records: `n`, of all families.
         error: `(n,)` log(actual / predicted).
         scaled: `(n,)` the same in deviations of the prediction.
         fold: `(n,)` which of the FOLDS left it out.
     """
 
-    names: tuple[str, ...]
+    records: tuple[SweepRecord, ...]
     error: Floats
     scaled: Floats
     fold: Numbers
@@ -143,7 +172,7 @@ class Surprises:
         """
         sizes = np.sort(np.abs(self.scaled[self.fold != without]))
         rank = int(np.ceil((len(sizes) + 1) * COVERAGE))
-        return float(sizes[min(rank, len(sizes)) - 1])
+        return max(float(sizes[min(rank, len(sizes)) - 1]), LEAST_REACH)
 
     @property
     def inside(self) -> npt.NDArray[np.bool_]:
@@ -152,23 +181,29 @@ class Surprises:
         return np.asarray(np.abs(self.scaled) <= reaches[self.fold])
 
 
-def surprises(records: Sequence[SweepRecord], family: str) -> dict[tuple[str, str], Surprises]:
-    """Return what models say about records of a family that they have not seen, by kind and resource."""
-    rows: dict[tuple[str, str], list[tuple[str, float, float, int]]] = {}
+def surprises(records: Sequence[SweepRecord]) -> dict[tuple[str, str], Surprises]:
+    """Return what models say about records that they have not seen, by kind and resource.
+
+    Every record is asked about as of its own family, of models that learned all families at once.
+    """
+    rows: dict[tuple[str, str], list[tuple[SweepRecord, float, float, int]]] = {}
     for fold, (known, out) in enumerate(left_out(records)):
         kinds = factors(known)
-        for kind in kinds:
-            group = [r for r in out if kind_of(r) == kind and r.family == family]
-            for resource in LEARNED if group else ():
-                correction = learn(known, kind, resource, kinds, family)
-                error, scaled = surprise(correction, to_learn(group, resource, kinds))
-                rows.setdefault((kind, resource), []).extend(
-                    (r.name, float(e), float(s), fold)
-                    for r, e, s in zip(group, error, scaled, strict=True)
-                )
+        for kind, resource in product(kinds, LEARNED):
+            learned_by = learn(known, kind, resource, kinds, known[0].family)
+            for target, family in enumerate(learned_by.targets):
+                group = [r for r in out if kind_of(r) == kind and r.family == family]
+                if group:
+                    process = replace(learned_by.process, predicted=target)
+                    asked = to_learn(group, resource, kinds)
+                    error, scaled = surprise(replace(learned_by, process=process), asked)
+                    rows.setdefault((kind, resource), []).extend(
+                        (r, float(e), float(s), fold)
+                        for r, e, s in zip(group, error, scaled, strict=True)
+                    )
     return {
         key: Surprises(
-            names=tuple(r[0] for r in found),
+            records=tuple(r[0] for r in found),
             error=np.array([r[1] for r in found]),
             scaled=np.array([r[2] for r in found]),
             fold=np.array([r[3] for r in found]),

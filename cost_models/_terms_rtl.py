@@ -20,37 +20,37 @@ from dse.ir.units import Fifo, MatrixUnit, PoolUnit, SlidingWindowUnit, WidthCon
 
 ROM_WORDS = 64  # of one bit in a LUT6
 RAM_WORDS, RAM_BITS, RAM_LUTS = 32, 6, 4  # RAM32M: one write, one read port (AMD UG474, table 2-3)
+RARE = 16  # of all sums that an accumulator holds, about one in so many is likely
 LEVELS = 7  # of adder_tree, four terms each: enough for 4**7 products
 
 
 def matrix(unit: MatrixUnit) -> Terms:
     """Terms of matrix_unit, and of tiled_matrix_unit where there are tiles."""
     pe, simd = _number(unit.pe), _number(unit.simd)
-    wb, ib, acc = _number(unit.weight_bits), _number(unit.input_bits), _number(unit.acc_bits)
+    wb, ib = _number(unit.weight_bits), _number(unit.input_bits)
     popcount, on_dsp = np.asarray(unit.popcount), unit.compute == "dsp"
     depth = np.asarray(unit.depth)
     word = pe * simd * wb
     # one word is a constant, whatever memory was asked for
     in_luts = np.where(depth > 1, unit.memory == "lutram", True)
-    value = ib + (0 if unit.input_signed else 1)  # bits of an input as a signed number
     signs = (wb == 1) | (ib == 1)
     term = np.where(ib == 1, wb, np.where(wb == 1, ib + 1, wb + ib))
     soft = 1 - popcount if not on_dsp else (1 - popcount) * signs
     six = np.ceil(simd / 6)
     tree = _tree(np.where(popcount, six, simd), np.where(popcount, 3, term))
     products = pe * simd * soft * (1 - signs)
-    rows, columns = np.minimum(wb, value), np.maximum(wb, value)
+    rows, columns = np.minimum(wb, ib), np.maximum(wb, ib)
     activation = _activation(unit)
     around = _dense(unit) if unit.tiling is None else _tiled(unit)
     return Terms(
         lut={
             "control": np.ones_like(pe),
             "partial": products * 2 * (rows - 2).clip(0) * columns,
-            "multiply": products * (wb + value),
+            "multiply": products * (wb + ib),
             "negate": pe * simd * term * soft * signs,
             "match": pe * (simd + 3 * six) * popcount,
-            "tree": pe * tree.lut,
-            "accumulate": pe * acc,
+            "pairs": pe * tree.pairs,
+            "tree": pe * tree.more,
             "weights": np.where(in_luts, _rom(word, depth), 0.0),
             **activation.lut,
             **around.lut,
@@ -76,14 +76,18 @@ def _activation(unit: MatrixUnit) -> Terms:
     """Terms of activation: thresholds, or the numbers of weights that raw counts need."""
     pe, ob = _number(unit.pe), _number(unit.output_bits)
     raw = (ob == 0) & (np.asarray(unit.popcount) == 0)
-    entries = np.where(ob == 0, 1, 2**ob - 1)
     bits = _number(unit.acc_bits) + 1
+    # more thresholds than there are sums to tell apart coincide; few sums are near the largest
+    sums = 2**bits / RARE
+    entries = np.where(ob == 0, 1, -sums * np.expm1(-(2**ob - 1) / sums))
     table = np.where(raw, 0.0, pe * entries * bits)
     words = np.asarray(unit.mh) // np.asarray(unit.pe)
+    constant = words == 1
     return Terms(
         lut={
             "thresholds": _rom(table, words),
-            "compare": table,
+            "compare": np.where(constant, 0.0, table),
+            "compare_constant": np.where(constant, table / np.sqrt(entries), 0.0),
             "ladder": np.where(ob > 1, pe * (2**ob - 1), 0.0),
         },
         ff={
@@ -105,6 +109,7 @@ def _dense(unit: MatrixUnit) -> Terms:
     again = nf > 1
     return Terms(
         lut={
+            "accumulate": np.where(sf > 1, pe * acc, 0.0),
             "kept": np.where(again, _ram(bits, sf), 0.0),
             "select": np.where(again, bits, 0.0),
             "counters": _width(sf) * 2 + _width(nf * sf),
@@ -145,6 +150,7 @@ def _tiled(unit: MatrixUnit) -> Terms:
     counters = _width(groups * block_cols * steps) + 2 * _width(block_cols * steps) + _width(slots)
     return Terms(
         lut={
+            "accumulate": np.where(block_cols * steps > 1, pe * acc, 0.0),
             "kept": np.where(again, _ram(bits, block_cols), 0.0),
             "select": np.where(again, bits, 0.0),
             "gather": gathered * t.block_cols / 4,
@@ -309,9 +315,16 @@ def _ram(width: Any, words: Any) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """Bits of the registers and adders of an adder tree."""
+    """Bits of an adder tree.
 
-    lut: Floats
+    Attributes:
+        pairs: of adders of two numbers.
+        more: of adders of three and four, in LUTs.
+        ff: of registers.
+    """
+
+    pairs: Floats
+    more: Floats
     ff: Floats
 
 
@@ -322,13 +335,14 @@ def _tree(terms: Any, bits: Any) -> _Tree:
     two others to two, which takes two LUTs a bit (yosys: `maccmap`).
     """
     left, size = _number(terms), _number(bits)
-    lut = ff = np.zeros_like(left * size)
+    pairs = adders = ff = np.zeros_like(left * size)
     for _ in range(LEVELS):
         more = left > 1
         grown = size + np.where(left > 2, 2, 1)
-        adders = 5 * (left // 4) + np.maximum(2 * (left % 4) - 3, 0)
-        lut = lut + np.where(more, adders * grown, 0.0)
+        fours, rest = left // 4, left % 4
+        pairs = pairs + np.where(more & (rest == 2), grown, 0.0)
+        adders = adders + np.where(more, (5 * fours + 3 * (rest == 3)) * grown, 0.0)
         left = np.where(more, np.ceil(left / 4), left)
         ff = ff + np.where(more, left * grown, 0.0)
         size = np.where(more, grown, size)
-    return _Tree(lut, ff)
+    return _Tree(pairs, adders, ff)
