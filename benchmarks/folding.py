@@ -1,7 +1,7 @@
 """Folding against the rules of others: `python benchmarks/folding.py [NETWORK ...]` prints tables.
 
 Every method chooses PE, SIMD and window width of every layer from the same options, priced by the
-same tables, and is asked for the highest frame rate that the board allows. Two prices: our analytic
+same tables, and is asked for the highest frame rate that the board allows. Seconds are of CPU, one thread. Two prices: our analytic
 model at the upper ends of its intervals, within the usable share of the board, converters and FIFOs
 included; and FINN's own formulas, within the whole device, without converters and FIFOs, as in FINN's
 estimates. Frame rates and resources are predicted. The others keep weights where FINN's `auto` puts them.
@@ -260,10 +260,10 @@ def compare(name: str, bits: tuple[int, int], prices: str, trials: int) -> bool:
     if prices == "dse":
         model, limits = at_upper_ends(analytic.load(board.family)), usable(board)
     network = standalone.built(name, None, None, None, {})
-    start = time.perf_counter()
+    start = time.process_time()
     folder = Folder.build(network, standalone.uniform(network, *bits), board, model, {})
     ours = fastest(folder, limits)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     print(f"\n{name} w{bits[0]}a{bits[1]}, {board.name}, prices: {prices}; predicted at 100 MHz")
     print(
         f"{'method':<30}{'frames/s':>12}{'LUT':>10}{'BRAM18':>8}{'DSP':>7}{'seconds':>9}"
@@ -284,9 +284,9 @@ def compare(name: str, bits: tuple[int, int], prices: str, trials: int) -> bool:
     line("ours, exact", ours.cycles, needs, seconds, least_lut(folder, limits, ours.cycles))
     table, won = Table.of(network, folder, limits), True
     for label, method in methods(table, trials):
-        start = time.perf_counter()
+        start = time.process_time()
         entries = method()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         if entries is None:
             print(f"{label:<30}{'nothing that fits':>20}{seconds:>36.2f}")
             continue
@@ -309,17 +309,17 @@ def speed(names: list[str]) -> None:
             network = standalone.built(name, None, None, None, {})
             compressions = standalone.uniform(network, *bits)
             model, limits = analytic.load(board.family), usable(board)
-            start = time.perf_counter()
+            start = time.process_time()
             folder = Folder.build(network, compressions, board, model, {})
-            tables = time.perf_counter() - start
+            tables = time.process_time() - start
             middle = math.prod(folder.targets()) ** 0.5
             target = min(
                 _seconds(lambda f=folder, t=middle: f.solve(t, 0.5)) for _ in range(REPEATS)
             )
             quick = _seconds(lambda f=folder, x=limits: fastest(f, x))
-            start = time.perf_counter()
+            start = time.process_time()
             front = fold_front(folder, limits)
-            whole = time.perf_counter() - start
+            whole = time.process_time() - start
             options = sum(len(o.fold) * len(o.styles) for o in folder.options)
             s = front.slack
             what = "exact" if front.exact else f"within {s.bram18:,.0f} BRAM18, {s.dsp:,.0f} DSP"
@@ -330,9 +330,9 @@ def speed(names: list[str]) -> None:
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def main() -> None:

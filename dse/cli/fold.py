@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     type=click.IntRange(2),
-    default=3000,
+    default=1000,
     show_default=True,
     help="Of --front: more is nearer to exact, and slower.",
 )

@@ -22,7 +22,7 @@ from dse.search.labels import ROUNDING, Cuts, Labels, labels, traced
 from dse.search.options import Floats
 from dse.search.steps import UNIT, Step, steps, useful, whole
 
-MOST = 3000  # labels that stand side by side before they are thinned
+MOST = 1000  # labels that stand side by side before they are thinned
 NOTHING = Resources()
 TRADED = tuple(RESOURCES.index(r) for r in ("lut", "bram18", "dsp"))
 FITTING = (*TRADED, RESOURCES.index("ff"))  # not traded, but it has to fit
