@@ -27,7 +27,7 @@ def codes(values: npt.NDArray[Any], kind: IntType) -> Codes:
         raise ValueError(msg)
     if kind.bipolar:
         return (values > 0).astype(np.uint64)
-    masked: Codes = (values & (2**kind.bits - 1)).astype(np.uint64)
+    masked: Codes = values.astype(np.uint64) & np.uint64(2**kind.bits - 1)
     return masked
 
 

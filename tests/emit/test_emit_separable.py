@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.verify import verify
+from dse.emit.words import codes, hex_lines
 from dse.ir.design import Compression, Folding
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
@@ -75,6 +77,13 @@ def binary_case(make_case: Callable[..., Any]) -> Any:
         "fc": Folding(1, 1),
     }
     return make_case(network, compressions, foldings)
+
+
+def test_scores_may_need_more_than_32_bits() -> None:
+    wide = IntType(64, signed=True)
+    values = np.array([[-5, 2**40, -(2**40)]])
+    assert codes(values, wide).tolist() == [[2**64 - 5, 2**40, 2**64 - 2**40]]
+    assert hex_lines(codes(values[:, :1], wide), 64, 64) == "fffffffffffffffb\n"
 
 
 CASES = [mixed_case, binary_case]
