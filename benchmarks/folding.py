@@ -29,7 +29,7 @@ import optuna
 from cost_models import _finn, analytic
 from cost_models._model import CostModel, ResourceArrays, UnitPrediction
 from dse.ir import plugins
-from dse.ir.hardware import Resources
+from dse.ir.hardware import RESOURCES, Resources
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from dse.ir.units import ProductUnit, SlidingWindowUnit, Unit
@@ -202,6 +202,7 @@ def samo_annealing(table: Table, steps: int, seed: int = 0) -> list[int] | None:
 def raw_optuna(table: Table, sampler: str, trials: int) -> list[int] | None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options = table.folder.options
+    feasible: list[tuple[float, list[int]]] = []
 
     def entries_of(trial: optuna.trial.BaseTrial) -> list[int]:
         entries = []
@@ -220,18 +221,16 @@ def raw_optuna(table: Table, sampler: str, trials: int) -> list[int] | None:
     def objective(trial: optuna.Trial) -> float:
         entries = entries_of(trial)
         excess = table.needs(entries) / np.maximum(table.limits, 1) - 1
-        trial.set_user_attr("entries", entries)
-        trial.set_user_attr("excess", excess.tolist())
+        for name, value in zip(RESOURCES, excess.tolist(), strict=True):
+            trial.set_constraint(name, value)
+        if excess.max() <= 0:
+            feasible.append((math.log(table.cycles(entries)), entries))
         return math.log(table.cycles(entries))
 
-    def excess_of(trial: optuna.trial.FrozenTrial) -> list[float]:
-        return list(trial.user_attrs["excess"])
-
     kinds = {"TPE": optuna.samplers.TPESampler, "NSGA-II": optuna.samplers.NSGAIISampler}
-    study = optuna.create_study(sampler=kinds[sampler](seed=0, constraints_func=excess_of))
+    study = optuna.create_study(sampler=kinds[sampler](seed=0))
     study.optimize(objective, n_trials=trials)
-    ok = [t for t in study.trials if max(t.user_attrs["excess"]) <= 0]
-    return min(ok, key=lambda t: t.value).user_attrs["entries"] if ok else None
+    return min(feasible)[1] if feasible else None
 
 
 def least_lut(folder: Folder, limits: Resources, cycles: int) -> float:
@@ -322,7 +321,11 @@ def speed(names: list[str]) -> None:
             whole = time.process_time() - start
             options = sum(len(o.fold) * len(o.styles) for o in folder.options)
             s = front.slack
-            what = "exact" if front.exact else f"within {s.bram18:,.0f} BRAM18, {s.dsp:,.0f} DSP"
+            what = (
+                "exact"
+                if front.exact
+                else f"within {front.lut_share:.0%} LUT, {s.bram18:,.0f} BRAM18, {s.dsp:,.0f} DSP"
+            )
             print(
                 f"{name:<14}{f'w{bits[0]}a{bits[1]}':6}{options:>9,}{tables:>9.3f}{target:>9.4f}{quick:>9.3f}"
                 f"{whole:>9.2f}{len(front):>9,}  {what}"
@@ -340,7 +343,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("networks", nargs="*", default=known, metavar="NETWORK")
     parser.add_argument(
-        "--trials", type=int, default=200, help="of Optuna's TPE; others in proportion"
+        "--trials", type=int, default=100, help="of Optuna's TPE; others in proportion"
     )
     parser.add_argument("--speed", action="store_true", help="only how long our own steps take")
     args = parser.parse_args()

@@ -101,7 +101,7 @@ def show_front(question: Question, found: Front, *, as_json: bool) -> None:
                 "clock_mhz": question.clock_mhz,
                 "hardware_is": f"upper ends of intervals predicted by {question.model.source}",
                 "exact": found.exact,
-                "slack": asdict(found.slack),
+                "slack": asdict(found.slack) | {"lut_share": found.lut_share},
                 "points": [
                     {"interval_cycles": c, "throughput_fps": question.fps(c)}
                     | dict(zip(SHOWN, r, strict=True))
@@ -128,7 +128,7 @@ def _exactness(found: Front) -> str:
     if found.exact:
         return "exact: the whole front"
     return (
-        "thinned: for every folding left out there is one that is no slower, needs no more LUTs and at most"
-        f" {found.slack.bram18:,.0f} BRAM18 and {found.slack.dsp:,.0f} DSPs more (within limits less that);"
-        " --labels for more"
+        f"thinned: for every folding left out there is one here that is no slower and needs at most"
+        f" {found.lut_share:.0%} more LUTs,\n{found.slack.bram18:,.0f} BRAM18 and {found.slack.dsp:,.0f} DSPs"
+        " more (for foldings within limits less that); --labels for more"
     )

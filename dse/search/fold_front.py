@@ -18,6 +18,7 @@ from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.search.dominance import Array, minima
 from dse.search.fold import Folder
+from dse.search.fold_gap import LUT_SHARE, proven_slack
 from dse.search.labels import ROUNDING, Cuts, Labels, labels, traced
 from dse.search.options import Floats
 from dse.search.steps import UNIT, Step, steps, useful, whole
@@ -42,8 +43,9 @@ class Front:
         entry: `(P, L)` rows of the layers' options.
         style: `(P, L)` rows of their styles.
         slack: no folding within the limits less `slack` was missed by more than it: the front has
-            one that is no slower and needs no more LUTs, and at most so many BRAM18 and DSPs
-            more. All zero where nothing was thinned: then the front is exact.
+            one that is no slower, and needs at most so many BRAM18 and DSPs more. All zero where
+            nothing was thinned: then the front is exact.
+        lut_share: and at most so much more LUTs, as a share.
     """
 
     folder: Folder
@@ -52,6 +54,7 @@ class Front:
     entry: Array
     style: Array
     slack: Resources
+    lut_share: float
 
     def __len__(self) -> int:
         return len(self.cycles)
@@ -59,7 +62,7 @@ class Front:
     @property
     def exact(self) -> bool:
         """Whether every point of the true front is here."""
-        return self.slack == NOTHING
+        return self.slack == NOTHING and not self.lut_share
 
     def design(self, point: int) -> DesignPoint:
         """Return a point as a design."""
@@ -113,7 +116,7 @@ def fold_front(
     plain, fitting = _Chain(folder, TRADED, cuts, most), _Chain(folder, FITTING, cuts, most)
     front = np.zeros((0, len(TRADED)), dtype=np.int64)
     found = [(np.zeros((0, len(folder.options)), dtype=np.int64),) * 2]
-    slack = np.zeros(len(RESOURCES))
+    slack, lut_share = np.zeros(len(RESOURCES)), 0.0
     for target in candidates(folder) if targets is None else targets:
         ends = plain.ends(target)
         gained = _gained(front, ends.needs)
@@ -125,7 +128,9 @@ def fold_front(
             picked = ends.picked(gained)
         front = np.concatenate([front, ends.needs[gained, : len(TRADED)]])
         found.append(picked)
-        slack = np.maximum(slack, ends.slack)
+        if ends.slack.any():
+            lost, share = ends.missed(front)
+            slack, lut_share = np.maximum(slack, lost), max(lut_share, share)
     entry, style = (np.concatenate(f) for f in zip(*found, strict=True))
     cycles = np.stack([o.cycles[e] for o, e in zip(folder.options, entry.T, strict=True)])
     return Front(
@@ -135,6 +140,7 @@ def fold_front(
         entry=entry,
         style=style,
         slack=Resources(*slack.tolist()),
+        lut_share=lut_share,
     )
 
 
@@ -154,8 +160,30 @@ class _Ends:
     """What whole chains need, `(n, k)`, and how they came about."""
 
     chain: Sequence[Step]
+    options: Sequence[Array]
+    exit: Array
+    limits: Array  # (k,)
+    columns: Sequence[int]  # the resources counted
     along: Sequence[Labels]
-    slack: Floats  # (5,)
+
+    @property
+    def slack(self) -> Floats:
+        """What thinning may have cost, `(5,)`."""
+        return self._of_all(self.along[-1].slack)
+
+    def missed(self, front: Array) -> tuple[Floats, float]:
+        """Return what may have been missed, `(5,)`, with what share more LUTs; the tighter of two proofs."""
+        of = len(TRADED)
+        proven = proven_slack(self.chain, self.options, self.exit, front, self.limits[:of])
+        thinning = self.along[-1].slack[:of]
+        if proven is None or (thinning <= proven).all():
+            return self.slack, 0.0
+        return self._of_all(proven), LUT_SHARE
+
+    def _of_all(self, needs: Array | Floats) -> Floats:
+        result = np.zeros(len(RESOURCES))
+        result[list(self.columns[: len(needs)])] = needs * UNIT
+        return result
 
     @property
     def needs(self) -> Array:
@@ -195,9 +223,7 @@ class _Chain:
             return self._ends
         limits = (self._cuts.bounds[self._columns] / UNIT).astype(np.int64)
         along = labels(self._chain, admitted, self._exit, self._cuts, limits, self._most)
-        slack = np.zeros(len(RESOURCES))
-        slack[self._columns] = along[-1].slack * UNIT
-        self._ends = _Ends(self._chain, along, slack)
+        self._ends = _Ends(self._chain, admitted, self._exit, limits, self._columns, along)
         return self._ends
 
 

@@ -11,6 +11,7 @@ from dse.search.dominance import Array, minima, thinned
 from dse.search.options import Floats
 from dse.search.steps import Step
 
+STAIRCASE = 20  # times as many labels may stand where only two resources vary
 ROUNDING = 1e-9  # of sums that are compared with a limit
 
 
@@ -79,7 +80,8 @@ def labels(
         exit_needs: `(O, k)` what follows the last layer needs, by its output width.
         cuts: limits that whole chains must hold.
         bounds: `(k,)` of each resource; thinning goes by shares of them.
-        most: labels that may stand behind a layer before they are thinned.
+        most: labels that may stand behind a layer before they are thinned; `STAIRCASE` times as
+            many where only two resources vary.
 
     Returns:
         One a layer. In the last one `out` is 0 and `needs` has `exit_needs` in it.
@@ -97,7 +99,8 @@ def labels(
         now = now.only(minima(now.out, now.needs))
         if i + 1 < len(chain):
             now = now.only(_unbeaten(now, step.behind))
-        if len(now.out) > most:
+        plain = not np.ptp(now.needs[:, 2:], axis=0).any()  # two resources: a staircase is short
+        if len(now.out) > most * (STAIRCASE if plain else 1):
             kept, lost = thinned(now.out, now.needs, bounds, most)
             few = now.only(kept)
             now = Labels(few.out, few.needs, few.parent, few.option, now.slack + lost)
@@ -147,6 +150,16 @@ def _unbeaten(now: Labels, behind: Array) -> Array:
         needs.append(now.needs[others] + behind[now.out[others], width])
     kept = minima(np.concatenate(out), np.concatenate(needs))
     return np.sort(kept[kept < len(now.out)])
+
+
+def least_sums(
+    chain: Sequence[Step], options: Sequence[Array], exit_needs: Array, weights: Floats
+) -> Floats:
+    """Return `(C,)`: the least that a whole chain needs of each sum weighted by `(C, k)`."""
+    behind = _least(chain, options, exit_needs, weights)[0]
+    rows = options[0]
+    total: Floats = (chain[0].needs[rows] @ weights.T + behind[chain[0].out[rows]]).min(axis=0)
+    return total
 
 
 def _least(
