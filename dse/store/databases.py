@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,15 @@ def with_password(url: str, password: str | None) -> str:
     return f"{scheme}://{user}:{password}@{host}"
 
 
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what it was raised from, and so on to the bottom."""
+    below: BaseException | None = error
+    while below is not None:
+        yield below
+        below = below.__cause__
+
+
 def cause(error: BaseException) -> str:
     """Return the first line of what lies at the bottom of an error."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    *_, bottom = chain(error)
+    return str(bottom).strip().partition("\n")[0] or type(bottom).__name__

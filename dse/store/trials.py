@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 from dse.errors import DseError, UnreachableError, UsageError
 from dse.ir.record import TrialRecord
-from dse.store.databases import cause, optuna_storage
+from dse.store.databases import cause, chain, optuna_storage
 from dse.store.files import writing
 
 T = TypeVar("T")
 RECORD = "dse"  # the user attribute of an Optuna trial that holds our record, as JSON text
-PART = 60_000  # characters of it per attribute: MySQL keeps 64 KiB in one
+PART = 30_000  # characters of it per attribute: MySQL keeps 64 KiB, and quotes are escaped
 PATIENCE_S, LONGEST_WAIT_S = 120.0, 10.0  # how long a server may be away
 
 
@@ -161,8 +161,7 @@ class Trials:
             except OSError:
                 raise
             except Exception as error:  # drivers raise their own types
-                local = self.storage == "file" or self.storage.startswith("sqlite")
-                if local or time.monotonic() - begun > PATIENCE_S:
+                if not self._may_pass(error) or time.monotonic() - begun > PATIENCE_S:
                     msg = (
                         f"the storage {self.storage} cannot be written: {cause(error)};"
                         " what is finished is kept: run the same command again once it can"
@@ -173,6 +172,15 @@ class Trials:
                 wait = min(2 * wait, LONGEST_WAIT_S)
             else:
                 return
+
+    def _may_pass(self, error: BaseException) -> bool:
+        """Whether an error may be gone when the write is tried again: a server that is away."""
+        if self.storage == "file" or self.storage.startswith("sqlite"):
+            return False
+        from sqlalchemy import exc
+
+        refused = (exc.DataError, exc.IntegrityError, exc.ProgrammingError, exc.NotSupportedError)
+        return not any(isinstance(e, refused) for e in chain(error))
 
 
 def record_of(attributes: Mapping[str, Any]) -> TrialRecord:
