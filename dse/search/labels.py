@@ -11,7 +11,7 @@ from dse.search.dominance import Array, minima, thinned
 from dse.search.options import Floats
 from dse.search.steps import Step
 
-STAIRCASE = 20  # times as many labels may stand where only two resources vary
+STAIRCASE = 20  # times as many labels may stand where only two resources are needed
 ROUNDING = 1e-9  # of sums that are compared with a limit
 
 
@@ -81,7 +81,7 @@ def labels(
         cuts: limits that whole chains must hold.
         bounds: `(k,)` of each resource; thinning goes by shares of them.
         most: labels that may stand behind a layer before they are thinned; `STAIRCASE` times as
-            many where only two resources vary.
+            many where only two resources are needed.
 
     Returns:
         One a layer. In the last one `out` is 0 and `needs` has `exit_needs` in it.
@@ -99,8 +99,7 @@ def labels(
         now = now.only(minima(now.out, now.needs))
         if i + 1 < len(chain):
             now = now.only(_unbeaten(now, step.behind))
-        plain = not np.ptp(now.needs[:, 2:], axis=0).any()  # two resources: a staircase is short
-        if len(now.out) > most * (STAIRCASE if plain else 1):
+        if len(now.out) > most and (now.needs[:, 2:].any() or len(now.out) > STAIRCASE * most):
             kept, lost = thinned(now.out, now.needs, bounds, most)
             few = now.only(kept)
             now = Labels(few.out, few.needs, few.parent, few.option, now.slack + lost)
