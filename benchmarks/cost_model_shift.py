@@ -26,6 +26,7 @@ import numpy as np
 
 from cost_models import _fit_finn, _sweep, learned
 from cost_models._fit_analytic import records as modules
+from cost_models._prior import prior
 from cost_models.learned import LearnedModel
 from dse.calibration.calibrate import calibrate
 from dse.calibration.records import Origin, SynthesisRecord, distinct
@@ -89,7 +90,7 @@ def campaigns() -> Target:
         modules([r for r in rows if r["source"].endswith(year)])["matrix"]
         for year in ("2026", "2025")
     ]
-    kinds = _fit_finn.prior(_fit_finn.FAMILY).kinds
+    kinds = prior(_fit_finn.FAMILY).kinds
     corrections = {r: _fit_finn.fit(groups[0], r, kinds) for r in RESOURCES}
     base = LearnedModel(_fit_finn.FAMILY, "2026", "finn", {}, {"matrix": corrections})
     origin = Origin("vivado", "synth", "finn")
