@@ -17,9 +17,9 @@ from dse.errors import ExternalToolError
 FAMILIES = {"7series": "xc7", "ultrascale+": "xcup"}  # Board.family -> `synth_xilinx -family`
 # family -> cells of its DSP blocks in yosys, and the bits of their wider factor (AMD UG479, UG579)
 DSP_BLOCKS = {"xc7": ("xc7", 25), "xcup": ("xcu", 27)}
-# mapped together with the logic around it, a table of more than 64 words in LUTs takes several times as many
+# mapped with the logic around it, a table of more than 16 words in LUTs takes up to four times as many
 TABLES_APART = (
-    "select -set tables */m:luts.words %m */w:address */s:7:64 %i %m %i",
+    "select -set tables */m:luts.words %m */w:address */s:5:64 %i %m %i",
     "setattr -mod -set keep_hierarchy 1 @tables",
 )
 TABLES_BACK = ("setattr -mod -unset keep_hierarchy @tables", "flatten", "opt_clean")
