@@ -39,7 +39,7 @@ def test_it_says_what_it_is(module: ModuleType) -> None:
     assert "(" in first, "the source"
     assert module.DATA is None or module.DATA in plugins.names("dse.data")
     assert isinstance(module.STAGES, Stages)
-    for field in Stages.__dataclass_fields__:
+    for field in ("pretrain_epochs", "finetune_epochs", "finetune_images", "final_epochs"):
         assert getattr(module.STAGES, field) >= 1, field
 
 
