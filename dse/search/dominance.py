@@ -15,7 +15,7 @@ Array: TypeAlias = npt.NDArray[np.int64]
 
 FINEST = 12  # cells of thinning begin at 2 ** -12 of the limits
 BLOCK = 256  # rows compared at once
-STEPS = 4  # cell sizes for every factor of two
+STEPS = 2  # cell sizes for every factor of two
 
 
 def minima(groups: Array, points: Array) -> Array:

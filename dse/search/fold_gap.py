@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from dse.search.dominance import Array
 from dse.search.labels import least_sums
@@ -66,17 +65,13 @@ def proven_slack(
         inside = CELLS - away
         near, lowest = found[away:, away:], bound[:inside, :inside]
         if ((near <= lowest * (1 + LUT_SHARE)) | (lowest > limits[0])).all():
-            slack: Floats = (away + 1) * size * [False, *_used(chain, exit_needs)[1:3]]
+            slack: Floats = (away + 1) * size * [0.0, *_used(chain, exit_needs)[1:3]]
             return slack
     return None
 
 
-def _used(chain: Sequence[Step], exit_needs: Array) -> npt.NDArray[np.bool_]:
-    """Return which resources any folding needs, `(k,)`."""
-    parts = [
-        exit_needs,
-        *(s.needs for s in chain),
-        *(s.joint.reshape(-1, exit_needs.shape[1]) for s in chain),
-    ]
-    used: npt.NDArray[np.bool_] = np.array([p.any(axis=0) for p in parts]).any(axis=0)
-    return used
+def _used(chain: Sequence[Step], exit_needs: Array) -> Floats:
+    """Return which resources any folding needs, `(k,)`: 1 or 0."""
+    parts = [exit_needs, *(s.needs for s in chain)]
+    parts += [s.joint.reshape(-1, exit_needs.shape[1]) for s in chain]
+    return np.asarray(np.concatenate(parts).any(axis=0), dtype=np.float64)
