@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
@@ -45,7 +46,7 @@ class Network:
         """Hash of the structure; equal exactly when two networks are equal."""
         return digest_of(
             {"input": [self.input_shape, asdict(self.input_type)]}
-            | {layer.name: [type(layer).__name__, asdict(layer)] for layer in self.layers}
+            | {layer.name: [type(layer).__name__, _facts(layer)] for layer in self.layers}
         )
 
     def narrowed(self, output_channels: Mapping[str, int]) -> Network:
@@ -66,6 +67,11 @@ class Network:
             shapes[layer.name] = new.output_shape
             layers.append(new)
         return replace(self, layers=tuple(layers))
+
+
+def _facts(layer: Layer) -> dict[str, Any]:
+    """Return the fields of a layer; `signed` only where it is: studies without sums keep their digest."""
+    return {k: v for k, v in asdict(layer).items() if k != "signed" or v}
 
 
 def digest_of(value: object) -> str:

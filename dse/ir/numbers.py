@@ -51,6 +51,6 @@ def weight_type(bits: int) -> IntType:
     return BIPOLAR if bits == 1 else IntType(bits, signed=True)
 
 
-def activation_type(bits: int) -> IntType:
-    """1 bit: {-1, +1}. Above: unsigned 0 .. 2^bits - 1 (a quantised ReLU)."""
-    return BIPOLAR if bits == 1 else IntType(bits, signed=False)
+def activation_type(bits: int, *, signed: bool = False) -> IntType:
+    """1 bit: {-1, +1}. Above: unsigned 0 .. 2^bits - 1 (a quantised ReLU), or signed (without ReLU)."""
+    return BIPOLAR if bits == 1 else IntType(bits, signed=signed)

@@ -16,8 +16,10 @@ import numpy.typing as npt
 from dse.ir.product_units import DepthwiseUnit, Ints, MatrixUnit, ProductUnit, Tiling
 
 __all__ = [
+    "AddUnit",
     "DepthwiseUnit",
     "Fifo",
+    "ForkUnit",
     "Ints",
     "MatrixUnit",
     "PoolUnit",
@@ -211,7 +213,70 @@ class Fifo:
         return 0
 
 
-Unit: TypeAlias = ProductUnit | SlidingWindowUnit | PoolUnit | SumUnit | WidthConverter | Fifo
+@dataclass(frozen=True, slots=True)
+class ForkUnit:
+    """Hands every word to two streams (FINN: DuplicateStreams), when both have room."""
+
+    layer: str  # the layer whose output it is
+    elements: Ints  # per frame
+    pe: Ints  # elements per word; divides the channels
+    bits: Ints  # of an element
+
+    @property
+    def cycles(self) -> Ints:
+        """One cycle per word."""
+        return self.elements // self.pe
+
+    @property
+    def in_width(self) -> Ints:
+        """Elements per input word."""
+        return self.pe
+
+    @property
+    def out_width(self) -> Ints:
+        """Elements per word of each of its output streams."""
+        return self.pe
+
+
+@dataclass(frozen=True, slots=True)
+class AddUnit:
+    """Adds the words of two streams and saturates (FINN: AddStreams, then Thresholding).
+
+    Every element becomes `clip(a + b, 0, 2**bits - 1)`.
+    """
+
+    layer: str
+    elements: Ints  # per frame
+    pe: Ints  # elements per word; divides the channels
+    bits: Ints  # of an element of either input and of the output
+    signed: tuple[bool, bool]  # whether the elements of the first and of the second input are
+
+    @property
+    def cycles(self) -> Ints:
+        """One cycle per word."""
+        return self.elements // self.pe
+
+    @property
+    def in_width(self) -> Ints:
+        """Elements per word of each of its input streams."""
+        return self.pe
+
+    @property
+    def out_width(self) -> Ints:
+        """Elements per output word."""
+        return self.pe
+
+
+Unit: TypeAlias = (
+    ProductUnit
+    | SlidingWindowUnit
+    | PoolUnit
+    | SumUnit
+    | ForkUnit
+    | AddUnit
+    | WidthConverter
+    | Fifo
+)
 
 
 def divisors(n: int) -> npt.NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dse.ir.numbers import IntType
 
@@ -48,10 +48,14 @@ class Layer(ABC):
 class MatrixLayer(Layer):
     """A layer that is `vectors` products of an (mh, mw) weight matrix with an input vector.
 
-    `activation` is False for the last layer, whose raw accumulators are the class scores.
+    Attributes:
+        activation: False for the last layer, whose raw accumulators are the class scores.
+        signed: the activation has no ReLU: its codes are signed, -2**(bits - 1) and more. For branches
+            that end in an `Add`.
     """
 
     activation: bool
+    signed: bool = field(default=False, kw_only=True)
 
     @property
     def is_matrix(self) -> bool:
