@@ -91,8 +91,12 @@ class SynthesisFeedback:
             return self._landed() if self._job.ended else None
         if self._outdated:
             self._start(None)
-        elif (turn := len(records) // self._every) and len(records) >= self._look_again:
-            self._begin(records, turn)
+        elif len(records) >= self._look_again:
+            turn = sum(r.counts for r in records) // self._every
+            if turn:
+                self._begin(records, turn)
+            else:
+                self._look_again = len(records) + 1
         return None
 
     def finish(self, records: Sequence[TrialRecord]) -> CostModel | None:

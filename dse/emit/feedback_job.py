@@ -5,7 +5,7 @@ tools can be ended at once, and a search that is killed takes its synthesis with
 
 The project holds the integers of the network that every candidate starts from, pruned and quantised as the
 design says, but not trained: the search keeps no trained weights, and units are built for bit widths, folding and
-structure. What a tool makes of constants in LUTs depends on the integers a little (docs/cost-models.md).
+structure. What a tool makes of constants in LUTs depends on the integers a little (docs/study-file.md).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PROJECTS = "synthesised"  # folder of the projects, in the folder of a study
 FLOWS = {"yosys": rtl_project, "vitis_hls": hls_project}
 STAGES = {"yosys": "synth", "vitis_hls": "csynth"}  # of `Measurement.kind`: what is learned from
 CALIBRATION_IMAGES = 256  # that set the steps of the quantisers
-NICENESS = 10  # the search comes first
+NICENESS = 5  # the search comes first, but a synthesis shall end
 
 
 def run(request: Mapping[str, Any]) -> dict[str, Any]:
