@@ -161,7 +161,7 @@ class Process:
         left, right = self._factors
         y = place / self.kernel.lengths
         ones = np.ones(len(y))
-        result = left @ np.stack([*y.T, (y**2).sum(axis=1) / 2, ones])
+        result: Floats = left @ np.stack([*y.T, (y**2).sum(axis=1) / 2, ones])
         np.divide(self.kernel.local, result, out=result)
         result += right @ np.stack([*share.T, ones])
         return result
