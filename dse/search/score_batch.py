@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from cost_models._model import CostModel, Floats
 from dse.compression import effective
+from dse.errors import UsageError
 from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
 from dse.ir.hardware import RESOURCES, Board
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -23,16 +24,8 @@ from dse.ir.numbers import IntType
 from dse.ir.units import Fifo, Ints, ProductUnit, SlidingWindowUnit, Unit, WidthConverter
 from dse.search.estimate import ENDS, check_memory, price_table
 from dse.search.foldings import Array, Foldings
-from dse.search.pipeline import (
-    PLAIN_DEPTH,
-    burst_words,
-    check,
-    connectors,
-    element_types,
-    layer_folds,
-    main_units,
-    vector_words,
-)
+from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, vector_words
+from dse.search.pipeline import check, element_types, layer_folds, main_units
 from pruning._scheme import Structure
 
 Mask = npt.NDArray[np.bool_]
@@ -117,8 +110,18 @@ def folded(
         model: prices the units.
 
     Raises:
-        UsageError: as `estimate`; the message is about the first design that is illegal.
+        UsageError: as `estimate`, the message being about the first design that is illegal; or the
+            network is no chain of layers.
     """
+    chain = ("input", *(layer.name for layer in network.layers))
+    for layer, source in zip(network.layers, chain, strict=False):
+        if layer.inputs != (source,):
+            msg = (
+                f"many designs are priced at once for chains of layers only, {layer.name} of"
+                f" {network.name} reads {', '.join(layer.inputs)}; price its designs one by one with"
+                " `estimate`"
+            )
+            raise UsageError(msg)
     check(network, foldings.design(0, network, compressions))
     built, structures = effective(network, compressions)
     types = element_types(network, compressions)

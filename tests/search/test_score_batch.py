@@ -116,3 +116,12 @@ def test_an_illegal_design_among_many_is_named(
     getattr(foldings, field)[3, layer] = value
     with pytest.raises(UsageError, match=message):
         folded(network, designs[0].compressions, foldings, NO_URAM, analytic.load("7series"))
+
+
+def test_a_network_that_is_no_chain_is_refused() -> None:
+    chain, rng = NETWORKS["digits-cnn"], np.random.default_rng(3)
+    design = random_design(chain, WANTED["dense"], rng, ("bram",))
+    first, second, *rest = chain.layers
+    forked = replace(chain, layers=(first, replace(second, inputs=("input",)), *rest))
+    with pytest.raises(UsageError, match="chains of layers only"):
+        folded(forked, design.compressions, Foldings.of([design]), BOARD, analytic.load("7series"))
