@@ -34,10 +34,12 @@ FOLDS = 10
 COVERAGE = 0.9
 ROUNDS = 5
 # of factors to 1, in records: flip-flops follow from the Verilog, LUTs also from what the tool makes of it
-PULL = {"lut": 0.03, "ff": 1.0}
+PULL = {"lut": 0.03, "ff": 0.3}
 LEAST_REACH = 0.5  # an interval is no point, even where every record was foretold
 LEAST = 1.0  # a record counts as at least so many LUTs or flip-flops
 LENGTH = 3.0  # steps of an axis over which a local effect changes, before any record says
+BITS = ("bits", "width_bits")  # axes along which it does not change: more bits never cost less
+ENDLESS = 1e3
 START = Kernel(
     lengths=np.zeros(0), local=0.02, shares=0.05, target=1e-3, target_shares=1e-3, noise=0.002
 )
@@ -118,7 +120,8 @@ def learn(
     targets = tuple(sorted({r.family for r in records}))
     points = Points(found.place, found.share, np.array([targets.index(r.family) for r in group]))
     axes, terms = axis_names(kind), tuple(kinds[kind][resource].get("factors", BLOCKS))
-    kernel = fitted(replace(START, lengths=np.full(len(axes), LENGTH)), points, found.ratio)
+    lengths = np.array([ENDLESS if name in BITS else LENGTH for name in axes])
+    kernel = fitted(replace(START, lengths=lengths), points, found.ratio)
     noise = np.full(len(found), kernel.noise)
     process = Process(kernel, points, found.ratio, noise, targets.index(family))
     return Correction(process, axes, terms, targets, NORMAL)
