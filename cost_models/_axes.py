@@ -14,8 +14,10 @@ import numpy as np
 
 from cost_models._model import Floats
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -92,12 +94,22 @@ def _global_sum(unit: SumUnit) -> dict[str, Any]:
     return {"pe": _log(unit.pe), "words": _log(np.asarray(unit.channels) // unit.pe)}
 
 
+def _fork(unit: ForkUnit) -> dict[str, Any]:
+    return {"width_bits": _log(np.asarray(unit.pe) * unit.bits)}
+
+
+def _add(unit: AddUnit) -> dict[str, Any]:
+    return {"pe": _log(unit.pe)}
+
+
 AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     MatrixUnit: _matrix,
     DepthwiseUnit: _depthwise,
     SlidingWindowUnit: _window,
     PoolUnit: _pool,
     SumUnit: _global_sum,
+    ForkUnit: _fork,
+    AddUnit: _add,
     WidthConverter: _converter,
     Fifo: _fifo,
 }
@@ -108,6 +120,8 @@ _EXAMPLES: Mapping[str, Unit] = {  # a unit of every kind: only the names of its
     "window": SlidingWindowUnit("", 4, 4, 1, 1, 1, 0, 1, 1),
     "pool": PoolUnit("", 4, 4, 1, 2, 1, 1),
     "global_sum": SumUnit("", 4, 1, 1, 1, 3),
+    "fork": ForkUnit("", 1, 1, 1, 1),
+    "add": AddUnit("", 1, 1, 1, 2, (False, True)),
     "converter": WidthConverter("", 1, 2, 1, 2),
     "fifo": Fifo("", 2, 1),
 }

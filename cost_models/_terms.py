@@ -15,8 +15,10 @@ import numpy as np
 from cost_models import _finn
 from cost_models._model import Floats
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -222,6 +224,38 @@ def global_sum(unit: SumUnit) -> Terms:
             "control": np.ones_like(width),
             "add": width,
             "accumulators": np.where(words > 1, width * np.ceil(words / 32), 0.0),
+        },
+        ff={"control": np.ones_like(width), "word": width},
+        dsp=ZERO,
+        bram18=ZERO,
+        uram=ZERO,
+    )
+
+
+def fork(unit: ForkUnit) -> Terms:
+    """Terms of a fork: counters and handshakes, and a register for a word."""
+    width = np.asarray(unit.pe) * np.asarray(unit.bits) * 1.0
+    return Terms(
+        lut={"control": np.ones_like(width)},
+        ff={"control": np.ones_like(width), "word": width},
+        dsp=ZERO,
+        bram18=ZERO,
+        uram=ZERO,
+    )
+
+
+def add(unit: AddUnit) -> Terms:
+    """Terms of an adding unit: for every element a sum that cannot overflow, and its saturation.
+
+    A LUT adds a bit (a carry chain: AMD UG474, UG574); a sum with a signed input has two bits more than
+    they have, else one. A LUT cuts off a bit: it is 0 where the sum is negative, 1 where it overflows.
+    """
+    width = np.asarray(unit.pe) * np.asarray(unit.bits) * 1.0
+    return Terms(
+        lut={
+            "control": np.ones_like(width),
+            "add": width + np.asarray(unit.pe) * (2 if any(unit.signed) else 1),
+            "clip": width,
         },
         ff={"control": np.ones_like(width), "word": width},
         dsp=ZERO,

@@ -16,8 +16,10 @@ from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
 from dse.errors import UsageError
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -35,6 +37,8 @@ KINDS: Mapping[type, tuple[str, Callable[[Any], _terms.Terms]]] = {
     SlidingWindowUnit: ("window", _terms.window),
     PoolUnit: ("pool", _terms.pool),
     SumUnit: ("global_sum", _terms.global_sum),
+    ForkUnit: ("fork", _terms.fork),
+    AddUnit: ("add", _terms.add),
     WidthConverter: ("converter", _terms.converter),
     Fifo: ("fifo", _terms.fifo),
 }

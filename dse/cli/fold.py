@@ -94,9 +94,10 @@ def fold(
     show(question, design, proven, as_json=as_json)
     if out is not None:
         from dse.emit.finn import folding_config
+        from dse.ir.stages import flat
         from dse.search.pipeline import pipeline
 
-        config = folding_config(pipeline(question.network, design))
+        config = folding_config(flat(pipeline(question.network, design)))
         out.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         click.echo(f"folding written to {out}", err=True)
 
@@ -172,10 +173,11 @@ def _of_study(path: Path, given: dict[str, Any]) -> Question:
 
 def _read(question: Question, path: Path) -> DesignPoint:
     from dse.emit.finn import read_folding
+    from dse.ir.stages import flat
     from dse.search.pipeline import pipeline
 
     start = question.folder().solve(1, question.preference)
-    return read_folding(_json(path), start, pipeline(question.network, start))
+    return read_folding(_json(path), start, flat(pipeline(question.network, start)))
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -12,8 +12,10 @@ from typing import Any
 from dse.errors import UsageError
 from dse.ir.design import DesignPoint, Folding
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -31,6 +33,8 @@ NODE = {
     SlidingWindowUnit: "ConvolutionInputGenerator_hls",
     PoolUnit: "StreamingMaxPool_hls",
     SumUnit: "GlobalAccPool_hls",
+    ForkUnit: "DuplicateStreams_hls",
+    AddUnit: "AddStreams_hls",
     WidthConverter: "StreamingDataWidthConverter_hls",
     Fifo: "StreamingFIFO_rtl",
 }
@@ -63,7 +67,7 @@ def _attributes(unit: Unit) -> dict[str, Any]:
         }
     if isinstance(unit, SlidingWindowUnit):
         return {"SIMD": int(unit.simd), "parallel_window": 0, "ram_style": "auto"}
-    if isinstance(unit, PoolUnit | SumUnit):
+    if isinstance(unit, PoolUnit | SumUnit | ForkUnit | AddUnit):
         return {"PE": int(unit.pe)}
     if isinstance(unit, WidthConverter):
         bits = int(unit.bits)
@@ -115,7 +119,7 @@ def read_folding(
     windows: dict[str, SlidingWindowUnit] = {}
     said: dict[str, int] = {}
     for unit in units:
-        if isinstance(unit, WidthConverter | Fifo):
+        if isinstance(unit, WidthConverter | Fifo | ForkUnit):  # these follow from the others
             continue
         kind = NODE[type(unit)].rpartition("_")[0]
         number = counted[kind]

@@ -24,6 +24,7 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
+from dse.ir.stages import flat
 from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit
 from dse.search.pipeline import pipeline
 
@@ -60,7 +61,7 @@ def hls_project(
     Raises:
         UsageError: the design is illegal, does not belong to the accelerator, or is beyond what HLS takes.
     """
-    units = pipeline(network, design)
+    units = flat(pipeline(network, design))
     for unit in units:
         if isinstance(unit, ProductUnit) and unit.memory == "uram":
             msg = (

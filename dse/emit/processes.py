@@ -1,16 +1,20 @@
-"""Lowering: from the chain of units to the processes, streams and tables of the emitted project."""
+"""Lowering: from the units of a pipeline to the processes, streams and tables of the emitted project."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from dse.emit.tables import Table, matrix_tables
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator
+from dse.ir.layers._base import MatrixLayer
+from dse.ir.stages import Parallel, Stage, flat
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -28,6 +32,8 @@ SUFFIX = {
     DepthwiseUnit: "depthwise",
     PoolUnit: "pool",
     SumUnit: "sum",
+    ForkUnit: "fork",
+    AddUnit: "add",
 }
 # the kernel of every unit without weights, and the fields that are its parameters
 KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
@@ -37,6 +43,8 @@ KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
     ),
     PoolUnit: ("max_pool", ("height", "width", "channels", "kernel", "pe", "bits")),
     SumUnit: ("global_sum", ("pixels", "channels", "pe", "bits", "sum_bits")),
+    ForkUnit: ("stream_fork", ("pixels", "channels", "pe", "bits")),
+    AddUnit: ("stream_add", ("pixels", "channels", "pe", "bits")),
     WidthConverter: ("width_converter", ("in_width", "out_width", "bits", "elements")),
 }
 
@@ -56,8 +64,8 @@ class Process:
 
     name: str
     kernel: str  # function of hw_templates/kernels
-    source: Stream
-    target: Stream
+    sources: tuple[Stream, ...]
+    targets: tuple[Stream, ...]
     tables: tuple[Table, ...] = ()
 
 
@@ -94,7 +102,10 @@ class Module:
 
 @dataclass(frozen=True)
 class Chain:
-    """All modules in stream order; `fifos` names the stream that each FIFO of the pipeline became."""
+    """All modules in stream order; `fifos` names the stream that each FIFO of the pipeline became.
+
+    A fork stands before its branches, the first one before the second, and a join behind them.
+    """
 
     modules: tuple[Module, ...]
     input: Stream
@@ -109,7 +120,7 @@ class Chain:
     @property
     def streams(self) -> tuple[Stream, ...]:
         """All streams in stream order."""
-        return (self.input, *(p.target for p in self.processes))
+        return (self.input, *(s for p in self.processes for s in p.targets))
 
     @property
     def widest_bits(self) -> int:
@@ -119,49 +130,93 @@ class Chain:
         )
 
 
-def lower(units: tuple[Unit, ...], accelerator: Accelerator, names: Mapping[str, str]) -> Chain:
+def lower(stages: Sequence[Stage], accelerator: Accelerator, names: Mapping[str, str]) -> Chain:
     """Return the processes of a pipeline.
 
+    Every stream is named after the unit that reads it, a converter after the unit that it feeds.
+
     Args:
-        units: of `dse.search.pipeline.pipeline`: FIFOs and converters behind every unit.
+        stages: of `dse.search.pipeline.pipeline`: FIFOs and converters behind every unit.
         accelerator: the integers of the matrix units.
         names: layer -> identifier.
 
     Raises:
         UsageError: a word is too wide for HLS, or the integers are not those of the design.
     """
-    titles = _titles(units, names)
-    source = start = Stream(f"{titles[0]}_in", f"ap_uint<{_word_bits(units[0])[0]}>", PLAIN_DEPTH)
-    modules: list[Module] = []
-    fifos: list[tuple[str, Fifo]] = []
-    for i, unit in enumerate(units):
-        if isinstance(unit, Fifo):
-            continue
-        behind = units[i + 1]
-        word = f"ap_uint<{_checked(unit)}>"
-        if isinstance(behind, Fifo):
-            target = Stream(titles[i + 1], word, int(behind.depth))
-            fifos.append((target.name, behind))
-        else:
-            target = Stream(f"{titles[i + 1]}_in", word, PLAIN_DEPTH)
-        modules.append(_module(titles[i], unit, accelerator, source, target))
-        source = target
-    return Chain(tuple(modules), start, source, tuple(fifos))
+    last = next(unit for unit in reversed(flat(stages)) if not isinstance(unit, Fifo))
+    end = _Input(Stream("output", f"ap_uint<{_checked(last)}>", PLAIN_DEPTH), "output_width")
+    lowering = _Lowering(accelerator, names)
+    begin = lowering.series(stages, end)
+    modules, fifos = tuple(lowering.modules[::-1]), tuple(lowering.fifos[::-1])
+    return Chain(modules, begin.stream, modules[-1].processes[-1].targets[0], fifos)
 
 
-def _titles(units: tuple[Unit, ...], names: Mapping[str, str]) -> list[str]:
-    """Name every unit: a converter after the unit that it feeds, a FIFO after what reads it."""
-    titles: list[str] = []
-    fed = "output"
-    for unit in reversed(units):
-        if isinstance(unit, Fifo):
-            titles.append(f"{titles[-1]}_in" if titles else "output")
-        elif isinstance(unit, WidthConverter):
-            titles.append(f"{fed}_width")
-        else:
-            fed = f"{names[unit.layer]}_{SUFFIX[type(unit)]}"
-            titles.append(fed)
-    return titles[::-1]
+@dataclass(frozen=True)
+class _Input:
+    """An input of a unit: the stream that it reads, and what a converter in front of it is called."""
+
+    stream: Stream
+    converter: str
+
+
+@dataclass(frozen=True)
+class _Lowering:
+    """Modules and FIFOs found so far, from the last to the first: names come from the reader."""
+
+    accelerator: Accelerator
+    names: Mapping[str, str]
+    modules: list[Module] = field(default_factory=list)
+    fifos: list[tuple[str, Fifo]] = field(default_factory=list)
+
+    def series(self, stages: Sequence[Stage], end: _Input) -> _Input:
+        """Lower stages that write to `end`, and return what they read."""
+        for i, stage in reversed(list(enumerate(stages))):
+            if isinstance(stage, Fifo):
+                self.fifos.append((end.stream.name, stage))
+                continue
+            before = stages[i - 1] if i else None
+            depth = int(before.depth) if isinstance(before, Fifo) else PLAIN_DEPTH
+            if isinstance(stage, Parallel):
+                end = self._parallel(stage, end, depth)
+            else:
+                title = self._title(stage, end)
+                read = _input(title, stage, depth)
+                self._add(title, stage, (read,), (end,))
+                end = read
+        return end
+
+    def _parallel(self, parts: Parallel, end: _Input, depth: int) -> _Input:
+        title = self._title(parts.join, end)
+        joined = []
+        for port, branch in enumerate(parts.branches):
+            last = branch[-1]
+            assert isinstance(last, Fifo)
+            joined.append(_input(title, parts.join, int(last.depth), str(port)))
+        self._add(title, parts.join, tuple(joined), (end,))
+        second = self.series(parts.branches[1], joined[1])
+        first = self.series(parts.branches[0], joined[0])
+        title = self._title(parts.fork, end)
+        read = _input(title, parts.fork, depth)
+        self._add(title, parts.fork, (read,), (first, second))
+        return read
+
+    def _title(self, unit: Unit, end: _Input) -> str:
+        if isinstance(unit, WidthConverter):
+            return end.converter
+        return f"{self.names[unit.layer]}_{SUFFIX[type(unit)]}"
+
+    def _add(
+        self, title: str, unit: Unit, read: tuple[_Input, ...], written: tuple[_Input, ...]
+    ) -> None:
+        _checked(unit)
+        streams = (tuple(x.stream for x in side) for side in (read, written))
+        self.modules.append(_module(title, unit, self.accelerator, *streams))
+
+
+def _input(title: str, unit: Unit, depth: int, port: str = "") -> _Input:
+    """Return an input of the unit `title`; `depth`: of the FIFO in front of it."""
+    word = f"ap_uint<{_word_bits(unit)[0]}>"
+    return _Input(Stream(f"{title}_in{port}", word, depth), f"{title}_width{port}")
 
 
 def _word_bits(unit: Unit) -> tuple[int, int]:
@@ -189,10 +244,14 @@ def _checked(unit: Unit) -> int:
 
 
 def _module(
-    name: str, unit: Unit, accelerator: Accelerator, source: Stream, target: Stream
+    name: str,
+    unit: Unit,
+    accelerator: Accelerator,
+    sources: tuple[Stream, ...],
+    targets: tuple[Stream, ...],
 ) -> Module:
     if isinstance(unit, ProductUnit):
-        return _products(name, unit, accelerator, source, target)
+        return _products(name, unit, accelerator, sources, targets)
     kernel, fields = KERNELS[type(unit)]
     traits: dict[str, int | bool] = {field: int(getattr(unit, field)) for field in fields}
     if isinstance(unit, PoolUnit | SumUnit):
@@ -200,12 +259,19 @@ def _module(
         # the largest of bipolar codes needs no sign, their sum does
         ordered = element.bipolar and isinstance(unit, PoolUnit)
         traits["is_signed"] = element.signed and not ordered
-    return Module(name, unit, traits, (Process(name, kernel, source, target),))
+    if isinstance(unit, AddUnit):
+        traits |= dict(zip(("first_signed", "second_signed"), unit.signed, strict=True))
+    return Module(name, unit, traits, (Process(name, kernel, sources, targets),))
 
 
 def _products(
-    name: str, unit: ProductUnit, accelerator: Accelerator, source: Stream, target: Stream
+    name: str,
+    unit: ProductUnit,
+    accelerator: Accelerator,
+    sources: tuple[Stream, ...],
+    targets: tuple[Stream, ...],
 ) -> Module:
+    layer = accelerator.network[unit.layer]
     traits: dict[str, int | bool] = {
         "mh": int(unit.mh),
         "mw": int(unit.mw),
@@ -216,6 +282,7 @@ def _products(
         "in_bits": int(unit.input_bits),
         "in_signed": unit.input_signed,
         "out_bits": int(unit.output_bits),
+        "out_signed": isinstance(layer, MatrixLayer) and layer.signed,
         "acc_bits": int(unit.acc_bits),
         "word_bits": int(unit.out_element_bits),
         "dsp": unit.compute == "dsp",
@@ -224,7 +291,7 @@ def _products(
     t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is None:
         kernel = "matrix_unit" if isinstance(unit, MatrixUnit) else "depthwise_unit"
-        return Module(name, unit, traits, (Process(name, kernel, source, target, tables),))
+        return Module(name, unit, traits, (Process(name, kernel, sources, targets, tables),))
     traits |= {
         "block_rows": t.block_rows,
         "block_cols": t.block_cols,
@@ -233,7 +300,7 @@ def _products(
     }
     sums = Stream(f"{name}_sums", f"dse::Tiles<{name}_unit>::Group", PLAIN_DEPTH)
     processes = (
-        Process(name, "tiled_sums", source, sums, tables[:-1]),
-        Process(f"{name}_rows", "tiled_rows", sums, target, tables[-1:]),
+        Process(name, "tiled_sums", sources, (sums,), tables[:-1]),
+        Process(f"{name}_rows", "tiled_rows", (sums,), targets, tables[-1:]),
     )
     return Module(name, unit, traits, processes)

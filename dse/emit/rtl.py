@@ -22,6 +22,7 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
+from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles
 from dse.search.pipeline import pipeline
 from hw_templates import folder
@@ -64,7 +65,7 @@ def rtl_project(
         accuracy=accuracy,
     )
     names = identifiers(layer.name for layer in network.layers)
-    units = pipeline(network, design)
+    units = flat(pipeline(network, design))
     built = instances(lower(units, accelerator, names), accelerator)
     manifest = json.loads(hls.files[PurePosixPath("design.json")])
     latency = rtl_latency_cycles(units)

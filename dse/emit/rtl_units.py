@@ -102,6 +102,7 @@ def instance(
         kind, parameters = "global_sum", _sum(unit, signed=is_signed)
         out_bits = int(unit.out_width) * int(unit.sum_bits)
     else:
+        assert isinstance(unit, WidthConverter)
         kind, parameters = "width_converter", _converter(unit)
     return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)
 

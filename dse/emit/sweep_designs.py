@@ -19,6 +19,7 @@ from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
+from dse.ir.stages import flat
 from dse.ir.units import Ints, MatrixUnit, divisors, legal_folds
 from dse.networks._build import Chain
 from dse.search.estimate import estimate
@@ -164,7 +165,7 @@ def built(name: str) -> tuple[Network, DesignPoint, Accelerator]:
     rng = generator(name)
     parameters = {
         unit.layer: random_integers(unit, rng)
-        for unit in pipeline(network, design)
+        for unit in flat(pipeline(network, design))
         if isinstance(unit, MatrixUnit)
     }
     return network, design, Accelerator(narrowed, parameters)

@@ -1,4 +1,4 @@
-"""Cycles of a chain of units: between frames, and from first input to last output word."""
+"""Cycles of a pipeline: between frames, and from first input to last output word."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dse.ir.stages import Parallel, Stage, flat
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -29,12 +32,12 @@ KEPT = 1024  # units of a kind whose loops are kept: some 50 KB each
 PIXELS = 8  # windows of an output row whose times are followed
 
 
-def interval_cycles(units: Sequence[Unit]) -> int:
+def interval_cycles(stages: Sequence[Stage]) -> int:
     """Return the cycles between two frames: those of the slowest unit."""
-    return max(int(unit.cycles) for unit in units)
+    return max(int(unit.cycles) for unit in flat(stages))
 
 
-def latency_cycles(units: Sequence[Unit]) -> int:
+def latency_cycles(stages: Sequence[Stage]) -> int:
     """Return the cycles from the first input word to the last output word of one frame.
 
     Every unit is a loop of one iteration a cycle that waits where an input word is missing. Word j
@@ -47,22 +50,28 @@ def latency_cycles(units: Sequence[Unit]) -> int:
     chain, from the input, which is always ready (A = 0), to the last word of the last unit. A
     window unit is two such loops: one loads, the other writes a word from the cycle after its load
     on. A matrix unit needs a whole vector for its first output word, a depthwise unit and a pooling
-    unit a window, a global pool all but the last pixel, a converter a word of the wider side.
+    unit a window, a global pool all but the last pixel, a converter a word of the wider side. A fork
+    hands on every word, a join waits for the later of its two.
 
     Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted:
     the pipeline registers of a unit, and waiting for room, which delays a frame only where the
     units behind are slower anyway. Units are idle before the frame and read whenever they have
     room.
     """
-    stream = None
-    for unit in units:
-        if isinstance(unit, Fifo):
-            continue
-        if stream is None:
-            stream = Stream(np.zeros(1, dtype=np.int64), np.zeros(1))
-        stream = _through(unit, stream)
-    assert stream is not None
-    return math.ceil(float(stream.times[-1]))
+    ready = Stream(np.zeros(1, dtype=np.int64), np.zeros(1))
+    return math.ceil(float(_last(stages, ready).times[-1]))
+
+
+def _last(stages: Sequence[Stage], stream: Stream) -> Stream:
+    """Return the stream behind stages that read `stream`."""
+    for stage in stages:
+        if isinstance(stage, Parallel):
+            forked = _through(stage.fork, stream)
+            first, second = (_last(branch, forked) for branch in stage.branches)
+            stream = _through(stage.join, first.later(second))
+        elif not isinstance(stage, Fifo):
+            stream = _through(stage, stream)
+    return stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,11 @@ class Stream:
     def at(self, words: Array) -> npt.NDArray[np.float64]:
         """Return the times of words; the words followed are often those asked for."""
         return self.times if words is self.words else np.interp(words, self.words, self.times)
+
+    def later(self, other: Stream) -> Stream:
+        """Return the later times of two streams of equal words."""
+        words = np.union1d(self.words, other.words)
+        return Stream(words, np.maximum(self.at(words), other.at(words)))
 
 
 @dataclass(frozen=True)
@@ -260,6 +274,22 @@ def _summed(source: Stream, sums: int, pixels: int, words: int) -> Stream:
         write=last,
         needs=last,
     ).run(source)
+
+
+@_through.register
+def _(unit: ForkUnit, source: Stream) -> Stream:
+    return _copied(int(unit.cycles)).run(source)
+
+
+@_through.register
+def _(unit: AddUnit, source: Stream) -> Stream:
+    return _copied(int(unit.cycles)).run(source)
+
+
+@lru_cache(maxsize=KEPT)
+def _copied(words: int) -> Loop:
+    """Return the loop that hands on one word a cycle."""
+    return Loop(words, words, read=lambda j: j, write=lambda k: k, needs=lambda k: k)
 
 
 @_through.register

@@ -218,14 +218,15 @@ class ForkUnit:
     """Hands every word to two streams (FINN: DuplicateStreams), when both have room."""
 
     layer: str  # the layer whose output it is
-    elements: Ints  # per frame
-    pe: Ints  # elements per word; divides the channels
+    pixels: int
+    channels: Ints
+    pe: Ints  # divides channels
     bits: Ints  # of an element
 
     @property
     def cycles(self) -> Ints:
         """One cycle per word."""
-        return self.elements // self.pe
+        return self.pixels * (self.channels // self.pe)
 
     @property
     def in_width(self) -> Ints:
@@ -246,15 +247,16 @@ class AddUnit:
     """
 
     layer: str
-    elements: Ints  # per frame
-    pe: Ints  # elements per word; divides the channels
+    pixels: int
+    channels: Ints
+    pe: Ints  # divides channels
     bits: Ints  # of an element of either input and of the output
     signed: tuple[bool, bool]  # whether the elements of the first and of the second input are
 
     @property
     def cycles(self) -> Ints:
         """One cycle per word."""
-        return self.elements // self.pe
+        return self.pixels * (self.channels // self.pe)
 
     @property
     def in_width(self) -> Ints:

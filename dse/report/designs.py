@@ -15,8 +15,10 @@ from dse.ir.layers._base import Layer
 from dse.ir.metrics import METRICS
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
+from dse.ir.stages import flat
 from dse.ir.synthesised import SynthesisedDesign
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     MatrixUnit,
     PoolUnit,
@@ -164,7 +166,7 @@ def bottleneck(record: TrialRecord, network: Network) -> Bottleneck:
     Only a matrix unit is refolded: the smallest legal PE * SIMD with fewer cycles; of equals the one
     with fewer cycles. Units beside it are taken as they are.
     """
-    units = pipeline(network, record.design)
+    units = flat(pipeline(network, record.design))
     slowest = max(units, key=lambda u: int(u.cycles))
     cycles = int(slowest.cycles)
     fold = _refold(slowest) if isinstance(slowest, MatrixUnit) else None
@@ -195,4 +197,6 @@ def _kind(unit: Unit) -> str:
         return "depthwise unit"
     if isinstance(unit, SlidingWindowUnit):
         return "sliding window unit"
+    if isinstance(unit, AddUnit):
+        return "adding unit"
     return "pooling unit" if isinstance(unit, PoolUnit | SumUnit) else "width converter"

@@ -20,6 +20,7 @@ from dse.ir.hardware import (
     UnitEstimate,
 )
 from dse.ir.network import Network
+from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles, latency_cycles
 from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit, WidthConverter
 from dse.search.pipeline import pipeline
@@ -51,7 +52,8 @@ def estimate(
     """
     for name, layer in design.layers:
         check_memory(name, layer.folding.memory, board)
-    units = pipeline(network, design)
+    stages = pipeline(network, design)
+    units = flat(stages)
     prices = price(units, model)
     layers = []
     for name, _ in design.layers:
@@ -71,7 +73,7 @@ def estimate(
         layers=tuple(layers),
         total=_unit_estimate(prices.sum(axis=0)),
         interval_cycles=interval_cycles(units),
-        latency_cycles=latency_cycles(units),
+        latency_cycles=latency_cycles(stages),
         clock_mhz=clock_mhz,
         source=model.source,
     )

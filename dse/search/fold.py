@@ -20,8 +20,9 @@ from dse.config.values import Knobs
 from dse.ir.design import MEMORIES, Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.network import Network
+from dse.search.joints import PLAIN_DEPTH
 from dse.search.options import Array, Floats, LayerOptions, joint_resources, layer_options
-from dse.search.pipeline import PLAIN_DEPTH, element_types
+from dse.search.pipeline import element_types
 
 # UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights would have to be loaded
 OFFERED = tuple(m for m in MEMORIES if m != "uram")

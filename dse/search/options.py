@@ -18,14 +18,8 @@ from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.numbers import IntType
 from dse.ir.units import Ints, ProductUnit, SlidingWindowUnit, Unit, divisors
-from dse.search.pipeline import (
-    PLAIN_DEPTH,
-    burst_words,
-    connectors,
-    layer_folds,
-    main_units,
-    vector_words,
-)
+from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, vector_words
+from dse.search.pipeline import layer_folds, main_units
 from pruning._scheme import Structure
 
 Floats: TypeAlias = npt.NDArray[np.float64]

@@ -1,10 +1,11 @@
-"""From a network and a design to the chain of hardware units, converters and FIFOs included."""
+"""From a network and a design to the hardware units, forks, joins, converters and FIFOs included."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +13,21 @@ import numpy.typing as npt
 from dse.compression import canonical, effective
 from dse.errors import UsageError
 from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
+from dse.ir.graph import Block, Series, series
 from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType, activation_type
+from dse.ir.stages import Parallel, Stage, Stages
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     Ints,
     MatrixUnit,
     PoolUnit,
@@ -33,9 +39,9 @@ from dse.ir.units import (
     divisors,
     legal_folds,
 )
+from dse.search.branches import waiting_words
+from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, vector_words
 from pruning._scheme import Structure
-
-PLAIN_DEPTH = 2  # words of a stream that nothing asks more of (the default of hls::stream)
 
 
 def element_types(network: Network, compressions: Mapping[str, Compression]) -> dict[str, IntType]:
@@ -46,7 +52,10 @@ def element_types(network: Network, compressions: Mapping[str, Compression]) -> 
         element = result[layer.name] = types[layer.inputs[0]]
         c = compressions.get(layer.name)
         bits = None if c is None else c.activation_bits
-        types[layer.name] = layer.output_type(element) if bits is None else activation_type(bits)
+        if bits is None or not isinstance(layer, MatrixLayer):
+            types[layer.name] = layer.output_type(element)
+        else:
+            types[layer.name] = activation_type(bits, signed=layer.signed)
     return result
 
 
@@ -64,8 +73,11 @@ def main_units(
     """Return the units of one (effective) layer; foldings may be arrays.
 
     A convolution is a sliding window and a matrix or depthwise unit, a pointwise convolution and a dense
-    layer a matrix unit, pooling a unit of its own.
+    layer a matrix unit, pooling and adding a unit of its own.
     """
+    if isinstance(layer, Add):
+        *pixels, channels = layer.input_shape
+        return (AddUnit(layer.name, prod(pixels), channels, pe, element.bits, layer.signed),)
     if isinstance(layer, MaxPool2d):
         h, w, c = layer.input_shape
         return (PoolUnit(layer.name, h, w, c, layer.kernel, pe, element.bits),)
@@ -101,87 +113,6 @@ def main_units(
     return (window, matrix)
 
 
-def connectors(
-    layer: str, source: Ints, target: Ints, bits: Ints, elements: Ints, burst: Ints, room: Ints
-) -> tuple[Fifo, WidthConverter, Fifo]:
-    """Return what joins two units: a FIFO, a width converter and a second FIFO.
-
-    Converter and first FIFO are built only where the widths differ; what the first would hold waits
-    in the second where they agree.
-
-    Args:
-        layer: the layer that the target unit belongs to.
-        source: elements per word of the source unit.
-        target: elements per word of the target unit.
-        bits: bits per element.
-        elements: elements per frame.
-        burst: source words that have to wait because they come in bursts (see `burst_words`).
-        room: target words that have to wait because they are taken in bursts (see `vector_words`).
-    """
-    joined = np.where(np.asarray(source) == target, np.maximum(burst, room), room)
-    return (
-        Fifo(layer, burst, np.asarray(source) * np.asarray(bits)),
-        WidthConverter(layer, source, target, bits, elements),
-        Fifo(layer, joined, np.asarray(target) * np.asarray(bits)),
-    )
-
-
-def vector_words(matrix: ProductUnit, window: SlidingWindowUnit | None = None) -> Ints:
-    """Words of FIFO in front of a matrix unit; a depthwise unit takes a word every cycle.
-
-    The unit takes a vector in its first pass only. Where it makes more passes, the unit before
-    works ahead meanwhile: there is room for one vector. A window unit that is done with a vector
-    soon enough may as well wait; it loads its map all the same.
-
-    Args:
-        matrix: the unit.
-        window: the window unit in front of it.
-    """
-    if not isinstance(matrix, MatrixUnit):
-        return PLAIN_DEPTH
-    passes = _passes(matrix)
-    late = np.asarray(passes) > 1
-    if window is not None:
-        one_pass = matrix.cycles // matrix.vectors // passes
-        first_pass = np.maximum(one_pass, matrix.mw // np.asarray(window.simd))
-        waiting = matrix.vectors * (first_pass + (passes - 1) * one_pass)
-        late = late & (waiting > np.maximum(window.cycles, matrix.cycles))
-    words: Ints = np.where(late, np.maximum(matrix.mw // matrix.in_width, PLAIN_DEPTH), PLAIN_DEPTH)
-    return words
-
-
-def burst_words(before: Layer, source: Ints, target: Ints, *, window: bool, room: Ints) -> Ints:
-    """Words of FIFO behind a unit, in words of the unit.
-
-    Depthwise units and pools make bursts. Of a depthwise unit and of a global pool all words of a pixel
-    come with the last input pixel that they sum: there is room for them. Of a max-pool all words of an
-    output row come with the last input row of its windows. A window unit takes these as they come,
-    unless they have to be cut into narrower ones first. Elsewhere a row of the pooled map waits, and
-    two where two or more input rows are dropped between frames. Nothing waits here where a FIFO with
-    room for a vector stands behind and that is enough.
-
-    Args:
-        before: the layer before.
-        source: elements per word of its last unit.
-        target: elements per word of the next unit.
-        window: whether the next unit is a window unit.
-        room: as in `connectors`.
-    """
-    channels = before.output_shape[-1]
-    rows, pixels, taken = 1, 1, np.asarray(False)
-    if isinstance(before, MaxPool2d):
-        rows = 1 if before.input_shape[0] % before.kernel < 2 else 2
-        pixels, taken = before.output_shape[1], np.asarray(window)
-    elif not isinstance(before, DepthwiseConv2d | GlobalAveragePool):
-        return PLAIN_DEPTH
-    words = rows * pixels * (channels // np.asarray(source))
-    # a vector is one row of a map at least, or else one pixel
-    behind = (np.asarray(room) > PLAIN_DEPTH) & (np.asarray(room) * target >= pixels * channels)
-    taken = (taken | behind) & (np.asarray(target) >= source)
-    burst: Ints = np.where(taken, PLAIN_DEPTH, np.maximum(words, PLAIN_DEPTH))
-    return burst
-
-
 def layer_folds(
     layer: MatrixLayer, structure: Structure
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -192,36 +123,64 @@ def layer_folds(
     return legal_folds(structure.mh, structure.mw, structure.tiling)
 
 
-def _passes(matrix: MatrixUnit) -> Ints:
-    t = matrix.tiling
-    if t is None:
-        return matrix.mh // matrix.pe
-    _, n, _, _ = t.lanes(matrix.pe, matrix.simd)
-    return matrix.mh // t.block_rows // n
-
-
-def pipeline(network: Network, design: DesignPoint) -> tuple[Unit, ...]:
+def pipeline(network: Network, design: DesignPoint) -> Stages:
     """Return all units of a design in stream order, with every converter and FIFO that is built.
 
     The input stream carries words as wide as the first unit takes; a last converter hands out the class scores one per
-    word.
+    word. A fork has the words of the unit in front of it.
 
     Raises:
         UsageError: the design is illegal for the network; the message names layer, value and legal values.
     """
     check(network, design)
     built, structures = effective(network, design.compressions)
-    types = element_types(network, design.compressions)
-    units: list[Unit] = []
-    width: Ints = 0
-    before: Layer | None = None
-    for layer in built.layers:
-        d = design[layer.name]
+    lowering = _Lowering(design, element_types(network, design.compressions), structures)
+    stages, end = lowering.series(series(built), None)
+    last = stages[-1]
+    assert end is not None
+    assert isinstance(last, MatrixUnit)
+    score = int(last.out_element_bits)
+    stages += _built(
+        *connectors(last.layer, end.width, 1, score, network.classes, PLAIN_DEPTH, PLAIN_DEPTH)
+    )
+    return tuple(stages)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where units go on: behind a layer, or behind a fork (None), in words of so many elements."""
+
+    layer: Layer | None
+    width: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Lowering:
+    """A design on its way to units."""
+
+    design: DesignPoint
+    types: Mapping[str, IntType]
+    structures: Mapping[str, Structure]
+
+    def series(self, parts: Series, end: _End | None) -> tuple[list[Stage], _End | None]:
+        """Return the units of layers and blocks, and where they end; None: the begin of the network."""
+        stages: list[Stage] = []
+        for part in parts:
+            if isinstance(part, Block):
+                assert end is not None  # nothing else has an output that could be forked
+                own, end = self._block(part, end)
+            else:
+                own, end = self._layer(part, end)
+            stages += own
+        return stages, end
+
+    def _layer(self, layer: Layer, before: _End | None) -> tuple[list[Stage], _End]:
+        d, element = self.design[layer.name], self.types[layer.name]
         f = d.folding
         parts = main_units(
             layer,
-            types[layer.name],
-            structures.get(layer.name),
+            element,
+            self.structures.get(layer.name),
             d.compression,
             f.pe,
             f.simd,
@@ -229,7 +188,7 @@ def pipeline(network: Network, design: DesignPoint) -> tuple[Unit, ...]:
             f.memory,
             f.compute,
         )
-        bits = types[layer.name].bits
+        stages: list[Stage] = []
         elements = int(np.prod(layer.input_shape))
         window: SlidingWindowUnit | None = None
         for unit in parts:
@@ -239,29 +198,61 @@ def pipeline(network: Network, design: DesignPoint) -> tuple[Unit, ...]:
             if isinstance(unit, ProductUnit):
                 room = vector_words(unit, window)
             burst: Ints = PLAIN_DEPTH
-            if before is not None and window is None:
-                opens = isinstance(unit, SlidingWindowUnit)
-                burst = burst_words(before, width, into, window=opens, room=room)
-            if units:
-                units += _built(*connectors(layer.name, width, into, bits, elements, burst, room))
-            units.append(unit)
-            width = unit.out_width
+            if before is not None:
+                if window is None:
+                    opens = isinstance(unit, SlidingWindowUnit)
+                    burst = burst_words(before.layer, before.width, into, window=opens, room=room)
+                joined = connectors(
+                    layer.name, before.width, into, element.bits, elements, burst, room
+                )
+                stages += _built(*joined)
+            stages.append(unit)
+            before = _End(layer, unit.out_width)
             if isinstance(unit, SlidingWindowUnit):
                 window = unit
                 elements = int(unit.words_written) * int(unit.simd)
-        before = layer
-    last = units[-1]
-    assert isinstance(last, MatrixUnit)
-    score = int(last.out_element_bits)
-    units += _built(
-        *connectors(last.layer, width, 1, score, network.classes, PLAIN_DEPTH, PLAIN_DEPTH)
-    )
-    return tuple(units)
+        assert before is not None
+        return stages, before
+
+    def _block(self, block: Block, before: _End) -> tuple[list[Stage], _End]:
+        """Return a FIFO, and fork, branches and join behind it."""
+        join, width, source = block.join, before.width, block.source
+        bits, pe = self.types[join.name].bits, self.design[join.name].folding.pe
+        *pixels, channels = source.output_shape
+        forked = self._forked(block)
+        burst = burst_words(before.layer, width, width, window=False, room=PLAIN_DEPTH)
+        branches = []
+        for port, branch in enumerate(block.branches):
+            stages, end = self.series(branch, _End(None, width))
+            assert end is not None
+            room = waiting_words(block, port, pe)
+            out = int(np.prod(join.input_shape))
+            held = burst_words(end.layer, end.width, pe, window=False, room=room)
+            stages += _built(*connectors(join.name, end.width, pe, bits, out, held, room))
+            branches.append(tuple(stages))
+        (add,) = main_units(
+            join, self.types[join.name], None, None, pe, 1, 0, MEMORIES[0], COMPUTES[0]
+        )
+        assert isinstance(add, AddUnit)
+        return [
+            Fifo(source.name, int(burst), int(width) * forked),
+            Parallel(
+                ForkUnit(source.name, prod(pixels), channels, int(width), forked),
+                (branches[0], branches[1]),
+                add,
+            ),
+        ], _End(join, pe)
+
+    def _forked(self, block: Block) -> int:
+        """Return the bits of the elements that the fork of a block hands on."""
+        reader = next((branch[0] for branch in block.branches if branch), block.join)
+        assert isinstance(reader, Layer)  # the outputs of a fork are not forked again
+        return self.types[reader.name].bits
 
 
-def _built(first: Fifo, converter: WidthConverter, second: Fifo) -> list[Unit]:
+def _built(first: Fifo, converter: WidthConverter, second: Fifo) -> list[Stage]:
     """Return those of the connectors that are built, with plain numbers."""
-    parts: list[Unit] = []
+    parts: list[Stage] = []
     if int(converter.in_width) != int(converter.out_width):
         if int(first.depth) > PLAIN_DEPTH:
             parts.append(_plain(first))

@@ -13,8 +13,10 @@ from dse.errors import UsageError
 from dse.ir import plugins
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
+    AddUnit,
     DepthwiseUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -44,6 +46,8 @@ UNITS: dict[str, Unit] = {
     "window": SlidingWindowUnit("w", 28, 28, 16, 3, 1, 1, 4, 4),
     "pool": PoolUnit("p", 28, 28, 16, 2, 4, 4),
     "global pool": SumUnit("p", 49, 16, 4, 4, 10),
+    "fork": ForkUnit("f", 49, 16, 4, 4),
+    "add": AddUnit("a", 49, 16, 4, 4, (True, False)),
     "converter": WidthConverter("c", 6, 4, 2, 96),
     "fifo": Fifo("f", 64, 16),
 }
