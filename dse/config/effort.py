@@ -45,6 +45,7 @@ BUDGET = keys("budget", ("trials", "time", "patience", "failures"))
 STAGES = {
     "pretrain": ("epochs",),
     "estimate": ("keep",),
+    "short": ("epochs",),
     "finetune": ("epochs", "images"),
     "final": ("epochs",),
 }

@@ -12,17 +12,18 @@ from dataclasses import replace
 from cost_models._model import CostModel
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
-from dse.ir.record import FOLDING, State, TrialRecord
+from dse.ir.record import FOLDING, Stage, State, TrialRecord
 from dse.search.feedback import Feedback
 from dse.search.guided import promotion_of
 from dse.search.judge import judge
 from dse.search.ledger import Ledger
 from dse.search.optimiser import readable_distributions
-from dse.search.promotion import Candidate, Promotion
+from dse.search.promotion import Candidate, Notes, Promotion
 from dse.search.proposer import RECONSIDERED, Proposal, Proposer
 from dse.search.score import metrics_of, violations
 from dse.search.seeds import first_designs
 from dse.search.study import Plan, now
+from dse.search.tasks import TrainingTask
 from dse.search.watch import Progress, Status, Stop
 from dse.search.workers import Outcome, Workers
 from dse.store import DriverState, Store
@@ -213,15 +214,16 @@ class Driver:
 
     def _land(self, outcome: Outcome) -> None:
         candidate = self._in_flight[outcome.key]
-        accuracy = None
+        accuracy, passed = None, False
         if outcome.result is not None:
             more = self._promotion.then(candidate, outcome.result, self._ledger)
-            if more is not None:
+            if isinstance(more, TrainingTask):
                 self._workers.submit(candidate.id, more)
                 return
-            accuracy = outcome.result.validation_accuracy
+            passed = more is not None
+            accuracy = None if passed else outcome.result.validation_accuracy
         for i, waiting in enumerate(self._waiting.pop(candidate.design.compression_digest)):
-            self._finish(waiting, accuracy, outcome.error, cached=i > 0)
+            self._finish(waiting, accuracy, outcome.error, cached=i > 0, passed=passed)
         if accuracy is not None:
             self._fold(candidate)
 
@@ -245,12 +247,14 @@ class Driver:
         state: State = "feasible" if ok else "infeasible"
         if error is not None or passed:
             state = "passed" if passed else "failed"
+        notes = Notes() if cached else self._promotion.notes(c)
+        stage: Stage = "estimate" if notes.short_accuracy is None else "short"
         record = TrialRecord(
             id=c.id,
             knobs=dict(c.knobs),
             design=c.design,
             state=state,
-            stage="finetune" if accuracy is not None or error is not None else "estimate",
+            stage="finetune" if accuracy is not None or error is not None else stage,
             metrics=metrics,
             hardware=c.hardware,
             constraints=excess,
@@ -259,7 +263,8 @@ class Driver:
             cached_accuracy=cached,
             seconds=time.monotonic() - c.begun,
             finished=now(),
-            predicted=None if cached else self._promotion.predicted(c),
+            predicted=notes.predicted,
+            short_accuracy=notes.short_accuracy,
         )
         self._store.append(record, self._ledger.values(record), self._distributions)
         self._ledger.add(record)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dse.ir.design import Compression
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
+from dse.search.accuracy_model import LEAST_ERROR
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +39,12 @@ def features(network: Network, compressions: Mapping[str, Compression]) -> Float
     work = np.array([_macs(layer) for layer in layers])
     together = [rows.T @ (weights / weights.sum()), rows.T @ (work / work.sum()), rows.max(axis=0)]
     return np.concatenate([rows.ravel(), *together])
+
+
+def with_short(x: Floats, accuracy: float) -> Floats:
+    """Return the features with the accuracy after a short training, which weighs as much as half of them."""
+    error = -math.log(1 - accuracy + LEAST_ERROR) / 3
+    return np.concatenate([x, np.repeat([accuracy - 0.5, error], max(1, len(x) // 4))])
 
 
 def _layer(c: Compression) -> list[float]:

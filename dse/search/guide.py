@@ -18,7 +18,7 @@ import numpy as np
 from dse.ir.design import Compression, compression_digest
 from dse.ir.record import Prediction
 from dse.search.accuracy_model import INTERVAL, SETTINGS, AccuracyModel, Forecast, Setting
-from dse.search.features import features, work
+from dse.search.features import features, with_short, work
 from dse.search.gain import (
     Bools,
     Floats,
@@ -90,6 +90,7 @@ class Guide:
         self._random = random.Random(seed)
         self._knobs = [k for k in plan.space.knobs if k.name not in (CYCLES, PREFERENCE)]
         self._trained: dict[str, tuple[Floats, float]] = {}
+        self._short: dict[str, tuple[Floats, float]] = {}  # features with the short accuracy
         self._passed: set[str] = set()
         self._learnt = 0  # trials of the ledger
         self._model: AccuracyModel | None = None
@@ -107,6 +108,8 @@ class Guide:
             if accuracy is not None and key not in self._trained:
                 x = features(self._plan.network, record.design.compressions)
                 self._trained[key] = x, accuracy
+                if record.short_accuracy is not None:
+                    self._short[key] = with_short(x, record.short_accuracy), accuracy
             if record.state == "passed":
                 self._passed.add(key)
             if accuracy is not None or record.state in ("failed", "passed"):
@@ -163,12 +166,30 @@ class Guide:
 
         Dominated means in all its foldings: they share one training.
         """
-        compressions = self._plan.space.compressions(knobs)
-        idea = self._begun.get(compression_digest(compressions))
+        x = features(self._plan.network, self._plan.space.compressions(knobs))
+        prediction = self._forecast([x])[0]
+        return prediction, self._front(ledger).beats(self._points(knobs), prediction.high)
+
+    def judge_short(
+        self, knobs: Values, short_accuracy: float, ledger: Ledger
+    ) -> tuple[Prediction, bool] | None:
+        """Judge as `judge` does, knowing the accuracy after a short training too.
+
+        None where too few trainings went through a short one to say anything.
+        """
+        if len(self._short) < MIN_TRAINED:
+            return None
+        xs, accuracies = zip(*list(self._short.values())[-FITTED:], strict=True)
+        model = AccuracyModel.fit(np.array(xs), accuracies)
+        x = features(self._plan.network, self._plan.space.compressions(knobs))
+        prediction = model.predict(with_short(x, short_accuracy)[None])[0]
+        return prediction, self._front(ledger).beats(self._points(knobs), prediction.high)
+
+    def _points(self, knobs: Values) -> Floats:
+        """Return `(n, k)` of the foldings of an idea, or of knobs that are none."""
+        idea = self._begun.get(compression_digest(self._plan.space.compressions(knobs)))
         found = offers(self._plan, knobs, TARGETS) if idea is None else idea.offers
-        prediction = self._forecast([features(self._plan.network, compressions)])[0]
-        points = np.array([o.point for o in found])
-        return prediction, self._front(ledger).beats(points, prediction.high)
+        return np.array([o.point for o in found])
 
     def foldings(self, ledger: Ledger, knobs: Values, accuracy: float) -> list[Values]:
         """Return the foldings of a trained compression that add to the front, the most first.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from dse.ir.record import Prediction
 from dse.search.guide import MIN_TRAINED, Guide
 from dse.search.ledger import Ledger
-from dse.search.promotion import Candidate, Promotion, TrainAll
+from dse.search.promotion import Candidate, Notes, PassOver, Promotion, TrainAll
 from dse.search.space import Values
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
@@ -30,7 +30,8 @@ class Guided:
         """Know nothing yet."""
         self._all = TrainAll(plan.stages)
         self._guide = Guide(plan, plan.config.seed)
-        self._predicted: dict[str, Prediction] = {}  # by design digest, of what is being trained
+        self._short, self._images = plan.stages.short_epochs or 0, plan.stages.finetune_images
+        self._notes: dict[int, Notes] = {}  # by id of the trial, of what is being trained
 
     def better(self, sampled: Values, ledger: Ledger, busy: Collection[str]) -> Values:
         """Return the knobs of the largest expected gain, once enough was trained to expect anything."""
@@ -40,21 +41,37 @@ class Guided:
         """Return the training; None where the candidate would be dominated at its upper end."""
         if self._guide.learn(ledger):
             prediction, hopeless = self._guide.judge(candidate.knobs, ledger)
-            self._predicted[candidate.design.digest] = prediction
+            self._notes[candidate.id] = Notes(prediction)
             if hopeless and candidate.origin in CHOSEN:
                 return None
-        return self._all.first(candidate, ledger)
+        task = self._all.first(candidate, ledger)
+        if self._short:
+            return TrainingTask(task.compressions, self._short, self._images, keep_state=True)
+        return task
 
-    def then(self, candidate: Candidate, result: TrainingResult, ledger: Ledger) -> None:
-        """Nothing follows."""
+    def then(
+        self, candidate: Candidate, result: TrainingResult, ledger: Ledger
+    ) -> TrainingTask | PassOver | None:
+        """Return the rest of the training after its short part, unless that was reason to pass over."""
+        notes = self._notes.get(candidate.id, Notes())
+        if not self._short or notes.short_accuracy is not None:
+            return None
+        notes = self._notes[candidate.id] = replace(
+            notes, short_accuracy=result.validation_accuracy
+        )
+        judged = self._guide.judge_short(candidate.knobs, result.validation_accuracy, ledger)
+        if judged is not None and judged[1] and candidate.origin in CHOSEN:
+            self._notes[candidate.id] = replace(notes, predicted=judged[0])
+            return PassOver()
+        return replace(self._all.first(candidate, ledger), start=result.state)
 
     def adopt(self, plan: Plan) -> None:
         """Learn anew; what is being trained keeps its prediction."""
         self._guide = Guide(plan, plan.config.seed)
 
-    def predicted(self, candidate: Candidate) -> Prediction | None:
-        """Return what was expected when `first` decided."""
-        return self._predicted.pop(candidate.design.digest, None)
+    def notes(self, candidate: Candidate) -> Notes:
+        """Return what was expected when it was decided, and what the short training reached."""
+        return self._notes.pop(candidate.id, Notes())
 
     def foldings(self, candidate: Candidate, ledger: Ledger) -> Sequence[Values]:
         """Return the foldings that belong on the front with the accuracy that was reached."""

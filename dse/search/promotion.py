@@ -45,6 +45,23 @@ class Candidate:
     begun: float
 
 
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a promotion knows of a candidate, for its record.
+
+    Attributes:
+        predicted: the accuracy that was expected before training, where a model was asked.
+        short_accuracy: the accuracy after the short training, where there was one.
+    """
+
+    predicted: Prediction | None = None
+    short_accuracy: float | None = None
+
+
+class PassOver:
+    """The answer of `Promotion.then` that a training so far is reason enough for no more."""
+
+
 class Promotion(Protocol):
     """Decides what is trained. With the same candidates and ledger it must decide the same.
 
@@ -62,10 +79,10 @@ class Promotion(Protocol):
 
     def then(
         self, candidate: Candidate, result: TrainingResult, ledger: Ledger
-    ) -> TrainingTask | None:
+    ) -> TrainingTask | PassOver | None:
         """Return what to train after a training of the candidate has ended; None where it is enough.
 
-        The accuracy of the last training is the one that is recorded.
+        The accuracy of the last training is the one that is recorded; of what is passed over, none.
         """
 
     def better(self, sampled: Values, ledger: Ledger, busy: Collection[str]) -> Values:
@@ -80,8 +97,8 @@ class Promotion(Protocol):
     def adopt(self, plan: Plan) -> None:
         """Go on by this plan, and a ledger made anew."""
 
-    def predicted(self, candidate: Candidate) -> Prediction | None:
-        """Return the accuracy that was expected of a candidate when `first` decided, if a model was asked."""
+    def notes(self, candidate: Candidate) -> Notes:
+        """Return what is known of a candidate that is about to be recorded."""
 
     def foldings(self, candidate: Candidate, ledger: Ledger) -> Sequence[Values]:
         """Return the knobs of further designs that the training of a candidate, just recorded, is worth."""
@@ -96,11 +113,13 @@ class TrainAll:
         """Train as the stages of the study say."""
         assert stages.finetune_epochs is not None
         self._epochs, self._images = stages.finetune_epochs, stages.finetune_images
+        self._before = stages.short_epochs or 0
 
     def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask:
         """Return the short training."""
         del ledger
-        return TrainingTask(candidate.design.compressions, self._epochs, self._images)
+        compressions = candidate.design.compressions
+        return TrainingTask(compressions, self._epochs, self._images, before=self._before)
 
     def then(self, candidate: Candidate, result: TrainingResult, ledger: Ledger) -> None:
         """Nothing follows."""
@@ -115,9 +134,10 @@ class TrainAll:
         """Trainings stay as they are."""
         del plan
 
-    def predicted(self, candidate: Candidate) -> None:
+    def notes(self, candidate: Candidate) -> Notes:
         """Nothing was expected."""
         del candidate
+        return Notes()
 
     def foldings(self, candidate: Candidate, ledger: Ledger) -> tuple[Values, ...]:
         """Only what was asked for."""
