@@ -84,11 +84,11 @@ class Stages:
     """Training effort; None: the default of the built-in model."""
 
     pretrain_epochs: int | None = None  # float network, once per study
-    short_epochs: int | None = None  # a first, short part of finetuning; None or 0: there is none
     finetune_epochs: int | None = None  # every candidate that is trained, after the short part
     finetune_images: int | None = None  # training images per candidate; None: all
     final_epochs: int | None = None  # survivors of the front
     keep: Keep | None = None  # what is trained of what hardware accepts; "front": what may move it
+    short_epochs: int | None = None  # a first, short part of finetuning; None or 0: there is none
 
 
 @dataclass(frozen=True, slots=True)
