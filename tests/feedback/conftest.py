@@ -39,8 +39,8 @@ cost_model:
 """
 YOSYS = """#!{python} -SE
 import json, re, sys
-if sys.argv[1:] == ["-V"]:
-    print("Yosys 0.70 (stand-in)")
+if sys.argv[1:] in (["-V"], ["-p", "help alumacc"]):
+    print("Yosys 0.70 (stand-in) -macc-only")
     sys.exit()
 name, file = re.search(r"rename -top (\\w+); tee -q -o (\\S+) stat", sys.argv[3]).groups()
 lut, ff = json.load(open({table!r}))[name]

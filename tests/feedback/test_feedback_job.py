@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -26,8 +27,8 @@ Trials = list[TrialRecord]
 
 SLEEPER = """#!{python} -SE
 import os, sys, time
-if sys.argv[1:] == ["-V"]:
-    print("Yosys 0.70")
+if sys.argv[1:] in (["-V"], ["-p", "help alumacc"]):
+    print("Yosys 0.70 -macc-only")
     sys.exit()
 open({mark!r}, "w").write(str(os.getpid()))
 time.sleep(600)
@@ -107,11 +108,12 @@ def test_units_that_were_finished_count_where_the_design_was_not(
 def test_the_process_answers_and_says_why_it_failed(
     trials: Trials, yosys: Path, tmp_path: Path
 ) -> None:
-    yosys.write_text(f"#!{sys.executable} -SE\nimport sys\nsys.exit('broken')\n")
+    broken = SLEEPER.format(python=sys.executable, mark=str(tmp_path / "mark"))
+    yosys.write_text(broken.replace("time.sleep(600)", "sys.exit('out of memory')"))
     job = JobProcess(request(tmp_path, trials[0]), 60.0)
     while not job.ended:
         time.sleep(0.05)
-    assert "-V` must print the version of yosys" in job.answer()["error"]
+    assert re.search(r"synthesise \w+, .* status 1:\nout of memory", job.answer()["error"])
 
 
 def test_a_process_past_its_deadline_is_ended_with_its_tools(
