@@ -5,7 +5,7 @@ Run: DSE_DATA=<folder with fashion_mnist.npz> python benchmarks/search_tables.py
 
 For every compression that the space of benchmarks/data/<name>.yaml can express: the validation
 accuracy of its integer network after a short training, and after that training was continued to the
-end, each with its seconds. Written to benchmarks/data/<name>.csv, one line each; the lines that begin
+end, each with its (wall) seconds. Written to benchmarks/data/<name>.csv, one line each; the lines that begin
 with # say what was trained, by which versions. Delete the file to train all of it again.
 """
 

@@ -45,6 +45,13 @@ class Truth:
         scaled = (points - self.low) / self.span
         return hypervolume(scaled, np.full(3, 1 + MARGIN)) / self.volume
 
+    @property
+    def training_seconds(self) -> float:
+        """Of a training to the end, on a machine that did nothing else."""
+        return float(
+            np.quantile([r.short_seconds + r.full_seconds for r in self.table.values()], 0.1)
+        )
+
     def of_compression(self, digest: str) -> Floats:
         """Return the `(n, 3)` points of a compression in all its foldings."""
         points = self.foldings[digest]

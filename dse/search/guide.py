@@ -91,7 +91,7 @@ class Guide:
         self._knobs = [k for k in plan.space.knobs if k.name not in (CYCLES, PREFERENCE)]
         self._trained: dict[str, tuple[Floats, float]] = {}
         self._short: dict[str, tuple[Floats, float]] = {}  # features with the short accuracy
-        self._passed: set[str] = set()
+        self._given_up: set[str] = set()
         self._learnt = 0  # trials of the ledger
         self._model: AccuracyModel | None = None
         self._chosen_at = 0  # trainings when its setting was chosen
@@ -110,9 +110,9 @@ class Guide:
                 self._trained[key] = x, accuracy
                 if record.short_accuracy is not None:
                     self._short[key] = with_short(x, record.short_accuracy), accuracy
-            if record.state == "passed":
-                self._passed.add(key)
-            if accuracy is not None or record.state in ("failed", "passed"):
+            if record.state in ("passed", "failed"):
+                self._given_up.add(key)
+            if accuracy is not None or key in self._given_up:
                 self._pool.pop(key, None)
                 self._begun.pop(key, None)
         self._learnt = len(ledger)
@@ -219,7 +219,7 @@ class Guide:
     def _think(self, ledger: Ledger, sampled: Values, busy: Collection[str]) -> None:
         """Add new ideas to the pool, the promising ones of many."""
         fresh: dict[str, Idea] = {}
-        known = {*self._trained, *self._passed, *self._pool, *busy}
+        known = {*self._trained, *self._given_up, *self._pool, *busy}
         for knobs in (sampled, *self._thoughts(ledger)):
             compressions = self._plan.space.compressions(knobs)
             key = compression_digest(compressions)
