@@ -216,7 +216,7 @@ def held_out(facts: Mapping[str, Any]) -> tuple[HeldOut, ...]:
     return tuple(_stated((), facts.get("held_out", {})))
 
 
-def _stated(path: tuple[str, ...], value: object) -> Iterator[HeldOut]:
+def _stated(path: tuple[str, ...], value: Any) -> Iterator[HeldOut]:
     if not isinstance(value, Mapping):
         return
     records = value.get("records")
