@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import TypeAlias, cast
 
+from dse.errors import UsageError
 from dse.ir import plugins
 from dse.ir.design import Compression
+from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from pruning._scheme import Scheme, Structure
@@ -34,8 +36,12 @@ def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, 
 
     Returns:
         Canonical compressions: equal exactly when the compressed networks are built alike. Filter pruning of
-        the last layer is dropped: its rows are the classes. So is every pruning of a depthwise layer, which
-        loses the channels that the layer in front loses.
+        the last layer is dropped: its rows are the classes; so is that of layers whose channels meet others in
+        a sum. So is every pruning of a depthwise layer, which loses the channels that the layer in front
+        loses. Layers whose activations are added have the activation bits of the first of them.
+
+    Raises:
+        UsageError: activations of 1 bit are added.
     """
     return dict(_canonical(network, tuple((x.name, wanted[x.name]) for x in network.matrix_layers)))
 
@@ -44,12 +50,15 @@ def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, 
 def _canonical(network: Network, wanted: Listed) -> Listed:
     result: dict[str, Compression] = {}
     channels: dict[str, int] = {}
+    added = _added_bits(network, dict(wanted))
+    whole = fixed_channels(network)
     for layer, (_, c) in zip(network.matrix_layers, wanted, strict=True):
         now = network.narrowed(channels)[layer.name]
         assert isinstance(now, MatrixLayer)
-        bits = c.activation_bits if layer.activation else None
+        bits = added.get(layer.name, c.activation_bits) if layer.activation else None
         dense = Compression(c.weight_bits, bits)
-        if not layer.prunable or (c.scheme == "filter" and not layer.activation):
+        keeps = not layer.activation or layer.name in whole
+        if not layer.prunable or (c.scheme == "filter" and keeps):
             c = dense
         if c.scheme != "dense" and c.sparsity > 0:
             sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
@@ -59,6 +68,21 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
         if built.mh != layer.mh:
             channels[layer.name] = built.mh
     return tuple(result.items())
+
+
+def _added_bits(network: Network, wanted: Mapping[str, Compression]) -> dict[str, int | None]:
+    """Return the activation bits of the layers whose activations are added."""
+    found: dict[str, int | None] = {}
+    for group in shared_codes(network):
+        bits = wanted[group[0]].activation_bits
+        if bits is not None and bits < LEAST_BITS:
+            msg = (
+                f"activations of {', '.join(group)} are added and must have {LEAST_BITS} bits or more, got"
+                f" {bits}; raise activation_bits of {group[0]}, which counts for all of them"
+            )
+            raise UsageError(msg)
+        found.update(dict.fromkeys(group, bits))
+    return found
 
 
 def effective(

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dse.ir.graph import last_readers
 from dse.ir.layers._base import MatrixLayer
+from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.global_average_pool import GlobalAveragePool
@@ -35,8 +37,9 @@ class MatrixParameters:
             +1: it leaves the popcount.
         output_bits: bits of the activation; None where the sums are the output.
         thresholds: `(mh, 2**output_bits - 1)` ascending integers in the domain of the plain dot product:
-            the code is the number of thresholds <= dot. 1 bit: code 0 is -1, code 1 is +1. None where
-            output_bits is None.
+            the code is the number of thresholds <= dot. 1 bit: code 0 is -1, code 1 is +1. The value of a
+            signed layer (`MatrixLayer.signed`) is the code less 2**(output_bits - 1). None where output_bits is
+            None.
     """
 
     weight_bits: int
@@ -64,10 +67,14 @@ class Accelerator:
         if source == "input":
             return self.network.input_type
         if source in self.parameters:
-            bits = self.parameters[source].output_bits
-            assert bits is not None  # only the last layer has no activation
-            return activation_type(bits)
+            return self._activation(source)
         return self.network[source].output_type(self.input_type(source))
+
+    def _activation(self, name: str) -> IntType:
+        bits, layer = self.parameters[name].output_bits, self.network[name]
+        assert bits is not None  # only the last layer has no activation
+        assert isinstance(layer, MatrixLayer)
+        return activation_type(bits, signed=layer.signed)
 
     def scores(self, images: Integers, batch: int = 256) -> Integers:
         """Return the class scores of `images`.
@@ -94,17 +101,25 @@ class Accelerator:
         return max(sizes, default=1)
 
     def _scores(self, images: Integers) -> Integers:
-        x = np.asarray(images, dtype=np.float64)
+        values = {"input": np.asarray(images, dtype=np.float64)}
+        read = last_readers(self.network)
         for layer in self.network.layers:
+            x, *others = (values[name] for name in layer.inputs)
+            for name in read.get(layer.name, ()):
+                del values[name]
             if isinstance(layer, MatrixLayer):
                 x = self._matrix(layer, x)
             elif isinstance(layer, MaxPool2d):
                 x = max_pool(x, layer.kernel)
             elif isinstance(layer, GlobalAveragePool):
                 x = x.sum(axis=(1, 2))
+            elif isinstance(layer, Add):
+                sums = layer.output_type(self.input_type(layer.name))
+                x = np.clip(x + others[0], sums.min, sums.max)
             else:
                 msg = f"no integer reference for layer {layer.name!r}"
                 raise TypeError(msg)
+            values[layer.name] = x
         return x.astype(np.int64)
 
     def _matrix(self, layer: MatrixLayer, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -124,7 +139,9 @@ class Accelerator:
         if p.thresholds is None or p.output_bits is None:
             return dot
         code = count_thresholds(dot, p.thresholds)
-        return 2.0 * code - 1.0 if p.output_bits == 1 else code
+        if p.output_bits == 1:
+            return 2.0 * code - 1.0
+        return code + self._activation(layer.name).min
 
     def arrays(self) -> dict[str, Integers]:
         """Return all parameters as named arrays, for an .npz file; `from_arrays` is the inverse."""

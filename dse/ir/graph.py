@@ -102,6 +102,15 @@ def fixed_channels(network: Network) -> frozenset[str]:
     return frozenset(found)
 
 
+def last_readers(network: Network) -> dict[str, tuple[str, ...]]:
+    """Return by layer the names ("input" or layers) that no layer behind it reads."""
+    last = {name: layer.name for layer in network.layers for name in layer.inputs}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, reader in last.items():
+        found[reader] = (*found.get(reader, ()), name)
+    return found
+
+
 def _adds(network: Network) -> list[Add]:
     return [layer for layer in network.layers if isinstance(layer, Add)]
 
