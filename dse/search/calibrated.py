@@ -10,6 +10,7 @@ from dse.ir.hardware import Board
 from hw_templates._boards import family_of
 
 CLOCK_SLACK = 0.01  # periods closer than this are the same
+WHOLE = {"xc7": "7series", "xcup": "ultrascale+"}  # what yosys calls a `Board.family`
 DEVICE = re.compile(r"xc[0-9a-z]+", re.IGNORECASE)  # a part, or the beginning of one
 
 
@@ -24,7 +25,7 @@ def mismatches(facts: Mapping[str, Any], board: Board, clock_mhz: float) -> tupl
     """
     found = []
     parts = DEVICE.findall(str(facts.get("part", "")))
-    if parts and not any(_same(p, board.part) for p in parts):
+    if parts and not any(_same(p, board) for p in parts):
         listed = ", ".join(sorted(set(parts)))
         begun = f"the cost model was calibrated for {listed}, {board.name} has {board.part}"
         if board.family in {family_of(p) for p in parts}:
@@ -43,7 +44,9 @@ def mismatches(facts: Mapping[str, Any], board: Board, clock_mhz: float) -> tupl
     return tuple(found)
 
 
-def _same(calibrated: str, part: str) -> bool:
-    """Whether two spellings name the same device; a bare family such as xc7 names all of it."""
-    one, other = (re.sub(r"[^0-9a-z]", "", p.lower()) for p in (calibrated, part))
+def _same(calibrated: str, board: Board) -> bool:
+    """Whether a model calibrated for a part, in any spelling, or for a whole family is one for a board."""
+    if calibrated.lower() in WHOLE:
+        return WHOLE[calibrated.lower()] == board.family
+    one, other = (re.sub(r"[^0-9a-z]", "", p.lower()) for p in (calibrated, board.part))
     return other.startswith(one) or one.startswith(other)

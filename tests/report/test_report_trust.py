@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cost_models import learned
 from dse.cli.look import inspect_json
 from dse.ir.hardware import RESOURCES
 from dse.ir.synthesised import SynthesisedDesign, SynthesisedUnit
@@ -167,7 +168,10 @@ def test_another_board_or_clock_than_the_models_is_told(snapshot):
     assert mismatches({}, pynq, 100.0) == ()
     assert mismatches({"part": "xc7z020-clg400-1", "clock_ns": 10.0}, pynq, 100.0) == ()
     assert mismatches({"part": "not stated"}, pynq, 100.0) == ()
-    assert mismatches({"part": "xc7"}, pynq, 100.0) == ()
+    for board in (pynq, zcu, load_board("U280")):
+        model = learned.shipped("yosys-rtl", board.family)
+        assert mismatches(model.facts, board, 100.0) == ()
+    assert "another device family" in mismatches({"part": "any of family xcup"}, pynq, 100.0)[0]
     (family,) = mismatches({"part": "xc7z020clg400-1"}, zcu, 100.0)
     assert "another device family" in family
     (part,) = mismatches({"part": "xc7a200tsbg484-1"}, pynq, 100.0)
