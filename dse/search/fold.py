@@ -3,8 +3,8 @@
 Layers are joined by width converters and FIFOs, whose price depends on the widths of the words on
 both sides and on how many of them must wait. So the cheapest folding of a chain is a shortest path:
 nodes are output widths and doors (see `LayerOptions`), edges are the options of a layer (the
-cheapest between two nodes) and what joins two layers.
-The path is found by dynamic programming.
+cheapest between two nodes) and what joins two layers. The path is found by dynamic programming, through
+branches too (`dse.search.shortest`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,29 @@ from cost_models._model import CostModel
 from dse.compression import effective
 from dse.config.values import Knobs
 from dse.ir.design import MEMORIES, Compression, DesignPoint, Folding, LayerDesign
+from dse.ir.graph import Block, Series, blocks, series
 from dse.ir.hardware import RESOURCES, Board, Resources
+from dse.ir.layers._base import Layer
+from dse.ir.layers.add import Add
 from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.search.branches import waiting_words
 from dse.search.joints import PLAIN_DEPTH
-from dse.search.options import Array, Floats, LayerOptions, joint_resources, layer_options
+from dse.search.options import (
+    Array,
+    Floats,
+    LayerOptions,
+    fork_resources,
+    joint_resources,
+    layer_options,
+)
 from dse.search.pipeline import element_types
+from dse.search.shortest import FORBIDDEN, Costs, Graph
 
 # UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights would have to be loaded
 OFFERED = tuple(m for m in MEMORIES if m != "uram")
 TIE = 1e-3  # weight of every resource beside its preference: nothing is free
 UNIT = 1e-12  # costs are whole multiples of it, so that sums and ties do not depend on rounding
-FORBIDDEN = np.int64(2**60)  # more than any cost, and two of them still add up
 
 
 def cost_weights(board: Resources, preference: float) -> Floats:
@@ -49,14 +61,32 @@ def cost_weights(board: Resources, preference: float) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
+class Joint:
+    """What stands between two layers, and the fork behind the first where the second begins its first branch.
+
+    Attributes:
+        source: place of the layer before.
+        target: place of the layer.
+        port: which input of the layer it leads to.
+        resources: `(outs of the layer before, doors of the layer, 5)`.
+    """
+
+    source: int
+    target: int
+    port: int
+    resources: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Folder:
     """The foldings of one compressed network on one board.
 
     Attributes:
         names: the layers in order.
+        parts: the layers as they are built, in a row and in blocks.
         compressions: canonical, of every matrix layer.
         options: the options of every layer.
-        joints: `(outs of the layer before, doors of the layer, 5)` resources between two layers.
+        joints: between layers, in the order of the second; of a chain one for every layer but the first.
         exit: `(outs of the last layer, 5)` resources of what hands out one score per word.
         classes: cycles that handing out the scores takes.
         board: resources of the board.
@@ -64,9 +94,10 @@ class Folder:
     """
 
     names: tuple[str, ...]
+    parts: Series
     compressions: Mapping[str, Compression]
     options: tuple[LayerOptions, ...]
-    joints: tuple[Floats, ...]
+    joints: tuple[Joint, ...]
     exit: Floats
     classes: int
     board: Resources
@@ -107,20 +138,8 @@ class Folder:
             )
             for layer in built.layers
         )
-        joints = tuple(
-            joint_resources(
-                layer_before,
-                tuple(before.outs.tolist()),
-                tuple((w, n) for w, n in own.doors.tolist()),
-                types[layer.name].bits,
-                int(np.prod(layer.input_shape)),
-                window=layer.windowed,
-                model=model,
-            )
-            for layer_before, layer, before, own in zip(
-                built.layers, built.layers[1:], options, options[1:], strict=False
-            )
-        )
+        names = tuple(layer.name for layer in network.layers)
+        joints = _joints(built, types, dict(zip(names, options, strict=True)), model)
         last = options[-1]
         scores = joint_resources(
             built.layers[-1],
@@ -131,9 +150,9 @@ class Folder:
             window=False,
             model=model,
         )
-        names = tuple(layer.name for layer in network.layers)
         return Folder(
             names,
+            series(built),
             dict(compressions),
             options,
             joints,
@@ -202,14 +221,16 @@ class Folder:
 
     def resources(self, design: DesignPoint) -> Resources:
         """Return what a design of these options needs, as their cost model prices it."""
-        total, out = np.zeros(len(RESOURCES)), 0
-        for i, (name, o) in enumerate(zip(self.names, self.options, strict=True)):
+        total = np.zeros(len(RESOURCES))
+        doors, outs = [], []
+        for name, o in zip(self.names, self.options, strict=True):
             entry, style = _place(o, design[name].folding)
             total += o.fixed[entry] + o.main[style, o.fold[entry]]
-            if i:
-                total += self.joints[i - 1][out, o.door_index[entry]]
-            out = o.out_index[entry]
-        return Resources(*(total + self.exit[out]).tolist())
+            doors.append(o.door_index[entry])
+            outs.append(o.out_index[entry])
+        for joint in self.joints:
+            total += joint.resources[outs[joint.source], doors[joint.target]]
+        return Resources(*(total + self.exit[outs[-1]]).tolist())
 
     def cycles(self, design: DesignPoint) -> int:
         """Return the cycles between frames of a design of these options."""
@@ -232,38 +253,68 @@ class Folder:
         self, allowed: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.bool_]]], weights: Floats
     ) -> DesignPoint:
         """Return the shortest path through the allowed entries."""
-        entry_costs, styles = [], []
-        reached: list[Array] = []  # per layer: the cheapest way to each of its output widths
-        arrivals: list[Array] = []  # per layer: the same to each of its doors, joint included
-        for i, (o, usable) in enumerate(zip(self.options, allowed, strict=True)):
+        costs, styles = {}, {}
+        for name, o, usable in zip(self.names, self.options, allowed, strict=True):
             by_style = _cost(o.main, weights)
-            styles.append(by_style.argmin(axis=0))
-            cost = np.where(
-                usable, _cost(o.fixed, weights) + by_style.min(axis=0)[o.fold], FORBIDDEN
+            styles[name] = by_style.argmin(axis=0)
+            entry = _cost(o.fixed, weights) + by_style.min(axis=0)[o.fold]
+            costs[name] = Costs(
+                np.where(usable, entry, FORBIDDEN),
+                o.door_index,
+                o.out_index,
+                len(o.doors),
+                len(o.outs),
             )
-            entry_costs.append(cost)
-            arrival = np.zeros(len(o.doors), dtype=np.int64)
-            if i:
-                arrival = (reached[-1][:, None] + _cost(self.joints[i - 1], weights)).min(axis=0)
-            out = np.full(len(o.outs), FORBIDDEN)
-            np.minimum.at(out, o.out_index, cost + arrival[o.door_index])
-            reached.append(np.minimum(out, FORBIDDEN))
-            arrivals.append(arrival)
-        width = int((reached[-1] + _cost(self.exit, weights)).argmin())
+        joints = {(self.names[j.target], j.port): _cost(j.resources, weights) for j in self.joints}
+        entries = Graph(costs, joints, _cost(self.exit, weights)).cheapest(self.parts)
         layers = []
-        for i in reversed(range(len(self.options))):
-            o = self.options[i]
-            through = np.where(
-                o.out_index == width, entry_costs[i] + arrivals[i][o.door_index], 2 * FORBIDDEN
-            )
-            entry = int(through.argmin())
-            folding = o.folding(entry, int(styles[i][o.fold[entry]]))
-            name = self.names[i]
+        for name, o in zip(self.names, self.options, strict=True):
+            chosen = entries[name]
+            folding = o.folding(chosen, int(styles[name][o.fold[chosen]]))
             layers.append((name, LayerDesign(self.compressions.get(name), folding)))
-            if i:
-                joint = _cost(self.joints[i - 1][:, o.door_index[entry]], weights)
-                width = int((reached[i - 1] + joint).argmin())
-        return DesignPoint(tuple(reversed(layers)))
+        return DesignPoint(tuple(layers))
+
+
+def _joints(
+    built: Network,
+    types: Mapping[str, IntType],
+    options: Mapping[str, LayerOptions],
+    model: CostModel,
+) -> tuple[Joint, ...]:
+    """Price what stands between the layers of the built network, forks included."""
+    found, places = [], {layer.name: i for i, layer in enumerate(built.layers)}
+    joins = blocks(built)
+    forks = {block.source.name: block for block in joins.values()}
+    for layer in built.layers:
+        for port, name in enumerate(layer.inputs):
+            if name == "input":
+                continue
+            source, own = built[name], options[layer.name]
+            outs = tuple(options[name].outs.tolist())
+            doors = own.doors
+            if isinstance(layer, Add):
+                words = waiting_words(joins[layer.name], port, doors[:, 0])
+                doors = np.stack([doors[:, 0], np.asarray(words)], axis=1)
+            resources = joint_resources(
+                None if name in forks else source,
+                outs,
+                tuple((w, n) for w, n in doors.tolist()),
+                types[layer.name].bits,
+                int(np.prod(layer.input_shape)),
+                window=layer.windowed,
+                model=model,
+            )
+            if name in forks and _opens(forks[name], layer, port):
+                bits = types[layer.name].bits
+                resources = resources + fork_resources(source, outs, bits, model)[:, None]
+            found.append(Joint(places[name], places[layer.name], port, resources))
+    return tuple(found)
+
+
+def _opens(block: Block, layer: Layer, port: int) -> bool:
+    """Whether a layer reads a fork for the first of the two branches."""
+    first = block.branches[0]
+    return first[0] == layer if first else layer == block.join and port == 0
 
 
 def _place(o: LayerOptions, folding: Folding) -> tuple[int, int]:

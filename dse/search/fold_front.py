@@ -235,6 +235,6 @@ def resources_of(folder: Folder, entry: Array, style: Array) -> Floats:
         rows = entry[:, i]
         total += o.fixed[rows] + o.main[style[:, i], o.fold[rows]]
         if i:
-            total += folder.joints[i - 1][out, o.door_index[rows]]
+            total += folder.joints[i - 1].resources[out, o.door_index[rows]]
         out = o.out_index[rows]
     return total + folder.exit[out]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from dse.ir.design import Compression, Folding
 from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.numbers import IntType
-from dse.ir.units import Ints, ProductUnit, SlidingWindowUnit, Unit, divisors
+from dse.ir.units import Fifo, ForkUnit, Ints, ProductUnit, SlidingWindowUnit, Unit, divisors
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, vector_words
 from dse.search.pipeline import layer_folds, main_units
 from pruning._scheme import Structure
@@ -181,7 +182,7 @@ def layer_options(
 
 @lru_cache(maxsize=1024)
 def joint_resources(
-    before: Layer,
+    before: Layer | None,
     sources: tuple[int, ...],
     doors: tuple[tuple[int, int], ...],
     bits: int,
@@ -193,7 +194,7 @@ def joint_resources(
     """Return what joins two layers, `(sources, doors, 5)`, for all output widths and doors.
 
     Args:
-        before: the layer before.
+        before: the layer before; None: a fork.
         sources: elements per word that leaves it.
         doors: of the layer behind, as in `LayerOptions`.
         bits: bits per element.
@@ -208,6 +209,23 @@ def joint_resources(
     built = (source != target) & (np.asarray(burst) > PLAIN_DEPTH)
     total = priced(converter, model, shape) + priced(second, model, shape)
     return total + priced(first, model, shape) * built[..., None] if built.any() else total
+
+
+def fork_resources(before: Layer, widths: tuple[int, ...], bits: int, model: CostModel) -> Floats:
+    """Return a fork behind a layer and the FIFO between them, `(widths, 5)`.
+
+    Args:
+        before: the layer.
+        widths: elements per word that leaves it.
+        bits: bits per element.
+        model: prices the units.
+    """
+    width = np.array(widths)
+    *pixels, channels = before.output_shape
+    burst = burst_words(before, width, width, window=False, room=PLAIN_DEPTH)
+    fork = ForkUnit("", prod(pixels), channels, width, bits)
+    fifo = Fifo("", burst, width * bits)
+    return priced(fork, model, width.shape) + priced(fifo, model, width.shape)
 
 
 def priced(unit: Unit, model: CostModel, shape: tuple[int, ...]) -> Floats:

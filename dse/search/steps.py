@@ -54,7 +54,7 @@ def whole(resources: Floats, columns: Sequence[int]) -> Array:
 def steps(folder: Folder, columns: Sequence[int]) -> tuple[Step, ...]:
     """Return the steps of a chain, counting some columns of `RESOURCES`."""
     first = np.zeros((1, len(folder.options[0].doors), len(columns)), dtype=np.int64)
-    joints = [whole(j, columns) for j in folder.joints]
+    joints = [whole(j.resources, columns) for j in folder.joints]
     joints = [first, *joints, whole(folder.exit, columns)[:, None]]
     result = []
     for o, joint, following in zip(folder.options, joints, joints[1:], strict=False):

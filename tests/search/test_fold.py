@@ -16,6 +16,7 @@ from dse.errors import UsageError
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -23,6 +24,7 @@ from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
+from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles
 from dse.ir.units import MatrixUnit, Unit, WidthConverter, divisors
 from dse.search.estimate import price
@@ -32,6 +34,7 @@ from dse.search.pipeline import element_types, layer_folds, pipeline
 
 BOARD = Board("toy", "toy", "7series", Resources(5000, 10000, 60, 40, 0), {}, 200.0, "made up")
 MODEL = analytic.load("7series")
+U8 = IntType(8, signed=False)
 
 
 def chain(shape: tuple[int, ...], element: IntType, *parts: tuple[object, ...]) -> Network:
@@ -53,6 +56,27 @@ def chain(shape: tuple[int, ...], element: IntType, *parts: tuple[object, ...]) 
     return Network("toy", first, element, tuple(layers))
 
 
+def residual(size: int, *parts: tuple[str, int, int, str]) -> Network:
+    """Return a network of 1x1 convolutions and sums, of two channels, and a dense layer behind a mean.
+
+    A part is "conv a", its stride, whether it is signed, what it reads; or "add", which sums two.
+    """
+    layers: dict[str, Layer] = {}
+    shape: tuple[int, ...] = (size, size, 1)
+    for kind, stride, signed, read in parts:
+        inputs = tuple(read.split())
+        before = layers[inputs[0]].output_shape if inputs[0] in layers else shape
+        if kind.startswith("add"):
+            signs = [isinstance(x := layers[n], Conv2d) and x.signed for n in inputs]
+            layers[kind] = Add(kind, inputs, before, (signs[0], signs[1]))
+        else:
+            layers[kind] = Conv2d(kind, inputs, before, True, 2, 1, stride, signed=bool(signed))
+    last = layers[kind]
+    layers["mean"] = GlobalAveragePool("mean", (last.name,), last.output_shape)
+    layers["out"] = Dense("out", ("mean",), (2,), False, 2)
+    return Network("toy", shape, U8, tuple(layers.values()))
+
+
 def compress(network: Network, *choices: tuple[object, ...]) -> dict[str, Compression]:
     wanted = {}
     for layer, choice in zip(network.matrix_layers, choices, strict=True):
@@ -61,14 +85,33 @@ def compress(network: Network, *choices: tuple[object, ...]) -> dict[str, Compre
     return canonical(network, wanted)
 
 
-U8 = IntType(8, signed=False)
 CONV = chain((5, 5, 2), U8, ("conv", 4, 3, 1, 1), ("pool", 2), ("dense", 3))
 TWO_CONVS = chain((4, 4, 1), U8, ("conv", 2, 3), ("conv", 3, 2))
 POOLED = chain((4, 4, 1), U8, ("conv", 4, 1), ("pool", 2), ("conv", 4, 1), ("dense", 2))
 SEPARABLE = chain((4, 4, 2), U8, ("depthwise", 3, 1, 1), ("conv", 4, 1), ("mean",), ("dense", 2))
 DENSE = chain((12,), BIPOLAR, ("dense", 4), ("dense", 6), ("dense", 2))
 TILED = chain((16,), U8, ("dense", 8), ("dense", 4))
+IDENTITY = residual(
+    3, ("c", 1, 0, "input"), ("a", 1, 0, "c"), ("b", 1, 1, "a"), ("add", 1, 0, "b c")
+)
+PROJECTED = residual(
+    4, ("c", 1, 0, "input"), ("a", 2, 1, "c"), ("p", 2, 1, "c"), ("add", 1, 0, "a p")
+)
+TWO_BLOCKS = residual(
+    3,
+    *(("c", 1, 0, "input"), ("a", 1, 1, "c"), ("add1", 1, 0, "a c")),
+    *(("b", 1, 1, "add1"), ("add2", 1, 0, "add1 b")),
+)
+NESTED = residual(
+    2,
+    *(("c", 1, 0, "input"), ("a", 1, 0, "c"), ("b", 1, 1, "a"), ("add1", 1, 0, "b a")),
+    *(("d", 1, 1, "add1"), ("add2", 1, 0, "d c")),
+)
 CASES = {
+    "identity shortcut": (IDENTITY, compress(IDENTITY, *[(2,)] * 4), ("lutram",), ("lut",)),
+    "projection": (PROJECTED, compress(PROJECTED, *[(3,)] * 4), ("lutram",), ("lut",)),
+    "two blocks": (TWO_BLOCKS, compress(TWO_BLOCKS, *[(2,)] * 4), ("bram",), ("lut",)),
+    "nested blocks": (NESTED, compress(NESTED, *[(2,)] * 5), ("lutram",), ("lut",)),
     "conv and pool": (CONV, compress(CONV, (2,), (4,)), ("bram",), ("lut",)),
     "two convs": (TWO_CONVS, compress(TWO_CONVS, (2,), (4,)), ("bram", "lutram"), ("lut",)),
     "conv behind a pool": (POOLED, compress(POOLED, (2,), (2,), (2,)), ("lutram",), ("lut",)),
@@ -134,7 +177,7 @@ def resources_of(unit: Unit) -> np.ndarray:
 
 def facts(network: Network, design: DesignPoint) -> tuple[np.ndarray, dict[str, int], int]:
     """Return what a design takes, the cycles of every layer, and those between frames."""
-    units = pipeline(network, design)
+    units = flat(pipeline(network, design))
     cycles: dict[str, int] = {}
     for unit in units:
         if isinstance(unit, WidthConverter):  # never the slowest, but for the one behind the last
@@ -174,7 +217,7 @@ def test_the_cheapest_folding_is_found(case: str) -> None:
             design = solver.solve(float(target), preference)
             found, own, _ = facts(network, design)
             weights = cost_weights(BOARD.resources, preference)
-            assert all(c <= limit for c, limit in zip(own.values(), limits, strict=True))
+            assert all(own[x.name] <= y for x, y in zip(network.layers, limits, strict=True))
             assert weights @ found == pytest.approx((resources[meets] @ weights).min(), rel=1e-9)
 
 
@@ -199,7 +242,7 @@ def test_free_foldings_are_those_chosen_and_the_rest_keeps_pace(case: str) -> No
                 for d in designs
             ]
         )
-        units = pipeline(network, free)
+        units = flat(pipeline(network, free))
         matrix = {u.layer: int(u.cycles) for u in units if isinstance(u, MatrixUnit)}
         pace = [matrix.get(x.name, max(matrix.values())) for x in network.layers]
         keeps = same & (cycles <= np.maximum(pace, cycles[same].min(axis=0))).all(axis=1)
@@ -221,7 +264,7 @@ def test_converters_never_set_the_pace() -> None:
     network, compressions, memories, computes = CASES["conv and pool"]
     for i, design in enumerate(all_designs(network, compressions, memories, computes)):
         if i % 97 == 0:
-            units = pipeline(network, design)
+            units = flat(pipeline(network, design))
             others = [int(u.cycles) for u in units if not isinstance(u, WidthConverter)]
             assert interval_cycles(units) <= max(*others, network.classes)
 
