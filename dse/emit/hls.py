@@ -61,7 +61,8 @@ def hls_project(
     Raises:
         UsageError: the design is illegal, does not belong to the accelerator, or is beyond what HLS takes.
     """
-    units = flat(pipeline(network, design))
+    stages = pipeline(network, design)
+    units = flat(stages)
     for unit in units:
         if isinstance(unit, ProductUnit) and unit.memory == "uram":
             msg = (
@@ -70,7 +71,7 @@ def hls_project(
             )
             raise UsageError(msg)
     names = identifiers(layer.name for layer in network.layers)
-    chain = lower(units, accelerator, names)
+    chain = lower(stages, accelerator, names)
     source, target = _ports(units, accelerator.network)
     context = {
         "version": dse.__version__,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from dse.emit.tables import Table, matrix_tables
 from dse.errors import UsageError
@@ -67,6 +67,16 @@ class Process:
     sources: tuple[Stream, ...]
     targets: tuple[Stream, ...]
     tables: tuple[Table, ...] = ()
+
+    @property
+    def ports(self) -> tuple[tuple[str, Stream], ...]:
+        """Argument and stream, in the order of the arguments."""
+        sides = (("in", self.sources), ("out", self.targets))
+        return tuple(
+            (side if len(streams) == 1 else f"{side}{i}", stream)
+            for side, streams in sides
+            for i, stream in enumerate(streams)
+        )
 
 
 @dataclass(frozen=True)
@@ -143,12 +153,13 @@ def lower(stages: Sequence[Stage], accelerator: Accelerator, names: Mapping[str,
     Raises:
         UsageError: a word is too wide for HLS, or the integers are not those of the design.
     """
-    last = next(unit for unit in reversed(flat(stages)) if not isinstance(unit, Fifo))
-    end = _Input(Stream("output", f"ap_uint<{_checked(last)}>", PLAIN_DEPTH), "output_width")
+    *_, last, behind = flat(stages)
+    assert isinstance(behind, Fifo)
+    output = Stream("output", f"ap_uint<{_checked(last)}>", int(behind.depth))
     lowering = _Lowering(accelerator, names)
-    begin = lowering.series(stages, end)
+    begin = lowering.series(stages, _Input(output, "output_width"))
     modules, fifos = tuple(lowering.modules[::-1]), tuple(lowering.fifos[::-1])
-    return Chain(modules, begin.stream, modules[-1].processes[-1].targets[0], fifos)
+    return Chain(modules, begin.stream, output, fifos)
 
 
 @dataclass(frozen=True)

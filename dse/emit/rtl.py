@@ -22,7 +22,6 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles
 from dse.search.pipeline import pipeline
 from hw_templates import folder
@@ -65,10 +64,10 @@ def rtl_project(
         accuracy=accuracy,
     )
     names = identifiers(layer.name for layer in network.layers)
-    units = flat(pipeline(network, design))
-    built = instances(lower(units, accelerator, names), accelerator)
+    stages = pipeline(network, design)
+    built = instances(lower(stages, accelerator, names), accelerator)
     manifest = json.loads(hls.files[PurePosixPath("design.json")])
-    latency = rtl_latency_cycles(units)
+    latency = rtl_latency_cycles(stages)
     context = {
         "version": dse.__version__,
         "study": identifier(study),
@@ -94,7 +93,7 @@ def rtl_project(
     digests = {str(name): content_digest(content) for name, content in sorted(files.items())}
     manifest |= {
         "flow": "rtl",
-        "rtl": {"interval_cycles": interval_cycles(units), "latency_cycles": latency},
+        "rtl": {"interval_cycles": interval_cycles(stages), "latency_cycles": latency},
         "units": _in_stream_order(manifest["units"], built),
         "files": digests,
     }

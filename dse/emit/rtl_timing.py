@@ -8,32 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dse.ir.stages import Parallel, Stage
 from dse.ir.timing import latency_cycles
-from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit
+from dse.ir.units import Fifo, MatrixUnit, ProductUnit
 
 FIFO = 2  # cycles from entering hw_templates/rtl/stream_fifo.v to leaving it
 
 
-def rtl_latency_cycles(units: Sequence[Unit]) -> int:
+def rtl_latency_cycles(stages: Sequence[Stage]) -> int:
     """Return the cycles from the first input word to the last output word of one frame, in RTL."""
-    return latency_cycles(units) + sum(registers(unit) for unit in units)
+    return latency_cycles(stages) + sum(registers(stage) for stage in stages)
 
 
-def registers(unit: Unit) -> int:
+def registers(stage: Stage) -> int:
     """Return the cycles that a word spends in a unit beyond those that `dse.ir.timing` counts.
 
     A dense matrix unit shows a word 3 + tree + activation cycles after its last step, where the model
     counts 1: fetch, product, adder tree, accumulate, activation; so does a depthwise unit, without a
     tree. A tiled unit gathers and hands over besides; of the second, the model knows. All other units have the one output register that the
-    model stands for (headers of hw_templates/rtl).
+    model stands for (headers of hw_templates/rtl). Of two branches the one with more registers counts,
+    which is the one that a join waits for, but where a branch that computes less is late by its window.
     """
-    if isinstance(unit, Fifo):
+    if isinstance(stage, Parallel):
+        return max(sum(registers(s) for s in branch) for branch in stage.branches)
+    if isinstance(stage, Fifo):
         return FIFO
-    if not isinstance(unit, ProductUnit):
+    if not isinstance(stage, ProductUnit):
         return 0
-    activation = 2 if unit.output_bits > 1 else 1
-    gather = 1 if isinstance(unit, MatrixUnit) and unit.tiling is not None else 0
-    return 2 + gather + tree_levels(unit) + activation
+    activation = 2 if stage.output_bits > 1 else 1
+    gather = 1 if isinstance(stage, MatrixUnit) and stage.tiling is not None else 0
+    return 2 + gather + tree_levels(stage) + activation
 
 
 def tree_levels(unit: ProductUnit) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 
 from cost_models._terms import SHALLOW, SRL_FIFO
@@ -12,7 +12,9 @@ from dse.emit.processes import Chain, Module
 from dse.emit.rtl_memory import matrix_memories
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.units import (
+    AddUnit,
     Fifo,
+    ForkUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -23,6 +25,7 @@ from dse.ir.units import (
 )
 
 Parameters = Mapping[str, int | str]
+INPUT = "source"  # wires of the stream that enters the whole design
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Instance:
         memories: file name -> text of its memory files.
         in_bits: of an input word.
         out_bits: of an output word.
+        inputs: the wires that it reads, by the names of who drives them (`outputs`).
     """
 
     name: str
@@ -46,33 +50,56 @@ class Instance:
     memories: Mapping[str, str]
     in_bits: int
     out_bits: int
+    inputs: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """Name of the instance in Verilog, where `output` is a keyword."""
         return "output_fifo" if self.name == "output" else self.name
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the wires that it drives."""
+        if isinstance(self.unit, ForkUnit):
+            return f"{self.label}_0", f"{self.label}_1"
+        return (self.label,)
+
+    @property
+    def ports(self) -> tuple[tuple[str, str], ...]:
+        """Port and name of the wires of every stream that it reads or writes."""
+        return tuple(
+            (side if len(wires) == 1 else f"{side}{i}", name)
+            for side, wires in (("in", self.inputs), ("out", self.outputs))
+            for i, name in enumerate(wires)
+        )
+
 
 def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
-    """Return the instances in stream order.
+    """Return the instances in stream order, each behind those that drive its inputs.
 
     Args:
         chain: the units with their names.
         accelerator: the integers of the matrix units.
     """
     fifos = dict(chain.fifos)
+    wires = {chain.input.name: INPUT}  # of every stream, where it is read
     result = []
     for module in chain.modules:
-        result.append(_instance(module, accelerator))
-        behind = module.processes[-1].target.name
-        if behind in fifos:
-            result.append(instance(behind, fifos[behind]))
+        reads = tuple(wires[stream.name] for stream in module.processes[0].sources)
+        result.append(replace(_instance(module, accelerator), inputs=reads))
+        for stream, driven in zip(module.processes[-1].targets, result[-1].outputs, strict=True):
+            wires[stream.name] = driven
+            if stream.name in fifos:
+                fifo = instance(stream.name, fifos[stream.name])
+                result.append(replace(fifo, inputs=(driven,)))
+                wires[stream.name] = fifo.label
     return tuple(result)
 
 
 def _instance(m: Module, accelerator: Accelerator) -> Instance:
     integers = accelerator.parameters[m.unit.layer] if isinstance(m.unit, ProductUnit) else None
-    return instance(m.name, m.unit, integers, is_signed=bool(m.traits.get("is_signed")))
+    of_codes = m.traits.get("is_signed") or m.traits.get("out_signed")
+    return instance(m.name, m.unit, integers, is_signed=bool(of_codes))
 
 
 def instance(
@@ -84,14 +111,14 @@ def instance(
         name: of the unit.
         unit: what it is.
         integers: of a matrix or depthwise unit, which always needs them.
-        is_signed: the elements that a pooling unit compares are two's complement; those that a global
-            pool adds up may be bipolar, too.
+        is_signed: the codes that a matrix or depthwise unit gives and the elements that a pooling unit
+            compares are two's complement; those that a global pool adds up may be bipolar, too.
     """
     if isinstance(unit, Fifo):
         return _fifo(name, unit)
     if isinstance(unit, ProductUnit):
         assert integers is not None
-        return _products(name, unit, integers)
+        return _products(name, unit, integers, signed=is_signed)
     bits = int(unit.bits)
     in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
     if isinstance(unit, SlidingWindowUnit):
@@ -101,13 +128,18 @@ def instance(
     elif isinstance(unit, SumUnit):
         kind, parameters = "global_sum", _sum(unit, signed=is_signed)
         out_bits = int(unit.out_width) * int(unit.sum_bits)
+    elif isinstance(unit, ForkUnit):
+        kind, parameters = "stream_fork", {"WIDTH": in_bits}
+    elif isinstance(unit, AddUnit):
+        kind, parameters = "stream_add", _add(unit)
     else:
-        assert isinstance(unit, WidthConverter)
         kind, parameters = "width_converter", _converter(unit)
     return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)
 
 
-def _products(name: str, unit: ProductUnit, integers: MatrixParameters) -> Instance:
+def _products(
+    name: str, unit: ProductUnit, integers: MatrixParameters, *, signed: bool
+) -> Instance:
     texts = matrix_memories(unit, integers)
     names = {what: f"{name}_{what}.hex" for what in texts}
     matrix = isinstance(unit, MatrixUnit)
@@ -122,6 +154,7 @@ def _products(name: str, unit: ProductUnit, integers: MatrixParameters) -> Insta
         "IN_SIGNED": int(unit.input_signed),
         "ACC_BITS": int(unit.acc_bits),
         "OUT_BITS": int(unit.output_bits),
+        "OUT_SIGNED": int(signed),
         "WORD_BITS": int(unit.out_element_bits),
         "USE_DSP": "yes" if unit.compute == "dsp" else "no",
         # one word is a constant, whatever memory was asked for
@@ -198,6 +231,16 @@ def _sum(unit: SumUnit, *, signed: bool) -> Parameters:
         "BITS": int(unit.bits),
         "IS_SIGNED": int(signed),
         "SUM_BITS": int(unit.sum_bits),
+    }
+
+
+def _add(unit: AddUnit) -> Parameters:
+    first, second = unit.signed
+    return {
+        "PE": int(unit.pe),
+        "BITS": int(unit.bits),
+        "SIGNED0": int(first),
+        "SIGNED1": int(second),
     }
 
 

@@ -5,6 +5,7 @@
 // POPCOUNT   1: the sums count matches
 // OUT_BITS   of a code: the number of thresholds that the sum reaches. 0: the sum itself is the output,
 //            2 * matches - weights where matches are counted
+// OUT_SIGNED 1: codes are two's complement, and of the smallest one no threshold is reached
 // WORD_BITS  of an output element
 // WORDS      words after which the rows repeat
 // ROWS       memory file, one word per line, element 0 in the low bits: per row its 2^OUT_BITS - 1 ascending
@@ -18,6 +19,7 @@ module activation #(
   parameter ACC_BITS = 8,
   parameter POPCOUNT = 0,
   parameter OUT_BITS = 1,
+  parameter OUT_SIGNED = 0,
   parameter WORD_BITS = 1,
   parameter WORDS = 1,
   parameter ROWS = "rows.hex"
@@ -70,8 +72,8 @@ module activation #(
 
       for (p = 0; p < PE; p = p + 1) begin : element
         activation_lane #(
-          .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .WORD_BITS(WORD_BITS),
-          .ENTRIES(ENTRIES)
+          .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .OUT_SIGNED(OUT_SIGNED),
+          .WORD_BITS(WORD_BITS), .ENTRIES(ENTRIES)
         ) lane (
           .clk(clk), .en(en), .sum(sums[p*ACC_BITS +: ACC_BITS]),
           .entries(row[p*ENTRIES*ENTRY_BITS +: ENTRIES*ENTRY_BITS]),

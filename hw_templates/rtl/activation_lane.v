@@ -1,6 +1,6 @@
 // One row of activation: from a sum to an output element.
 //
-// ACC_BITS, POPCOUNT, OUT_BITS, WORD_BITS   as activation
+// ACC_BITS, POPCOUNT, OUT_BITS, OUT_SIGNED, WORD_BITS   as activation
 // ENTRIES   numbers of the row: 2^OUT_BITS - 1 thresholds, or its number of weights
 //
 // The element for the sum and the entries of cycle t is there in cycle t + 1 (t + 2 where OUT_BITS > 1: every
@@ -9,6 +9,7 @@ module activation_lane #(
   parameter ACC_BITS = 8,
   parameter POPCOUNT = 0,
   parameter OUT_BITS = 1,
+  parameter OUT_SIGNED = 0,
   parameter WORD_BITS = 1,
   parameter ENTRIES = 1
 ) (
@@ -50,11 +51,13 @@ module activation_lane #(
       if (OUT_BITS == 1) begin : one
         always @(posedge clk) if (en) out_data <= reached;
       end else begin : many
+        // what is less than half of all thresholds is below 0: the top bit is inverted
+        localparam [WORD_BITS-1:0] ZERO = OUT_SIGNED ? 1 << (OUT_BITS - 1) : 0;
         reg [ENTRIES-1:0] ladder;
         always @(posedge clk)
           if (en) begin
             ladder <= reached;
-            out_data <= height(ladder);
+            out_data <= height(ladder) ^ ZERO;
           end
       end
     end

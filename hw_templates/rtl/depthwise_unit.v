@@ -5,7 +5,7 @@
 // POSITIONS    pixels of a window
 // PE           channels per word; a pixel comes in WORDS = CHANNELS / PE words, a window pixel by pixel
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
-// ACC_BITS, OUT_BITS, WORD_BITS              as activation
+// ACC_BITS, OUT_BITS, OUT_SIGNED, WORD_BITS  as activation
 // MEMORY       of the weights, as constant_memory
 // WEIGHTS      memory file: a word of PE weights per step, (position, word), channel 0 in the low bits
 // ROWS         memory file of activation
@@ -23,6 +23,7 @@ module depthwise_unit #(
   parameter IN_SIGNED = 0,
   parameter ACC_BITS = 16,
   parameter OUT_BITS = 4,
+  parameter OUT_SIGNED = 0,
   parameter WORD_BITS = 4,
   parameter USE_DSP = "no",
   parameter MEMORY = "block",
@@ -109,7 +110,8 @@ module depthwise_unit #(
   endgenerate
 
   activation #(
-    .PE(PE), .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .WORD_BITS(WORD_BITS),
+    .PE(PE), .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .OUT_SIGNED(OUT_SIGNED),
+    .WORD_BITS(WORD_BITS),
     .WORDS(WORDS), .ROWS(ROWS)
   ) finish (
     .clk(clk), .rst(rst), .en(en), .in_valid(finished), .sums(sums),

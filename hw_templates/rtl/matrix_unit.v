@@ -4,7 +4,7 @@
 // MH, MW       matrix
 // PE, SIMD     rows and columns per step; NF = MH / PE passes of SF = MW / SIMD steps
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
-// ACC_BITS, OUT_BITS, WORD_BITS              as activation
+// ACC_BITS, OUT_BITS, OUT_SIGNED, WORD_BITS  as activation
 // MEMORY       of the weights, as constant_memory
 // WEIGHTS      memory file: a word of PE * SIMD weights per step, (pass, step), row 0 column 0 in the low bits
 // ROWS         memory file of activation
@@ -24,6 +24,7 @@ module matrix_unit #(
   parameter IN_SIGNED = 0,
   parameter ACC_BITS = 16,
   parameter OUT_BITS = 4,
+  parameter OUT_SIGNED = 0,
   parameter WORD_BITS = 4,
   parameter USE_DSP = "no",
   parameter MEMORY = "block",
@@ -106,7 +107,8 @@ module matrix_unit #(
   endgenerate
 
   activation #(
-    .PE(PE), .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .WORD_BITS(WORD_BITS),
+    .PE(PE), .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .OUT_SIGNED(OUT_SIGNED),
+    .WORD_BITS(WORD_BITS),
     .WORDS(NF), .ROWS(ROWS)
   ) finish (
     .clk(clk), .rst(rst), .en(en), .in_valid(finished), .sums(sums),

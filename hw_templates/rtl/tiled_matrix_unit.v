@@ -6,7 +6,7 @@
 // block column group, row step (r / L), column step (c / S).
 //
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
-// ACC_BITS, OUT_BITS, WORD_BITS              as activation
+// ACC_BITS, OUT_BITS, OUT_SIGNED, WORD_BITS  as activation
 // MEMORY          of the weights, as constant_memory
 // COLUMN_MEMORY   of the columns
 // CHOICE_MEMORY   of the choices
@@ -38,6 +38,7 @@ module tiled_matrix_unit #(
   parameter IN_SIGNED = 0,
   parameter ACC_BITS = 16,
   parameter OUT_BITS = 4,
+  parameter OUT_SIGNED = 0,
   parameter WORD_BITS = 4,
   parameter USE_DSP = "no",
   parameter MEMORY = "block",
@@ -238,7 +239,8 @@ module tiled_matrix_unit #(
   end
 
   activation #(
-    .PE(PE), .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .WORD_BITS(WORD_BITS),
+    .PE(PE), .ACC_BITS(ACC_BITS), .POPCOUNT(POPCOUNT), .OUT_BITS(OUT_BITS), .OUT_SIGNED(OUT_SIGNED),
+    .WORD_BITS(WORD_BITS),
     .WORDS(MH / PE), .ROWS(ROWS)
   ) finish (
     .clk(clk), .rst(rst), .en(out_en), .in_valid(parts != 0), .sums(leaving[PE*ACC_BITS-1:0]),

@@ -61,6 +61,8 @@ src/kernels/matrix_unit.hpp
 src/kernels/max_pool.hpp
 src/kernels/numbers.hpp
 src/kernels/sliding_window.hpp
+src/kernels/stream_add.hpp
+src/kernels/stream_fork.hpp
 src/kernels/tiled_matrix_unit.hpp
 src/kernels/trips.hpp
 src/kernels/width_converter.hpp

@@ -49,7 +49,9 @@ rtl/global_sum.v
 rtl/matrix_unit.v
 rtl/max_pool.v
 rtl/sliding_window.v
+rtl/stream_add.v
 rtl/stream_fifo.v
+rtl/stream_fork.v
 rtl/tiled_matrix_unit.v
 rtl/width_converter.v
 tb/expected.hex

@@ -107,9 +107,9 @@ class Case:
         a, b = element_bits(chain.input.word), element_bits(chain.output.word)
         calls, source = "", "in"
         for process in module.processes:
-            target = "out" if process is module.processes[-1] else process.target.name
+            target = "out" if process is module.processes[-1] else process.targets[0].name
             if target != "out":
-                calls += f"hls::stream<{process.target.word}> {target};"
+                calls += f"hls::stream<{process.targets[0].word}> {target};"
             tables = "".join(f", {t.name}" for t in process.tables)
             calls += f"dse::{process.kernel}<{module.name}_unit>({source}, {target}, {self.frames}{tables});"
             source = target
