@@ -244,4 +244,6 @@ def _learned_from(facts: Mapping[str, Any]) -> str:
         parts.append(facts["part"])
     if "records" in facts:
         parts.append(f"{facts['records']} records")
+    if "base" in facts:
+        parts.append(f"which correct {facts['base']}")
     return ", ".join(map(str, parts))
