@@ -42,6 +42,8 @@ def error(c: Compared) -> str:
     if not c.reported:
         return "-"
     value = 100 * (c.predicted / c.reported - 1)
+    if abs(value) < 0.05:
+        return "0 %"
     return f"{value:+.1f} %" if abs(value) < 9.95 else f"{value:+.0f} %"
 
 
