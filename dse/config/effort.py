@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from dse.config.complaints import Complaints, did_you_mean, listed
@@ -20,7 +19,7 @@ from dse.config.read import (
     whole,
 )
 from dse.config.tree import Map, Node, Scalar, describe, quoted
-from dse.config.values import SAMPLERS, Budget, Keep, Parallel, Stages
+from dse.config.values import SAMPLERS, Budget, Keep, Stages
 
 TIME = Kind(
     noun="a time",
@@ -51,13 +50,6 @@ STAGES = {
 }
 OWN_RULE = "`- estimate: {keep: front}` trains what may move the front, {keep: all} everything"
 KEEPS: tuple[Keep, ...] = ("front", "all")
-NO_SHARES = "every worker has one core"
-PARALLEL = keys(
-    "parallel",
-    ("ray", "workers", "timeout", "retries"),
-    later={"cpus": NO_SHARES, "gpus": NO_SHARES, "memory": NO_SHARES},
-)
-ADDRESS = re.compile(r"[\w.-]+:\d{1,5}")
 REFUSED_SAMPLERS = {
     "cmaes": "it needs one objective and no choices",
     "grid": "no budget covers every design",
@@ -129,29 +121,6 @@ def _effort(name: str, node: Node, complaints: Complaints) -> dict[str, Any]:
         f"{name}_{k}": whole(e.value, k, lowest[k], ANY, complaints)
         for k, e in entries(node, options, complaints).items()
     }
-
-
-def parallel_of(node: Node, complaints: Complaints) -> Parallel:
-    """Read where candidates are evaluated."""
-    found = {k: e.value for k, e in entries(node, PARALLEL, complaints).items()}
-    default = Parallel()
-    ray, workers, timeout = default.ray, default.workers, default.timeout_s
-    retries: int | None = default.retries
-    if "ray" in found and (word := scalar(found["ray"], "ray", complaints)) is not None:
-        ray = word.text
-        if ray not in ("local", "auto") and not ADDRESS.fullmatch(ray):
-            message = f"ray is local, auto or host:port, not {describe(word)}"
-            hint = did_you_mean(ray, ("local", "auto"))
-            complaints.add(word.span, "bad-value", message, hint)
-    if "workers" in found:
-        value = found["workers"]
-        if not (isinstance(value, Scalar) and value.text == "cores"):
-            workers = whole(value, "workers", 1, 4096, complaints, ["or `workers: cores`"])
-    if "timeout" in found:
-        timeout = quantity(found["timeout"], "timeout", TIME, complaints)
-    if "retries" in found:
-        retries = whole(found["retries"], "retries", 0, 100, complaints)
-    return Parallel(ray, workers, timeout, retries or 0)
 
 
 def sampler_of(node: Node, objectives: int, complaints: Complaints) -> str:

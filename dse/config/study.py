@@ -14,7 +14,6 @@ from dse.config.cost_model import CONFIDENCE, cost_model_of
 from dse.config.data import data_of, data_of_model
 from dse.config.effort import (
     budget_of,
-    parallel_of,
     report_of,
     sampler_of,
     seeds_of,
@@ -22,6 +21,7 @@ from dse.config.effort import (
 )
 from dse.config.goals import constraints_of, default_constraints, objectives_of
 from dse.config.model import model_of
+from dse.config.parallel import parallel_of
 from dse.config.read import STUDY_FILE, entries, keys, scalar, whole
 from dse.config.source import masked
 from dse.config.space import space_of

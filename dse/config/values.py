@@ -96,9 +96,12 @@ class Parallel:
     """Where candidates are evaluated."""
 
     ray: str = "local"  # "local" | "auto" | "host:port"
-    workers: int | None = None  # None: all cores
+    workers: int | None = None  # None: as many as there is room for
     timeout_s: float | None = None  # per candidate
     retries: int = 2  # of a candidate whose worker died
+    cpus: int = 1  # per candidate
+    gpus: float = 0.0  # per candidate; below 1: a share of one
+    memory_kib: float | None = None  # per candidate; None: not counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,9 @@ class Proposer:
             seed=seed,
             trials=config.budget.trials,
             startup=self.startup,
+            finished=ledger.counted,
         )
-        for record in ledger.records:
+        for record in worth_telling(ledger, self._optimiser.memory):
             self.learn(None, record, ledger)
 
     def propose(self, ledger: Ledger, better: Callable[[Values], Values] = lambda v: v) -> Proposal:
@@ -145,3 +146,13 @@ class Proposer:
     def _take_id(self) -> int:
         self.next_id += 1
         return self.next_id - 1
+
+
+def worth_telling(ledger: Ledger, memory: int | None) -> tuple[TrialRecord, ...]:
+    """Return the trials that a sampler can use: all, or the front and the latest `memory` ones, by id."""
+    records = ledger.records
+    if memory is None or memory >= len(records):
+        return records
+    first = len(records) - memory
+    best = {r.id for r in ledger.front()} if memory else set()
+    return tuple(r for i, r in enumerate(records) if i >= first or r.id in best)

@@ -8,12 +8,16 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from dse.config.values import Parallel
 from dse.errors import DseError, UnreachableError
 from dse.search.tasks import TrainingContext, TrainingResult, TrainingTask, train
+
+# what a task asks for -> what a cluster calls it
+RESOURCES = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +91,35 @@ class _Flight:
     attempts: int
 
 
+Compute = Callable[[Any, TrainingTask], TrainingResult]
+
+
+def _train_on_ray(context: TrainingContext, task: TrainingTask) -> TrainingResult:
+    return train(context, task)
+
+
 class RayWorkers:
-    """Ray tasks, one core each; lost workers are retried, overlong tasks cancelled.
+    """Ray tasks; lost workers are retried, overlong tasks cancelled.
+
+    No more tasks are handed to Ray than there is room for: what waits can be dropped at once, and a timeout counts
+    from the moment when a task has its worker.
 
     Ray prints to stdout whatever it is told, so stdout is a sink while it runs: data must be written
     through a handle that was taken before.
     """
 
-    def __init__(self, context: TrainingContext, parallel: Parallel) -> None:
+    def __init__(
+        self, context: TrainingContext, parallel: Parallel, compute: Compute = _train_on_ray
+    ) -> None:
         """Start or join Ray.
 
+        Args:
+            context: of all tasks; handed over once.
+            parallel: where, how many, and what each of them takes.
+            compute: what runs on the workers.
+
         Raises:
-            UnreachableError: no Ray there.
+            UnreachableError: no Ray there, or one without room for a single task.
         """
         self._parallel = parallel
         self._stdout = sys.stdout
@@ -109,12 +130,12 @@ class RayWorkers:
             sys.stdout = self._stdout
             raise
         self._context = self._ray.put(context)
-        self._run = self._ray.remote(num_cpus=1, max_retries=0)(_train_single_threaded)
+        self._run = self._ray.remote(max_retries=0, **_needs(parallel))(compute)
         self._queue: deque[tuple[int, TrainingTask]] = deque()
         self._flights: dict[Any, _Flight] = {}
 
     def submit(self, key: int, task: TrainingTask) -> None:
-        """Begin a task, or queue it while all workers are busy (a timeout counts from its beginning)."""
+        """Begin a task, or queue it while all workers are busy."""
         self._queue.append((key, task))
         self._fill()
 
@@ -178,10 +199,6 @@ def reason(error: BaseException) -> str:
     return text if isinstance(error, DseError) else f"{type(error).__name__}: {text}"
 
 
-def _train_single_threaded(context: TrainingContext, task: TrainingTask) -> TrainingResult:
-    return train(context, task)
-
-
 def _start(parallel: Parallel) -> tuple[Any, int]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers
@@ -192,27 +209,57 @@ def _start(parallel: Parallel) -> tuple[Any, int]:
     probe(parallel)
     import ray
 
-    wanted = parallel.workers or os.cpu_count() or 1
+    wanted = parallel.workers or max(1, (os.cpu_count() or 1) // parallel.cpus)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if local:
             ray.init(
                 address="local",
-                num_cpus=wanted,
+                num_cpus=wanted * parallel.cpus,
                 include_dashboard=False,
                 object_store_memory=256 * 2**20,
                 _node_ip_address="127.0.0.1",
                 **quiet,
             )
-            return ray, wanted
-        ray.init(address=parallel.ray, **quiet)
+        else:
+            ray.init(address=parallel.ray, **quiet)
     except Exception as error:  # Ray raises many types while starting
         msg = (
             f"Ray ({parallel.ray}) cannot be reached: {reason(error)}."
             " `--inline` runs without Ray; `ray start --head` starts a cluster"
         )
         raise UnreachableError(msg) from error
-    return ray, parallel.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    has = ray.cluster_resources()
+    room = _room(parallel, has)
+    if not room:
+        ray.shutdown()
+        msg = (
+            f"Ray ({parallel.ray}) has no room for one trial, which takes {_listed(_needs(parallel))}:"
+            f" it has {_listed({k: has.get(r, 0) for k, r in RESOURCES.items()})};"
+            " lower parallel.cpus, gpus or memory, or add nodes"
+        )
+        raise UnreachableError(msg)
+    return ray, parallel.workers or room
+
+
+def _needs(parallel: Parallel) -> dict[str, float]:
+    """Return what a task takes, as Ray names it."""
+    found: dict[str, float] = {"num_cpus": parallel.cpus, "num_gpus": parallel.gpus}
+    if parallel.memory_kib is not None:
+        found["memory"] = parallel.memory_kib * 1024
+    return found
+
+
+def _room(parallel: Parallel, has: Mapping[str, float]) -> int:
+    """Return how many tasks fit at once into what Ray has in all."""
+    needs = _needs(parallel)
+    return int(min(has.get(RESOURCES[k], 0.0) / n for k, n in needs.items() if n) + 1e-9)
+
+
+def _listed(amounts: Mapping[str, float]) -> str:
+    """Return amounts in words: 2 CPUs, 0.5 GPUs, 4 GiB of memory."""
+    units = {"num_cpus": (1, "CPUs"), "num_gpus": (1, "GPUs"), "memory": (2**30, "GiB of memory")}
+    return ", ".join(f"{n / units[k][0]:.3g} {units[k][1]}" for k, n in amounts.items())
 
 
 def probe(parallel: Parallel) -> None:

@@ -88,7 +88,7 @@ stages:
   - finetune: {epochs: 2, images: 1e3}
   - final: {epochs: 0}
 cost_model: {confidence: 90 %}
-parallel: {ray: 10.0.0.1:6379, workers: 4, timeout: 20 min, retries: 0}
+parallel: {ray: 10.0.0.1:6379, workers: 4, cpus: 2, gpus: 0.25, memory: 4 GiB, timeout: 20 min, retries: 0}
 storage: redis://db.lab:6379/0
 report: off
 """
@@ -101,7 +101,7 @@ report: off
     assert config.constraints[2].limit == pytest.approx(0.8 * 260)
     assert config.budget == Budget(200, 900.0, 50, 0.25)
     assert config.stages == Stages(3, 2, 1000, 0)
-    assert config.parallel == Parallel("10.0.0.1:6379", 4, 1200.0, 0)
+    assert config.parallel == Parallel("10.0.0.1:6379", 4, 1200.0, 0, 2, 0.25, 4 * 2**20)
     assert (config.seeds, config.sampler, config.confidence) == ((), "nsga2", 0.9)
     assert (config.storage, config.report) == ("redis://db.lab:6379/0", False)
 
