@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from dse.config.complaints import Complaints, did_you_mean, listed
+from dse.config.paths import existing
 from dse.config.quantities import fraction, seconds
 from dse.config.read import (
     ANY,
@@ -50,6 +53,7 @@ STAGES = {
 }
 OWN_RULE = "`- estimate: {keep: front}` trains what may move the front, {keep: all} everything"
 KEEPS: tuple[Keep, ...] = ("front", "all")
+SEED_STUDY = re.compile(r"study:[a-z0-9][a-z0-9-]{0,62}")
 REFUSED_SAMPLERS = {
     "cmaes": "it needs one objective and no choices",
     "grid": "no budget covers every design",
@@ -149,13 +153,31 @@ def report_of(node: Node, complaints: Complaints) -> bool:
     return one_of(node, "report", ("auto", "off"), complaints) != "off"
 
 
-def seeds_of(node: Node, complaints: Complaints) -> tuple[str, ...]:
-    """Read the designs that are tried first; only the baseline can be named."""
+def seeds_of(
+    node: Node, folder: Path, check_files: bool, complaints: Complaints
+) -> tuple[str, ...]:
+    """Read the designs that are tried first.
+
+    Args:
+        node: the value of `seeds`: a list of `baseline`, `study:NAME` and paths.
+        folder: of the study file; paths are relative to it.
+        check_files: whether the files must be there.
+        complaints: receives what is wrong.
+
+    Returns:
+        "baseline", "study:NAME" or an absolute path each.
+    """
     listed_items = (node,) if isinstance(node, Scalar) else items(node, "seeds", complaints)
+    found = []
     for item in listed_items:
-        word = scalar(item, "a seed", complaints, "baseline")
-        if word is not None and word.text != "baseline":
-            not_supported(
-                word, f"the seed {describe(word)}", "only baseline can be tried first", complaints
-            )
-    return ("baseline",) if listed_items else ()
+        word = scalar(item, "a seed", complaints, "baseline, study:NAME or designs/mine.json")
+        if word is None:
+            continue
+        if word.text == "baseline" or SEED_STUDY.fullmatch(word.text):
+            found.append(word.text)
+        elif not word.text.endswith(".json"):
+            message = f"a seed is baseline, study:NAME or a .json file, not {describe(word)}"
+            complaints.add(word.span, "bad-seed", message, did_you_mean(word.text, ("baseline",)))
+        elif (path := existing(word, "seeds", folder, check_files, complaints)) is not None:
+            found.append(str(path))
+    return tuple(dict.fromkeys(found))

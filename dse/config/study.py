@@ -120,7 +120,9 @@ def study_of(
     objectives: tuple[Objective, ...] = at("objectives", objectives_of, ())
     rules = () if board is None else default_constraints(board, reserve)
     constraints = at("constraints", lambda n, c: constraints_of(n, board, reserve, c), rules)
-    seeds: tuple[str, ...] = at("seeds", seeds_of, ("baseline",))
+    seeds: tuple[str, ...] = at(
+        "seeds", lambda n, c: seeds_of(n, origin.folder, check_files, c), ("baseline",)
+    )
     sampler = at("sampler", lambda n, c: sampler_of(n, len(objectives), c), "auto")
     budget = at("budget", budget_of, Budget())
     stages = at("stages", stages_of, Stages())

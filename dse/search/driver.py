@@ -75,9 +75,8 @@ class Driver:
             self._proposer.enqueue(knobs, origin, number)
         self._proposer.reconsider(reopened)
         if next_id == 0:
-            for origin, knobs in first_designs(
-                plan, max(self._promotion.spread, 2 * workers.capacity)
-            ):
+            spread = max(self._promotion.spread, 2 * workers.capacity)
+            for origin, knobs in first_designs(plan, spread, store.folder.parent):
                 self._proposer.enqueue(knobs, origin)
 
     @property

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dse.search.score import metrics_of, violations
+from dse.search.seed_files import seed_designs
 from dse.search.space import CYCLES, Range
 from dse.search.study import Plan
 
 STEPS = 24  # cycle targets that the baseline tries
 
 
-def first_designs(plan: Plan, spread: int) -> list[tuple[str, Mapping[str, Any]]]:
+def first_designs(plan: Plan, spread: int, root: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """Return (origin, knobs) of what a new study tries first: its seeds, then the space evenly.
 
     Args:
         plan: of the study.
         spread: how many designs to spread over the space.
+        root: the folder of the studies.
+
+    Raises:
+        UsageError: a seed cannot be read, or is outside of the space.
     """
     found: list[tuple[str, Mapping[str, Any]]] = []
     if "baseline" in plan.config.seeds:
         found.append(("baseline", baseline(plan)))
+    found += seed_designs(plan, root)
     found += [("spread", knobs) for knobs in plan.space.spread(spread, plan.config.seed)]
     return found[: plan.config.budget.trials]
 
