@@ -158,6 +158,8 @@ def built_unit(row: Mapping[str, Any]) -> tuple[str, tuple[str, ...], units.Unit
         values = dict(row["parameters"])
         if values.get("tiling") is not None:
             values["tiling"] = units.Tiling(**values["tiling"])
+        if "signed" in values:  # of both inputs of a sum
+            values["signed"] = tuple(values["signed"])
         return str(row["name"]), tuple(row["instances"]), kind(**values)
     except (KeyError, TypeError, AttributeError) as error:
         msg = f"a unit of design.json is not one of this version of dse ({error}); emit it again"

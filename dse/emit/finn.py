@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,7 @@ NODE = {
     WidthConverter: "StreamingDataWidthConverter_hls",
     Fifo: "StreamingFIFO_rtl",
 }
+POOL_OF_WINDOWS = "Pool_hls"  # where windows overlap, behind a ConvolutionInputGenerator
 
 
 def folding_config(units: tuple[Unit, ...]) -> dict[str, dict[str, Any]]:
@@ -48,11 +49,19 @@ def folding_config(units: tuple[Unit, ...]) -> dict[str, dict[str, Any]]:
     """
     counted: Counter[str] = Counter()
     result: dict[str, dict[str, Any]] = {"Defaults": {}}
-    for unit in units:
-        node = NODE[type(unit)]
+    for unit, node in _nodes(units):
         result[f"{node}_{counted[node]}"] = _attributes(unit)
         counted[node] += 1
     return result
+
+
+def _nodes(units: tuple[Unit, ...]) -> Iterator[tuple[Unit, str]]:
+    windows = set()
+    for unit in units:
+        behind = isinstance(unit, PoolUnit) and unit.layer in windows
+        yield unit, POOL_OF_WINDOWS if behind else NODE[type(unit)]
+        if isinstance(unit, SlidingWindowUnit):
+            windows.add(unit.layer)
 
 
 def _attributes(unit: Unit) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def read_folding(
 
     Nodes are matched by type and count along the stream. What FINN does not fold apart follows its
     units: a window unit without a node of its own has the SIMD of its matrix unit as far as its
-    channels allow, a pooling unit without one takes all channels at once. `ram_style` "auto" counts
+    channels allow, a pool or a sum without one takes all channels at once. `ram_style` "auto" counts
     as block RAM and `resType` "auto" as LUTs. Converters and FIFOs follow from the rest.
 
     Args:
@@ -118,10 +127,10 @@ def read_folding(
     folds: dict[str, Folding] = {}
     windows: dict[str, SlidingWindowUnit] = {}
     said: dict[str, int] = {}
-    for unit in units:
+    for unit, title in _nodes(units):
         if isinstance(unit, WidthConverter | Fifo | ForkUnit):  # these follow from the others
             continue
-        kind = NODE[type(unit)].rpartition("_")[0]
+        kind = title.rpartition("_")[0]
         number = counted[kind]
         node = nodes.get((kind, number), {})
         counted[kind] += 1
@@ -134,6 +143,8 @@ def read_folding(
         else:
             folds[unit.layer] = Folding(int(node.get("PE", unit.channels)))
     for layer, window in windows.items():
+        if design[layer].compression is None:
+            continue  # a pool: its windows come in its own words
         simd = said.get(layer, math.gcd(int(window.channels), folds[layer].simd))
         folds[layer] = replace(folds[layer], swu_simd=simd)
     return DesignPoint(tuple((n, replace(d, folding=folds[n])) for n, d in design.layers))
