@@ -31,7 +31,7 @@ def fitted(records: Sequence[SweepRecord], family: str) -> tuple[learned.Learned
     sweep = [r for r in records if r.split == "sweep" and r.family in ("xc7", name)]
     others = [r for r in records if r.split != "sweep"]
     crossed = surprises(sweep)
-    found = model(sweep, family, {key: s.reach() for key, s in crossed.items()})
+    found = model(sweep, family, {key: s.reach(name) for key, s in crossed.items()})
     rows = [
         *_judge_yosys.of_units(sweep, name, crossed),
         *_judge_yosys.of_others(others, sweep, name, found),
@@ -49,6 +49,7 @@ def facts(records: Sequence[SweepRecord], family: str) -> dict[str, Any]:
         "tool_version": ", ".join(sorted(versions)),
         "part": f"any of family {family}: synth_xilinx maps to its cells, not to a part",
         "stage": "synth",
+        "errors_of_units": learned.INDEPENDENT,
         "source": "units of hw_templates/rtl with random integers, out of context"
         " (cost_models/calibration_data/yosys-rtl.jsonl)",
         "data_digest": hashlib.sha256(lines.encode()).hexdigest()[:16],

@@ -97,13 +97,18 @@ def expected(model: CostModel) -> Predict:
 
 
 def ends(model: CostModel, record: SweepRecord, resource: str) -> tuple[float, float, float]:
-    """Return expected, low and high of all units of a record together: their sums."""
+    """Return expected, low and high of all units of a record together, their errors being independent."""
     found = [model.predict(u) for u in record.units]
     low, mid, high = (
-        sum(float(getattr(getattr(p, end), resource)) for p in found)
+        np.array([float(getattr(getattr(p, end), resource)) for p in found])
         for end in ("low", "expected", "high")
     )
-    return mid, low, high
+    total = float(mid.sum())
+    return (
+        total,
+        total - float(np.linalg.norm(mid - low)),
+        total + float(np.linalg.norm(high - mid)),
+    )
 
 
 def of_units(
@@ -139,7 +144,7 @@ def of_units(
                     resource=resource,
                     records=len(chosen),
                     ours=_errors(np.abs(np.expm1(-found.error[at]))),
-                    coverage=round(float(np.mean(found.inside[at])), 3),
+                    coverage=round(float(np.mean(found.inside(family)[at])), 3),
                     analytic=_of(chosen, resource, plain),
                     boosting=_errors(
                         [_wrong(r, resource, without[r.name]) for r in chosen],

@@ -35,6 +35,7 @@ COVERAGE = 0.9
 ROUNDS = 5
 # of factors to 1, in records: flip-flops follow from the Verilog, LUTs also from what the tool makes of it
 PULL = {"lut": 0.03, "ff": 0.3}
+ENOUGH = 20  # records of a family that say alone how far its intervals reach
 LEAST_REACH = 0.5  # an interval is no point, even where every record was foretold
 LEAST = 1.0  # a record counts as at least so many LUTs or flip-flops
 LENGTH = 3.0  # steps of an axis over which a local effect changes, before any record says
@@ -164,23 +165,33 @@ class Surprises:
     scaled: Floats
     fold: Numbers
 
-    def reach(self, without: int | None = None) -> float:
-        """Return the deviations that hold 90 % of the records.
+    def reach(self, family: str, without: int | None = None) -> float:
+        """Return the deviations that hold 90 % of the records of a family.
 
         Split conformal (V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", Springer
-        2005): of n sorted errors the one of rank ceil((n + 1) * 0.9).
+        2005): of n sorted errors the one of rank ceil((n + 1) * 0.9). Where the family has fewer than ENOUGH
+        records, those of other families count as the missing ones.
 
         Args:
+            family: "xc7" or "xcup".
             without: a fold whose records do not count: none judges its own interval.
         """
-        sizes = np.sort(np.abs(self.scaled[self.fold != without]))
-        rank = int(np.ceil((len(sizes) + 1) * COVERAGE))
-        return max(float(sizes[min(rank, len(sizes)) - 1]), LEAST_REACH)
+        counts = self.fold != without
+        own = np.array([r.family == family for r in self.records]) & counts
+        others = ~own & counts
+        missing = max(ENOUGH - int(own.sum()), 0)
+        weight = own + others * (missing / max(int(others.sum()), 1))
+        total = float(weight.sum())
+        level = min(COVERAGE * (total + 1) / total, 1.0)
+        sizes = np.abs(self.scaled)
+        found = np.quantile(
+            sizes[weight > 0], level, weights=weight[weight > 0], method="inverted_cdf"
+        )
+        return max(float(found), LEAST_REACH)
 
-    @property
-    def inside(self) -> npt.NDArray[np.bool_]:
+    def inside(self, family: str) -> npt.NDArray[np.bool_]:
         """`(n,)` whether each lies in an interval that the other folds gave its reach."""
-        reaches = np.array([self.reach(int(f)) for f in range(FOLDS)])
+        reaches = np.array([self.reach(family, f) for f in range(FOLDS)])
         return np.asarray(np.abs(self.scaled) <= reaches[self.fold])
 
 

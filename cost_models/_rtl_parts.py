@@ -53,14 +53,6 @@ def table_blocks(width: Any, words: Any) -> Floats:
     return np.minimum(_plain_blocks(width, words), _packed_blocks(width, words))
 
 
-def unpack_luts(width: Any, words: Any) -> Floats:
-    """LUTs that choose a word among its neighbours in a row."""
-    packed = _packed_blocks(width, words) < _plain_blocks(width, words)
-    choose = number(width) * (np.floor(72 / np.maximum(number(width), 1)) - 1) / 2
-    result: Floats = np.where(packed, choose, 0.0)
-    return result
-
-
 def _plain_blocks(width: Any, words: Any) -> Floats:
     constant = 2.0 ** (1 - np.minimum(number(words), 60))
     return _finn.bram18(np.ceil(number(width) * (1 - constant)), words)

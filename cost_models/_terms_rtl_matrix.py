@@ -17,7 +17,6 @@ from cost_models._rtl_parts import (
     ram_luts,
     table_blocks,
     table_luts,
-    unpack_luts,
 )
 from cost_models._terms import SHALLOW, ZERO, Terms
 from dse.ir.units import MatrixUnit
@@ -37,7 +36,6 @@ def matrix(unit: MatrixUnit) -> Terms:
         lut={
             "control": np.ones_like(word),
             "weights": np.where(in_luts, table_luts(word, depth), 0.0),
-            "unpack": np.where(in_blocks, unpack_luts(word, depth), 0.0),
             **{name: v for part in parts for name, v in part.lut.items()},
         },
         ff={
@@ -60,9 +58,8 @@ def _products(unit: MatrixUnit) -> Terms:
     lanes = number(unit.simd) * _different_rows(unit)
     counted = np.asarray(unit.popcount) * 1.0  # matches
     signed = (1 - counted) * ((wb == 1) | (ib == 1))  # by a sign: no product
-    multiplied = 1 - counted - signed
-    on_dsp = multiplied * (unit.compute == "dsp")
-    in_luts = multiplied - on_dsp
+    on_dsp = _on_dsp(unit)
+    in_luts = 1 - counted - signed - on_dsp
     term = np.where(ib == 1, wb, np.where(wb == 1, ib + 1, wb + ib))
     sixes = np.ceil(number(unit.simd) / 6)
     tree = adder_tree(np.where(counted, sixes, unit.simd), np.where(counted, 3, term))
@@ -90,6 +87,13 @@ def _products(unit: MatrixUnit) -> Terms:
         bram18=ZERO,
         uram=ZERO,
     )
+
+
+def _on_dsp(unit: MatrixUnit) -> Floats:
+    """1 where products are made by DSP blocks: with one bit on either side there is none."""
+    several = (number(unit.weight_bits) > 1) & (number(unit.input_bits) > 1)
+    result: Floats = np.where(several, float(unit.compute == "dsp"), 0.0)
+    return result
 
 
 def _different_rows(unit: MatrixUnit) -> Floats:
@@ -151,9 +155,12 @@ def _dense(unit: MatrixUnit) -> Terms:
     nf, sf = np.asarray(unit.mh) // unit.pe, np.asarray(unit.mw) // unit.simd
     bits = number(unit.simd) * unit.input_bits
     again = nf > 1
+    in_dsp = _on_dsp(unit) * (number(unit.simd) == 1)  # nothing between product and accumulator
+    sums, adders = pe * acc, np.where(sf > 1, 2 * pe * acc, 0.0)  # or 0, plus the product
     return Terms(
         lut={
-            "accumulate": np.where(sf > 1, 2 * pe * acc, 0.0),  # or 0, plus the product
+            "accumulate": adders * (1 - in_dsp),
+            "dsp_accumulate": adders * in_dsp,
             "kept": np.where(again, ram_luts(bits, sf), 0.0),
             "banks": np.where(again, bank_luts(bits, sf), 0.0),
             "select": np.where(again, bits, 0.0),
@@ -161,7 +168,8 @@ def _dense(unit: MatrixUnit) -> Terms:
         },
         ff={
             "kept": np.where(again & (sf == 1), bits, 0.0),
-            "accumulate": pe * acc,
+            "accumulate": sums * (1 - in_dsp),
+            "dsp_accumulate": sums * in_dsp,
             "counters": counter_bits(sf) * 2 + counter_bits(nf * sf) + counter_bits(nf),
         },
         dsp=ZERO,

@@ -28,6 +28,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
     SHIPPED: dict.fromkeys(("7series", "ultrascale+"), "vivado-finn.json"),
     "yosys-rtl": {"7series": "yosys-rtl-xc7.json", "ultrascale+": "yosys-rtl-xcup.json"},
 }
+INDEPENDENT = "independent"  # `errors_of_units` of a model whose units do not all err the same way
 MODELS = ("analytic", *FILES)  # by name; every other is a file
 
 
@@ -66,6 +67,11 @@ class LearnedModel:
         """The analytic model that is corrected."""
         plain = prior(self.family)
         return replace(plain, kinds={**plain.kinds, **self.own}) if self.own else plain
+
+    @property
+    def independent(self) -> bool:
+        """Whether the errors of the units of a design are independent, as held-out designs say."""
+        return self.facts.get("errors_of_units") == INDEPENDENT
 
     def predict(self, unit: Unit) -> UnitPrediction:
         """Price a unit whose fields may be arrays.

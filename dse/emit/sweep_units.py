@@ -172,7 +172,8 @@ def tiled(
     ):
         p = int(divisors(mh)[divisors(mh) <= block[0]][-1])
         q = int(divisors(mw)[divisors(mw) <= block[1]][-1])
-        structure = Tiling(p, q, max(1, p // keep[0]), max(1, q // keep[1]))
+        rows_kept = int(divisors(p)[divisors(p) <= max(1, p // keep[0])][-1])
+        structure = Tiling(p, q, rows_kept, max(1, q // keep[1]))
         style = compute if min(wb, ib) > 1 else "lut"
         unit = MatrixUnit("", mh, mw, 1, 1, 1, wb, ib, ib == 1, ob, memory, style, structure)
         yield _folded(unit, work, aspect, most=48)

@@ -14,8 +14,11 @@ from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cost_models import learned
 from cost_models._model import CostModel
+from cost_models.learned import LearnedModel
 from cost_models.reports import ReportError, read_report
 from dse.calibration.project import built_unit
 from dse.emit import synth_yosys
@@ -234,10 +237,18 @@ def _jobs(
 
 
 def estimates(units: Sequence[Unit], model: CostModel) -> list[UnitEstimate]:
-    """Return what a cost model says about units, and last about all of them together."""
+    """Return what a cost model says about units, and last about all of them together.
+
+    The interval of all of them is that of independent errors where the model knows them to be so. Else the ends
+    are added, as in a search, where they are to be a bound.
+    """
     prices = price(units, model)
-    rows = [*prices, prices.sum(axis=0)]
-    return [UnitEstimate(*(Resources(*end) for end in row.tolist())) for row in rows]
+    total = prices.sum(axis=0)
+    if isinstance(model, LearnedModel) and model.independent:
+        expected, low, high = np.moveaxis(prices, 1, 0)
+        down, up = (np.sqrt(((end - expected) ** 2).sum(axis=0)) for end in (low, high))
+        total = np.stack([total[0], total[0] - down, total[0] + up])
+    return [UnitEstimate(*(Resources(*end) for end in row.tolist())) for row in (*prices, total)]
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:

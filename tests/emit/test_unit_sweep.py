@@ -56,6 +56,8 @@ def test_planned_units_can_be_built() -> None:
         if isinstance(p.unit, MatrixUnit):
             pe, simd = legal_folds(int(p.unit.mh), int(p.unit.mw), p.unit.tiling)
             assert np.any((pe == p.unit.pe) & (simd == p.unit.simd)), p
+            t = p.unit.tiling
+            assert t is None or t.block_rows % t.kept_rows == 0, p
 
 
 @pytest.mark.parametrize("tiling", [Tiling(4, 6, 2, 3), Tiling(8, 4, 8, 1), Tiling(4, 4, 1, 4)])
