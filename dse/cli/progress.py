@@ -35,6 +35,8 @@ EVENTS = {
     "model-corrected": "cost model corrected by {designs} designs: {source}",
     "not-corrected": "cost model not corrected: {reason}",
     "warning": "warning: {text}",
+    "forked": "{trials} trained trials of {source} taken over, priced and judged anew",
+    "storage-waiting": "the storage does not answer ({reason}); trying again",
     "searched": "search ended after {trials} trials: {reason}",
     "retraining": "training the {designs} designs of the front at full budget ({trainings} trainings)",
     "final": "trial {trial}: {test_accuracy:.1%} on the test images",

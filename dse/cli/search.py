@@ -42,21 +42,28 @@ def _run_options(command: Any) -> Any:
 @click.argument("study_file", metavar="STUDY.yaml", type=click.Path(path_type=Path))
 @_run_options
 @click.option("-n", "--dry-run", is_flag=True, help="The same as `dse check`.")
+@click.option("--fork", metavar="NAME", help="A new study that starts from this one's trials.")
 @common
-def run(study_file: Path, dry_run: bool, **options: Any) -> None:
+def run(study_file: Path, dry_run: bool, fork: str | None, **options: Any) -> None:
     """Run a study, or continue it, until its budget is met."""
     from dse.config.load import load_config
 
+    source = None
+    if fork is not None:
+        source = study_folder(options["root"], load_config(study_file, options["sets"]).study)
+        options["sets"] = (*options["sets"], f"study={fork}")
     overrides = _overrides(options, 0)
     config = load_config(study_file, overrides)
     if str(options["trials"] or "").startswith("+"):
         folder = options["root"] / config.study
+        if source is not None and not (folder / "study.json").exists():
+            folder = source
         overrides = _overrides(options, _finished(folder))
         config = load_config(study_file, overrides)
     if dry_run:
         _check(config, as_json=options["as_json"])
         return
-    _search(config, overrides, options)
+    _search(config, overrides, options, source)
 
 
 @click.command()
@@ -124,7 +131,12 @@ def _check(config: StudyConfig, *, as_json: bool) -> None:
         click.echo(found.text())
 
 
-def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) -> None:
+def _search(
+    config: StudyConfig,
+    overrides: list[str],
+    options: dict[str, Any],
+    source: Path | None = None,
+) -> None:
     from dse.cli.progress import progress
     from dse.cli.signals import StopRequest
     from dse.emit.feedback import synthesis_feedback
@@ -147,6 +159,7 @@ def _search(config: StudyConfig, overrides: list[str], options: dict[str, Any]) 
             progress=shown,
             stop=stop,
             feedback=synthesis_feedback(config, folder, shown, stop),
+            source=source,
         )
     except KeyboardInterrupt:
         result = None

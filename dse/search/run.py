@@ -16,6 +16,7 @@ from dse.search.calibrated import mismatches
 from dse.search.driver import Driver
 from dse.search.feedback import Feedback
 from dse.search.finals import retrain
+from dse.search.fork import fork
 from dse.search.judge import judge
 from dse.search.study import Plan, open_study, plan
 from dse.search.tasks import TrainingContext
@@ -50,6 +51,7 @@ def run(
     progress: Progress,
     stop: Stop,
     feedback: Feedback | None = None,
+    source: Path | None = None,
 ) -> RunResult:
     """Run a study, or continue it, until its budget is met.
 
@@ -61,6 +63,7 @@ def run(
         progress: hears what happens.
         stop: says whether the user asked to stop.
         feedback: corrects the cost model while the search runs.
+        source: the folder of a study whose trials this one starts from.
 
     Raises:
         StudyConflictError: another driver holds the study, or it was made from another file.
@@ -69,6 +72,9 @@ def run(
     p = plan(config, folder)
     store = open_study(p, folder, overrides)
     try:
+        store.when_waiting(lambda reason: progress.event("storage-waiting", reason=reason))
+        if source is not None and (taken := fork(p, store, source)):
+            progress.event("forked", trials=taken, source=source.name)
         done = _complete(p, store)
         if done is not None and (feedback is None or not feedback.due(done)):
             progress.event("already-complete", trials=sum(r.counts for r in done))

@@ -158,7 +158,7 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
         if store.exists:
             old = store.header()
             _check_same(p, store, old)
-            header |= {k: old[k] for k in ("created", "base_accuracy")}
+            header |= {k: old[k] for k in ("created", "base_accuracy", "forked") if k in old}
             if config.path.resolve().parent == folder.resolve():  # continued by name, from its copy
                 header["folder"] = old["folder"]
         store.open_trials(
@@ -190,7 +190,7 @@ def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
         msg = (
             f"study {p.config.study!r} in {store.folder} was made from another study file:\n  "
             + "\n  ".join(changed)
-            + "\nUndo the change, or use another study name"
+            + "\nUndo the change, or use another study name (`--fork NAME` takes its trials along)"
         )
         raise StudyConflictError(msg)
 
