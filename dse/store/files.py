@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dse.errors import UnreachableError
+from dse.errors import UnreachableError, UsageError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.ENAMETOOLONG)
 
 
 @contextlib.contextmanager
@@ -20,11 +21,15 @@ def writing(path: Path) -> Iterator[None]:
     """Turn a failure to write `path` into an error for the user.
 
     Raises:
-        UnreachableError: the disk is full, or the file cannot be written.
+        UsageError: nobody can write there.
+        UnreachableError: the disk is full, or fails.
     """
     try:
         yield
     except OSError as error:
+        if error.errno in WRONG_PATH:
+            msg = f"{path} cannot be written: {error.strerror}; write to a folder that is there"
+            raise UsageError(msg) from error
         remedy = "free some space" if error.errno in NO_ROOM else "see to it"
         msg = (
             f"{path} cannot be written: {error.strerror or error}; {remedy} and run the same command"
@@ -37,7 +42,8 @@ def write_atomic(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old text or the new one, never half.
 
     Raises:
-        UnreachableError: it cannot be written; the old text is still there.
+        UsageError: nobody can write there.
+        UnreachableError: the disk is full, or fails; the old text is still there.
     """
     temporary = path.with_name(path.name + ".tmp")
     with writing(path):
