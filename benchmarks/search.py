@@ -1,7 +1,7 @@
 """How many trainings a search needs to find the front, on spaces of which all of it is known.
 
 Run: DSE_DATA=<folder with fashion_mnist.npz> python benchmarks/search.py [digits] [fashion]
-(half an hour on one core; fewer with `--seeds 2`)
+(an hour on one core, most of it TPE's; minutes with `--seeds 2 --methods guided nsga2`)
 
 Every compression of two small spaces was trained (benchmarks/search_tables.py), every folding is
 priced here. So the true front is known, and what part of its hypervolume a search has after so many
