@@ -25,7 +25,7 @@ from dse.search.seeds import first_designs
 from dse.search.study import Plan, now
 from dse.search.tasks import TrainingTask
 from dse.search.watch import Progress, Status, Stop
-from dse.search.workers import Outcome, Workers
+from dse.search.workers import Outcome, Workers, checked
 from dse.store import DriverState, Store
 
 MIN_TRIALS_FOR_FAILURES = 10
@@ -110,7 +110,7 @@ class Driver:
                 if begin:
                     self._propose()
                 for outcome in self._workers.poll(0.0 if begin else POLL_S):
-                    self._land(outcome)
+                    self._land(checked(outcome))
                 if self._feedback is not None:
                     model = self._feedback.poll(self.records)
                     if model is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import socket
 import sys
@@ -191,6 +192,13 @@ class RayWorkers:
         """Shut Ray down, and give stdout back."""
         self._ray.shutdown()
         sys.stdout = self._stdout
+
+
+def checked(outcome: Outcome) -> Outcome:
+    """Return the outcome; a failure where its accuracy is not a number."""
+    if outcome.result is None or math.isfinite(outcome.result.validation_accuracy):
+        return outcome
+    return Outcome(outcome.key, None, "the accuracy is not a number")
 
 
 def reason(error: BaseException) -> str:

@@ -169,7 +169,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     ]
     head = subprocess.Popen(
         command,
-        env=os.environ | {"RAY_TEST_WHERE": "cluster"},
+        env=os.environ | {"RAY_TEST_WHERE": "cluster", "RAY_raylet_start_wait_time_s": "120"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
