@@ -20,10 +20,14 @@ SHOWN = 12  # skipped files that are listed; the JSON document has all
 
 
 @click.command()
-@click.argument("reports", metavar="REPORT...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument(
+    "reports", metavar="REPORT...", nargs=-1, type=click.Path(path_type=Path, exists=True)
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @click.option(
-    "--base", metavar="MODEL", help="analytic, vivado-finn, or a file; default: the nearest."
+    "--base",
+    metavar="MODEL",
+    help="analytic, vivado-finn, yosys-rtl, or a file; default: the nearest.",
 )
 @click.option(
     "--design",
@@ -62,8 +66,7 @@ def calibrate(
     from dse.store import write_atomic
 
     records, skipped = read_records(reports, design, table, stage)
-    if not as_json:
-        _show_skipped(skipped)
+    _show_skipped(skipped)
     start = calibration.base_model(base, records)
     result = calibration.calibrate(records, start, name=out.stem, force=force)
     if not as_json:

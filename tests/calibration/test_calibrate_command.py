@@ -115,3 +115,20 @@ def test_what_was_built_must_be_known(dse: Dse, tmp_path: Path) -> None:
     nothing = dse("calibrate", "-o", "m.json")
     assert nothing.returncode == 2
     assert "calibration needs at least one report" in nothing.stderr
+
+
+def test_what_is_not_there_is_named(dse: Dse) -> None:
+    done = dse("calibrate", "nowhere", "-o", "m.json")
+    assert done.returncode == 2
+    assert "'nowhere' does not exist" in done.stderr
+    assert "design.json" not in done.stderr
+
+
+def test_skipped_files_are_named_where_json_ends_in_an_error(dse: Dse, tmp_path: Path) -> None:
+    (tmp_path / "a.rpt").write_text("no report")
+    (tmp_path / "units.csv").write_text("op_type,LUT\nLabelSelect_hls,53\n")
+    done = dse("calibrate", "a.rpt", "--csv", "units.csv", "-o", "m.json", "--json")
+    assert done.returncode == 2
+    assert "skipped a.rpt: not a report" in done.stderr
+    assert "skipped units.csv: 1 rows: LabelSelect_hls" in done.stderr
+    assert json.loads(done.stdout)["schema"] == "dse.error/1"
