@@ -21,6 +21,7 @@ from cost_models._rtl_parts import (
 from cost_models._terms import SHALLOW, ZERO, Terms
 from dse.ir.units import MatrixUnit
 
+CASCADE = 3  # products whose sum yosys builds inside of DSP blocks
 RARE = 16  # of all sums that an accumulator holds, about one in so many is likely
 
 
@@ -52,7 +53,8 @@ def matrix(unit: MatrixUnit) -> Terms:
 def _products(unit: MatrixUnit) -> Terms:
     """Terms of dot_product of all lanes, the registers of its inputs among them.
 
-    DSP blocks take in registers before and behind them and some of the adders, so these have terms of their own.
+    DSP blocks take in registers before and behind them, and the adders of a few products, so these have terms
+    of their own.
     """
     wb, ib = number(unit.weight_bits), number(unit.input_bits)
     lanes = number(unit.simd) * _different_rows(unit)
@@ -64,6 +66,7 @@ def _products(unit: MatrixUnit) -> Terms:
     sixes = np.ceil(number(unit.simd) / 6)
     tree = adder_tree(np.where(counted, sixes, unit.simd), np.where(counted, 3, term))
     pe = number(unit.pe)
+    in_dsp = on_dsp * (number(unit.simd) <= CASCADE)
     inputs = _read_bits(unit)
     return Terms(
         lut={
@@ -71,17 +74,17 @@ def _products(unit: MatrixUnit) -> Terms:
             "negate": lanes * signed * term,
             "match": counted * lanes,
             "count": counted * pe * count_luts(unit.simd),
-            "pairs": pe * tree.pairs * (1 - on_dsp),
-            "tree": pe * tree.more * (1 - on_dsp),
-            "dsp_sums": pe * (tree.pairs + tree.more) * on_dsp,
+            "pairs": pe * tree.pairs * (1 - in_dsp),
+            "tree": pe * tree.more * (1 - in_dsp),
+            "dsp_sums": pe * (tree.pairs + tree.more) * in_dsp,
         },
         ff={
             "input": inputs * (1 - on_dsp),
             "products": lanes * np.where(counted, 1, term) * (1 - on_dsp),
-            "tree": pe * tree.ff * (1 - on_dsp),
+            "tree": pe * tree.ff * (1 - in_dsp),
             "dsp_input": inputs * on_dsp,
             "dsp_products": lanes * term * on_dsp,
-            "dsp_sums": pe * tree.ff * on_dsp,
+            "dsp_sums": pe * tree.ff * in_dsp,
         },
         dsp=pe * unit.simd * on_dsp,
         bram18=ZERO,
@@ -135,7 +138,7 @@ def _activation(unit: MatrixUnit) -> Terms:
         lut={
             "thresholds": table_luts(table, table_words),
             "compare": np.where(constant, 0.0, table),
-            "compare_constant": np.where(constant, table / np.sqrt(entries), 0.0),
+            "compare_constant": np.where(constant, pe * bits * _constants(entries) * ~raw, 0.0),
             "ladder": np.where(ob > 1, pe * (2**ob - 1), 0.0),
         },
         ff={
@@ -147,6 +150,11 @@ def _activation(unit: MatrixUnit) -> Terms:
         bram18=ZERO,
         uram=ZERO,
     )
+
+
+def _constants(entries: Floats) -> Floats:
+    """LUTs per bit of a sum to compare it with constants, as yosys 0.70 builds 1 and 15 of them."""
+    return 0.4 + 0.15 * entries
 
 
 def _dense(unit: MatrixUnit) -> Terms:
