@@ -32,7 +32,7 @@ EVENTS = {
         "trial {trial}: {predicted_lut:,.0f} LUT predicted, {lut:,.0f} {stage}, by {tool} in {seconds:.0f} s"
     ),
     "synthesis-failed": "trial {trial}: not synthesised: {reason}",
-    "model-corrected": "cost model corrected by {designs} designs: {source}",
+    "model-corrected": "cost model corrected (designs synthesised: {designs}): {source}",
     "not-corrected": "cost model not corrected: {reason}",
     "warning": "warning: {text}",
     "forked": "{trials} trained trials of {source} taken over, priced and judged anew",

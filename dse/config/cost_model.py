@@ -103,7 +103,8 @@ def _check_tool(
         complaints.add(place.span, "mixed-tools", message, hint, notes)
     elif check_files and tool != YOSYS and shutil.which(tool) is None:
         message = f"tool {tool} must be on PATH, it is not"
-        complaints.add(place.span, "no-such-tool", message, "write tool: yosys, or install it")
+        hint = "install it, or write name: yosys-rtl and tool: yosys"
+        complaints.add(place.span, "no-such-tool", message, hint)
 
 
 def _tool_of(file: Path) -> str:

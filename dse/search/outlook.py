@@ -165,7 +165,7 @@ def _share(count: float, whole: float) -> str:
 
 def _synthesis(asked: Synthesise, trials: int) -> str:
     return (
-        f"up to {asked.top} designs of the front every {asked.period(trials)} trials and after the search,"
+        f"up to {asked.top} of the front's designs every {asked.period(trials)} trials and after the search,"
         f" by {asked.tool}, at most {asked.timeout_s:g} s each"
     )
 
