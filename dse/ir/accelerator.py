@@ -110,7 +110,7 @@ class Accelerator:
             if isinstance(layer, MatrixLayer):
                 x = self._matrix(layer, x)
             elif isinstance(layer, MaxPool2d):
-                x = max_pool(x, layer.kernel)
+                x = max_pool(x, layer, pad=float(self.input_type(layer.name).min_code_value))
             elif isinstance(layer, GlobalAveragePool):
                 x = x.sum(axis=(1, 2))
             elif isinstance(layer, Add):
@@ -187,20 +187,27 @@ def windows(
     x: npt.NDArray[np.float64], layer: Conv2d | DepthwiseConv2d, pad: float
 ) -> npt.NDArray[np.float64]:
     """Return the sliding windows of `(n, H, W, C)` as `(n, OH, OW, k*k*C)` in order (ky, kx, channel)."""
-    k, s, p = layer.kernel, layer.stride, layer.padding
-    if p:
-        x = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), constant_values=pad)
-    view = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(1, 2))[:, ::s, ::s]
+    view = _views(x, layer.kernel, layer.stride, layer.padding, pad)
     n, oh, ow = view.shape[:3]
     return view.transpose(0, 1, 2, 4, 5, 3).reshape(n, oh, ow, -1)
 
 
-def max_pool(x: npt.NDArray[np.float64], kernel: int) -> npt.NDArray[np.float64]:
-    """Max-pool `(n, H, W, C)` over windows that do not overlap; a partial window is dropped."""
-    n, h, w, c = x.shape
-    x = x[:, : h // kernel * kernel, : w // kernel * kernel]
-    grid = x.reshape(n, h // kernel, kernel, w // kernel, kernel, c)
-    pooled: npt.NDArray[np.float64] = grid.max(axis=(2, 4))
+def _views(
+    x: npt.NDArray[np.float64], kernel: int, stride: int, padding: int, pad: float
+) -> npt.NDArray[np.float64]:
+    """Return the windows of `(n, H, W, C)` as `(n, OH, OW, C, k, k)`."""
+    if padding:
+        around = (padding, padding)
+        x = np.pad(x, ((0, 0), around, around, (0, 0)), constant_values=pad)
+    view = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(1, 2))
+    return view[:, ::stride, ::stride]
+
+
+def max_pool(x: npt.NDArray[np.float64], layer: MaxPool2d, pad: float) -> npt.NDArray[np.float64]:
+    """Max-pool `(n, H, W, C)`."""
+    pooled: npt.NDArray[np.float64] = _views(x, layer.kernel, layer.step, layer.padding, pad).max(
+        axis=(4, 5)
+    )
     return pooled
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
+from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.numbers import IntType
 
 
@@ -70,8 +71,16 @@ class Network:
 
 
 def _facts(layer: Layer) -> dict[str, Any]:
-    """Return the fields of a layer; `signed` only where it is: studies without sums keep their digest."""
-    return {k: v for k, v in asdict(layer).items() if k != "signed" or v}
+    """Return the fields of a layer; those of later versions only where they say something.
+
+    So networks that earlier versions had keep their digests.
+    """
+    facts = asdict(layer)
+    if isinstance(layer, MatrixLayer) and not layer.signed:
+        del facts["signed"]
+    if isinstance(layer, MaxPool2d) and not layer.windowed:
+        del facts["stride"], facts["padding"]
+    return facts
 
 
 def digest_of(value: object) -> str:

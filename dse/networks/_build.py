@@ -1,4 +1,4 @@
-"""Helpers of the built-in networks: options, widths, and a chain of layers.
+"""Helpers of the built-in networks: options, widths, and layers in a row, with residual blocks.
 
 A network is a module of this folder with a function
 `build(input_shape, input_type, classes, **options) -> Network`, the name `DATA` of its built-in data set (None
@@ -7,11 +7,13 @@ where a study must name one) and `STAGES`, its training effort.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dse.errors import UsageError
 from dse.ir.layers._base import Layer
+from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -51,7 +53,7 @@ def scaled(channels: int, width: float) -> int:
 
 @dataclass
 class Chain:
-    """Layers one behind the other, while they are being listed."""
+    """Layers one behind the other, or in residual blocks, while they are being listed."""
 
     name: str
     input_shape: tuple[int, ...]
@@ -69,16 +71,24 @@ class Chain:
         return self.layers[-1].name if self.layers else "input"
 
     def conv(
-        self, name: str, channels: int, kernel: int, padding: int = 0, stride: int = 1
+        self,
+        name: str,
+        channels: int,
+        kernel: int,
+        padding: int = 0,
+        stride: int = 1,
+        *,
+        signed: bool = False,
     ) -> None:
-        """Add a convolution with an activation."""
-        self._needs_map(name, max(kernel - 2 * padding, stride))
+        """Add a convolution with an activation; `signed`: without ReLU."""
+        self.needs_map(name, max(kernel - 2 * padding, stride))
         self.layers.append(
             Conv2d(
                 name,
                 (self.source,),
                 self.shape,
                 activation=True,
+                signed=signed,
                 out_channels=channels,
                 kernel=kernel,
                 stride=stride,
@@ -86,10 +96,40 @@ class Chain:
             )
         )
 
+    def residual(self, name: str, *convs: tuple[int, int, int]) -> None:
+        """Add a block: convolutions `name`_conv1, ..., a shortcut, and the sum of both.
+
+        The shortcut is a pointwise convolution `name`_proj where the shape changes.
+
+        Args:
+            name: of the block.
+            convs: channels, kernel and stride of each; padding keeps the map of stride 1 as it is.
+        """
+        source, shape = self.source, self.shape
+        for i, (channels, kernel, stride) in enumerate(convs, start=1):
+            self.conv(
+                f"{name}_conv{i}", channels, kernel, kernel // 2, stride, signed=i == len(convs)
+            )
+        end, out = self.source, self.shape
+        if out != shape:
+            projection = Conv2d(
+                f"{name}_proj",
+                (source,),
+                shape,
+                activation=True,
+                signed=True,
+                out_channels=out[-1],
+                kernel=1,
+                stride=math.prod(stride for _, _, stride in convs),
+            )
+            self.layers.append(projection)
+            source = projection.name
+        self.layers.append(Add(f"{name}_add", (end, source), out, (True, out != shape)))
+
     def separable(self, number: int, channels: int, stride: int = 1) -> None:
         """Add a depthwise 3x3 convolution dw`number` and a pointwise one pw`number`, with activations."""
         name = f"dw{number}"
-        self._needs_map(name, stride)
+        self.needs_map(name, stride)
         self.layers.append(
             DepthwiseConv2d(
                 name,
@@ -105,13 +145,14 @@ class Chain:
 
     def mean(self, name: str) -> None:
         """Add a global average-pooling."""
-        self._needs_map(name, 1)
+        self.needs_map(name, 1)
         self.layers.append(GlobalAveragePool(name, (self.source,), self.shape))
 
-    def pool(self, name: str, kernel: int = 2) -> None:
-        """Add a max-pooling."""
-        self._needs_map(name, kernel)
-        self.layers.append(MaxPool2d(name, (self.source,), self.shape, kernel))
+    def pool(self, name: str, kernel: int = 2, stride: int | None = None, padding: int = 0) -> None:
+        """Add a max-pooling; `stride`: `kernel` where it is not given."""
+        self.needs_map(name, kernel - 2 * padding)
+        pool = MaxPool2d(name, (self.source,), self.shape, kernel, stride, padding)
+        self.layers.append(pool)
 
     def dense(self, name: str, features: int, *, activation: bool = True) -> None:
         """Add a fully connected layer; the last one has no activation."""
@@ -123,7 +164,8 @@ class Chain:
         """Return what was listed."""
         return Network(self.name, self.input_shape, self.input_type, tuple(self.layers))
 
-    def _needs_map(self, layer: str, pixels: int) -> None:
+    def needs_map(self, layer: str, pixels: int) -> None:
+        """Raise UsageError where a layer does not find a map of so many pixels a side."""
         if len(self.shape) != 3:
             msg = (
                 f"model {self.name} takes images (height, width, channels), got inputs of shape"

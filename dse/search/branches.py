@@ -14,16 +14,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from dse.ir.graph import Block, Series
+from dse.ir.graph import Block, Series, blocks
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.network import Network
 from dse.ir.units import Ints
 from dse.search.joints import PLAIN_DEPTH
 
-# cycles that the units and FIFOs of a layer take to hand a word on, and so the words that may pass meanwhile
-HANDOVER = 8
+# cycles that the units and FIFOs of a layer take to hand a word on, and so the words that may pass meanwhile:
+# in Verilog two each of four FIFOs, one each of window and converters, and up to 9 registers of a matrix unit
+# (dse.emit.rtl_timing)
+HANDOVER = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,53 @@ class Lag:
 
     def __add__(self, other: Lag) -> Lag:
         return Lag(self.least + other.least, self.most + other.most, self.layers + other.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A layer that reads another one.
+
+    Attributes:
+        source: the one that is read.
+        target: the one that reads.
+        port: as which of its inputs.
+        forked: a fork stands behind the source.
+        opens: it begins the first branch of that fork, with which the fork is priced.
+        block: whose join the target is; None: it is none.
+    """
+
+    source: Layer
+    target: Layer
+    port: int
+    forked: bool
+    opens: bool
+    block: Block | None
+
+    @property
+    def before(self) -> Layer | None:
+        """The source; None: a fork."""
+        return None if self.forked else self.source
+
+
+@lru_cache(maxsize=1024)
+def reads(network: Network) -> tuple[Read, ...]:
+    """Return who reads whom, in the order of the readers."""
+    joins = blocks(network)
+    forks = {block.source.name: block for block in joins.values()}
+    found = []
+    for layer in network.layers:
+        for port, name in enumerate(layer.inputs):
+            if name == "input":
+                continue
+            fork = forks.get(name)
+            opens = False
+            if fork is not None:
+                first = fork.branches[0]
+                opens = first[0] == layer if first else layer == fork.join and port == 0
+            found.append(
+                Read(network[name], layer, port, fork is not None, opens, joins.get(layer.name))
+            )
+    return tuple(found)
 
 
 def waiting_words(block: Block, port: int, pe: Ints) -> Ints:
@@ -82,10 +132,11 @@ def _joined(block: Block) -> Lag:
 
 def _lag(layer: Layer) -> Lag:
     least, most = 0.0, 0.0
-    if isinstance(layer, Conv2d | DepthwiseConv2d) and layer.windowed:
+    if isinstance(layer, Conv2d | DepthwiseConv2d | MaxPool2d) and layer.windowed:
         least, most = _window(layer)
-    if isinstance(layer, MatrixLayer):
-        most += 1 / layer.vectors  # a vector comes evenly, its sums leave evenly: one behind
+    if isinstance(layer, MatrixLayer) or layer.windowed:
+        # a vector or window comes evenly, its sums or maxima leave evenly: one behind
+        most += 1 / int(np.prod(layer.output_shape[:-1]))
     elif isinstance(layer, MaxPool2d):
         # a row of windows leaves with the last of its input rows, at once
         most += 1 / layer.output_shape[0] + 1 / layer.input_shape[0]
@@ -94,13 +145,14 @@ def _lag(layer: Layer) -> Lag:
     return Lag(least, most, 1)
 
 
-def _window(layer: Conv2d | DepthwiseConv2d) -> tuple[float, float]:
+def _window(layer: Conv2d | DepthwiseConv2d | MaxPool2d) -> tuple[float, float]:
     """Return the largest lead of a pixel's load over the write that needs it: its begin, and its end."""
     height, width, _ = layer.input_shape
     out_height, out_width, _ = layer.output_shape
     k, pixels, writes = layer.kernel, height * width, out_height * out_width * layer.kernel**2
+    stride = layer.step if isinstance(layer, MaxPool2d) else layer.stride
     y, x, ky, kx = np.ogrid[:out_height, :out_width, :k, :k]
-    row, column = y * layer.stride - layer.padding + ky, x * layer.stride - layer.padding + kx
+    row, column = y * stride - layer.padding + ky, x * stride - layer.padding + kx
     real = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     load = (row * width + column) / pixels
     write = ((y * out_width + x) * k**2 + ky * k + kx) / writes

@@ -18,13 +18,11 @@ from cost_models._model import CostModel
 from dse.compression import effective
 from dse.config.values import Knobs
 from dse.ir.design import MEMORIES, Compression, DesignPoint, Folding, LayerDesign
-from dse.ir.graph import Block, Series, blocks, series
+from dse.ir.graph import Series, series
 from dse.ir.hardware import RESOURCES, Board, Resources
-from dse.ir.layers._base import Layer
-from dse.ir.layers.add import Add
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.search.branches import waiting_words
+from dse.search.branches import reads, waiting_words
 from dse.search.joints import PLAIN_DEPTH
 from dse.search.options import (
     Array,
@@ -283,38 +281,26 @@ def _joints(
 ) -> tuple[Joint, ...]:
     """Price what stands between the layers of the built network, forks included."""
     found, places = [], {layer.name: i for i, layer in enumerate(built.layers)}
-    joins = blocks(built)
-    forks = {block.source.name: block for block in joins.values()}
-    for layer in built.layers:
-        for port, name in enumerate(layer.inputs):
-            if name == "input":
-                continue
-            source, own = built[name], options[layer.name]
-            outs = tuple(options[name].outs.tolist())
-            doors = own.doors
-            if isinstance(layer, Add):
-                words = waiting_words(joins[layer.name], port, doors[:, 0])
-                doors = np.stack([doors[:, 0], np.asarray(words)], axis=1)
-            resources = joint_resources(
-                None if name in forks else source,
-                outs,
-                tuple((w, n) for w, n in doors.tolist()),
-                types[layer.name].bits,
-                int(np.prod(layer.input_shape)),
-                window=layer.windowed,
-                model=model,
-            )
-            if name in forks and _opens(forks[name], layer, port):
-                bits = types[layer.name].bits
-                resources = resources + fork_resources(source, outs, bits, model)[:, None]
-            found.append(Joint(places[name], places[layer.name], port, resources))
+    for read in reads(built):
+        source, target = read.source, read.target
+        outs, doors = tuple(options[source.name].outs.tolist()), options[target.name].doors
+        if read.block is not None:
+            words = waiting_words(read.block, read.port, doors[:, 0])
+            doors = np.stack([doors[:, 0], np.asarray(words)], axis=1)
+        bits = types[target.name].bits
+        resources = joint_resources(
+            read.before,
+            outs,
+            tuple((w, n) for w, n in doors.tolist()),
+            bits,
+            int(np.prod(target.input_shape)),
+            window=target.windowed,
+            model=model,
+        )
+        if read.opens:
+            resources = resources + fork_resources(source, outs, bits, model)[:, None]
+        found.append(Joint(places[source.name], places[target.name], read.port, resources))
     return tuple(found)
-
-
-def _opens(block: Block, layer: Layer, port: int) -> bool:
-    """Whether a layer reads a fork for the first of the two branches."""
-    first = block.branches[0]
-    return first[0] == layer if first else layer == block.join and port == 0
 
 
 def _place(o: LayerOptions, folding: Folding) -> tuple[int, int]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from dse.ir.layers._base import Layer
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
-from dse.ir.units import Fifo, Ints, MatrixUnit, ProductUnit, SlidingWindowUnit, WidthConverter
+from dse.ir.units import (
+    Fifo,
+    ForkUnit,
+    Ints,
+    MatrixUnit,
+    ProductUnit,
+    SlidingWindowUnit,
+    WidthConverter,
+)
 
 PLAIN_DEPTH = 2  # words of a stream that nothing asks more of (the default of hls::stream)
 
@@ -67,8 +77,9 @@ def burst_words(
 ) -> Ints:
     """Words of FIFO behind a unit, in words of the unit.
 
-    Depthwise units and pools make bursts. Of a depthwise unit and of a global pool all words of a pixel
-    come with the last input pixel that they sum: there is room for them. Of a max-pool all words of an
+    Depthwise units and pools make bursts. Of a depthwise unit, a global pool and a pool of overlapping
+    windows all words of a pixel come with the last pixel of its window: there is room for them. Of a
+    max-pool of a map all words of an
     output row come with the last input row of its windows. A window unit takes these as they come,
     unless they have to be cut into narrower ones first. Elsewhere a row of the pooled map waits, and
     two where two or more input rows are dropped between frames. Nothing waits here where a FIFO with
@@ -82,10 +93,10 @@ def burst_words(
         room: as in `connectors`.
     """
     rows, pixels, taken = 1, 1, np.asarray(False)
-    if isinstance(before, MaxPool2d):
+    if isinstance(before, MaxPool2d) and not before.windowed:
         rows = 1 if before.input_shape[0] % before.kernel < 2 else 2
         pixels, taken = before.output_shape[1], np.asarray(window)
-    elif not isinstance(before, DepthwiseConv2d | GlobalAveragePool):
+    elif not isinstance(before, DepthwiseConv2d | GlobalAveragePool | MaxPool2d):
         return PLAIN_DEPTH
     channels = before.output_shape[-1]
     words = rows * pixels * (channels // np.asarray(source))
@@ -94,6 +105,22 @@ def burst_words(
     taken = (taken | behind) & (np.asarray(target) >= source)
     burst: Ints = np.where(taken, PLAIN_DEPTH, np.maximum(words, PLAIN_DEPTH))
     return burst
+
+
+def fork_units(before: Layer, width: Ints, bits: int) -> tuple[Fifo, ForkUnit]:
+    """Return the fork behind a layer and the FIFO in front of it, where what comes in bursts waits.
+
+    Args:
+        before: the layer.
+        width: elements per word that leaves it, and of the fork.
+        bits: bits per element.
+    """
+    *pixels, channels = before.output_shape
+    burst = burst_words(before, width, width, window=False, room=PLAIN_DEPTH)
+    return (
+        Fifo(before.name, burst, np.asarray(width) * bits),
+        ForkUnit(before.name, prod(pixels), channels, width, bits),
+    )
 
 
 def _passes(matrix: MatrixUnit) -> Ints:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
 from typing import TypeAlias, cast
 
 import numpy as np
@@ -18,8 +17,8 @@ from dse.ir.design import Compression, Folding
 from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.numbers import IntType
-from dse.ir.units import Fifo, ForkUnit, Ints, ProductUnit, SlidingWindowUnit, Unit, divisors
-from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, vector_words
+from dse.ir.units import Fifo, Ints, ProductUnit, SlidingWindowUnit, Unit, divisors
+from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from dse.search.pipeline import layer_folds, main_units
 from pruning._scheme import Structure
 
@@ -110,13 +109,18 @@ def layer_options(
     if structure is None or compression is None:
         pe, out_bits = divisors(channels), layer.output_type(element).bits
         pe = pinned(layer.name, "pe", pe[pe * max(element.bits, out_bits) <= STREAM_BITS], pins.pe)
-        (pool,) = main_units(layer, element, None, None, pe, 1, 0, "bram", "lut")
-        row = np.arange(len(pe))
+        *before, pool = main_units(layer, element, None, None, pe, 1, 0, "bram", "lut")
+        row, cycles = np.arange(len(pe)), np.asarray(pool.cycles)
+        fixed = np.zeros((len(pe), len(RESOURCES)))
+        for window in before:
+            joint = Fifo(layer.name, PLAIN_DEPTH, pe * element.bits)
+            fixed += priced(window, model, pe.shape) + priced(joint, model, pe.shape)
+            cycles = np.maximum(cycles, window.cycles)
         return LayerOptions(
             fold=row,
             swu_simd=np.zeros_like(pe),
-            cycles=np.asarray(pool.cycles),
-            fixed=np.zeros((len(pe), len(RESOURCES))),
+            cycles=cycles,
+            fixed=fixed,
             pe=pe,
             simd=np.ones_like(pe),
             main_cycles=np.asarray(pool.cycles),
@@ -220,12 +224,9 @@ def fork_resources(before: Layer, widths: tuple[int, ...], bits: int, model: Cos
         bits: bits per element.
         model: prices the units.
     """
-    width = np.array(widths)
-    *pixels, channels = before.output_shape
-    burst = burst_words(before, width, width, window=False, room=PLAIN_DEPTH)
-    fork = ForkUnit("", prod(pixels), channels, width, bits)
-    fifo = Fifo("", burst, width * bits)
-    return priced(fork, model, width.shape) + priced(fifo, model, width.shape)
+    shape = (len(widths),)
+    fifo, fork = fork_units(before, np.array(widths), bits)
+    return priced(fifo, model, shape) + priced(fork, model, shape)
 
 
 def priced(unit: Unit, model: CostModel, shape: tuple[int, ...]) -> Floats:

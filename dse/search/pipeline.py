@@ -27,7 +27,6 @@ from dse.ir.units import (
     AddUnit,
     DepthwiseUnit,
     Fifo,
-    ForkUnit,
     Ints,
     MatrixUnit,
     PoolUnit,
@@ -40,7 +39,7 @@ from dse.ir.units import (
     legal_folds,
 )
 from dse.search.branches import waiting_words
-from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, vector_words
+from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from pruning._scheme import Structure
 
 
@@ -73,14 +72,22 @@ def main_units(
     """Return the units of one (effective) layer; foldings may be arrays.
 
     A convolution is a sliding window and a matrix or depthwise unit, a pointwise convolution and a dense
-    layer a matrix unit, pooling and adding a unit of its own.
+    layer a matrix unit, pooling and adding a unit of its own; where pools overlap, behind a sliding window.
     """
     if isinstance(layer, Add):
         *pixels, channels = layer.input_shape
         return (AddUnit(layer.name, prod(pixels), channels, pe, element.bits, layer.signed),)
     if isinstance(layer, MaxPool2d):
         h, w, c = layer.input_shape
-        return (PoolUnit(layer.name, h, w, c, layer.kernel, pe, element.bits),)
+        k, bits = layer.kernel, element.bits
+        if not layer.windowed:
+            return (PoolUnit(layer.name, h, w, c, k, pe, bits),)
+        # windows one below the other are a map of one window per row, in which they do not overlap
+        rows = prod(layer.output_shape[:2]) * k
+        return (
+            SlidingWindowUnit(layer.name, h, w, c, k, layer.step, layer.padding, pe, bits),
+            PoolUnit(layer.name, rows, k, c, k, pe, bits),
+        )
     if isinstance(layer, GlobalAveragePool):
         channels, sums = layer.input_shape[-1], layer.output_type(element)
         return (SumUnit(layer.name, layer.pixels, channels, pe, element.bits, sums.bits),)
@@ -216,11 +223,9 @@ class _Lowering:
 
     def _block(self, block: Block, before: _End) -> tuple[list[Stage], _End]:
         """Return a FIFO, and fork, branches and join behind it."""
-        join, width, source = block.join, before.width, block.source
+        join, width = block.join, before.width
         bits, pe = self.types[join.name].bits, self.design[join.name].folding.pe
-        *pixels, channels = source.output_shape
-        forked = self._forked(block)
-        burst = burst_words(before.layer, width, width, window=False, room=PLAIN_DEPTH)
+        fifo, fork = fork_units(block.source, int(width), self._forked(block))
         branches = []
         for port, branch in enumerate(block.branches):
             stages, end = self.series(branch, _End(None, width))
@@ -235,12 +240,8 @@ class _Lowering:
         )
         assert isinstance(add, AddUnit)
         return [
-            Fifo(source.name, int(burst), int(width) * forked),
-            Parallel(
-                ForkUnit(source.name, prod(pixels), channels, int(width), forked),
-                (branches[0], branches[1]),
-                add,
-            ),
+            _plain(fifo),
+            Parallel(fork, (branches[0], branches[1]), add),
         ], _End(join, pe)
 
     def _forked(self, block: Block) -> int:
@@ -298,15 +299,16 @@ def check(network: Network, design: DesignPoint) -> None:
                     f" {s.mh} x {s.mw} matrix; PE may be {_listed(pes)}, SIMD {_listed(simds)}"
                 )
                 raise UsageError(msg)
-        if isinstance(layer, Conv2d | DepthwiseConv2d) and layer.padding >= layer.kernel:
+        padded = Conv2d | DepthwiseConv2d | MaxPool2d
+        if isinstance(layer, padded) and layer.padding >= layer.kernel:
             msg = (
                 f"layer {layer.name}: padding must be less than the kernel, got {layer.padding} with"
                 f" kernel {layer.kernel}; change the network"
             )
             raise UsageError(msg)
         channels = layer.input_shape[-1]
-        word = f.swu_simd if layer.windowed else f.pe
         pooled = not isinstance(layer, MatrixLayer)
+        word = f.pe if pooled else f.swu_simd
         if (layer.windowed or pooled) and (word < 1 or channels % word):
             msg = f"layer {layer.name}: {word} channels per word do not divide {channels} channels"
             raise UsageError(msg)

@@ -15,16 +15,16 @@ import numpy.typing as npt
 
 from cost_models._model import CostModel, Floats
 from dse.compression import effective
-from dse.errors import UsageError
 from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
 from dse.ir.hardware import RESOURCES, Board
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import Fifo, Ints, ProductUnit, SlidingWindowUnit, Unit, WidthConverter
+from dse.search.branches import Read, reads, waiting_words
 from dse.search.estimate import ENDS, check_memory, price_table
 from dse.search.foldings import Array, Foldings
-from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, vector_words
+from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from dse.search.pipeline import check, element_types, layer_folds, main_units
 from pruning._scheme import Structure
 
@@ -110,24 +110,17 @@ def folded(
         model: prices the units.
 
     Raises:
-        UsageError: as `estimate`, the message being about the first design that is illegal; or the
-            network is no chain of layers.
+        UsageError: as `estimate`, the message being about the first design that is illegal.
     """
-    chain = ("input", *(layer.name for layer in network.layers))
-    for layer, source in zip(network.layers, chain, strict=False):
-        if layer.inputs != (source,):
-            msg = (
-                f"many designs are priced at once for chains of layers only, {layer.name} of"
-                f" {network.name} reads {', '.join(layer.inputs)}; price its designs one by one with"
-                " `estimate`"
-            )
-            raise UsageError(msg)
     check(network, foldings.design(0, network, compressions))
     built, structures = effective(network, compressions)
     types = element_types(network, compressions)
     resources = np.zeros((len(foldings), *CELLS))
     cycles = np.zeros(len(foldings), dtype=np.int64)
-    before: tuple[Layer, _Options, Array] | None = None
+    read_by: dict[str, list[Read]] = {}
+    for read in reads(built):
+        read_by.setdefault(read.target.name, []).append(read)
+    placed: dict[str, tuple[_Options, Array]] = {}
     for i, layer in enumerate(built.layers):
         element, structure = types[layer.name], structures.get(layer.name)
         distinct, of = _distinct(foldings.of_layer(i))
@@ -139,14 +132,12 @@ def folded(
         own = _options(layer, element, structure, compressions.get(layer.name), distinct, model)
         resources += own.prices[of]
         np.maximum(cycles, own.cycles[of], out=cycles)
-        if before is not None:
-            elements = int(np.prod(layer.input_shape))
-            prices, slow = _joint(before, (layer, own, of), element.bits, elements, model)
+        for read in read_by.get(layer.name, ()):
+            before = placed[read.source.name]
+            prices, slow = _joint(read, before, (own, of), element.bits, model)
             resources += prices
             np.maximum(cycles, slow, out=cycles)
-        before = layer, own, of
-    assert before is not None
-    layer, own, of = before
+        placed[layer.name] = own, of
     prices, slow = _connected(
         own.out,
         np.ones_like(own.out),
@@ -209,14 +200,14 @@ def _options(
         room[:], out_bits = vector_words(main), int(main.out_element_bits)
     for window in windows:
         assert isinstance(window, SlidingWindowUnit)
-        assert isinstance(main, ProductUnit)
+        joining = vector_words(main, window) if isinstance(main, ProductUnit) else PLAIN_DEPTH
         joined, slow = _connected(
             window.out_width,
             door,
             element.bits,
             window.words_written * window.simd,
             PLAIN_DEPTH,
-            vector_words(main, window),
+            joining,
             model,
         )
         prices += _table(window, model, pe.shape) + joined
@@ -226,27 +217,34 @@ def _options(
 
 
 def _joint(
-    before: tuple[Layer, _Options, Array],
-    behind: tuple[Layer, _Options, Array],
+    read: Read,
+    before: tuple[_Options, Array],
+    behind: tuple[_Options, Array],
     bits: int,
-    elements: int,
     model: CostModel,
 ) -> tuple[Floats, Array]:
     """Return `(N, 3, 5)` prices and `(N,)` cycles of what joins two layers.
 
     Args:
-        before: a layer, its options, and `(N,)` which of them each design has.
-        behind: the same of the next layer.
+        read: the layers.
+        before: options of the first, and `(N,)` which of them each design has.
+        behind: the same of the second.
         bits: bits per element.
-        elements: elements per frame.
         model: prices the units.
     """
-    sources, source = np.unique(before[1].out, return_inverse=True)
-    doors, door = np.unique(np.stack([behind[1].door, behind[1].room]), axis=1, return_inverse=True)
+    sources, source = np.unique(before[0].out, return_inverse=True)
+    room = behind[0].room
+    if read.block is not None:
+        room = np.asarray(waiting_words(read.block, read.port, behind[0].door))
+    doors, door = np.unique(np.stack([behind[0].door, room]), axis=1, return_inverse=True)
     width, room = doors[:, None, :]
-    burst = burst_words(before[0], sources[:, None], width, window=behind[0].windowed, room=room)
+    opens, elements = read.target.windowed, int(np.prod(read.target.input_shape))
+    burst = burst_words(read.before, sources[:, None], width, window=opens, room=room)
     prices, cycles = _connected(sources[:, None], width, bits, elements, burst, room, model)
-    chosen = source[before[2]], door[behind[2]]
+    if read.opens:
+        for unit in fork_units(read.source, sources, bits):
+            prices = prices + _table(unit, model, sources.shape)[:, None]
+    chosen = source[before[1]], door[behind[1]]
     return prices[chosen], cycles[chosen]
 
 
@@ -266,7 +264,7 @@ def _connected(
 def _table(unit: Unit, model: CostModel, shape: tuple[int, ...]) -> Floats:
     """Return the prices of a unit of arrays, `(*shape, 3, 5)`; equal ones are asked for once."""
     values = {f.name: getattr(unit, f.name) for f in fields(unit)}
-    arrays = {name: v for name, v in values.items() if np.ndim(v)}
+    arrays = {name: v for name, v in values.items() if isinstance(v, np.ndarray)}
     columns = np.stack([np.broadcast_to(v, shape).ravel() for v in arrays.values()])
     distinct, of = _distinct(columns)
     found = price_table(model.predict(replace(unit, **dict(zip(arrays, distinct, strict=True)))))

@@ -15,13 +15,13 @@ from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights, BatchNorm, Floats, LayerWeights
 from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
-from dse.training.torch_ops import EPSILON, one_thread, pooled, product, resolved
+from dse.training.torch_ops import EPSILON, one_thread, pooled, product, resolved, run
 
 RATE = 4e-3  # largest learning rate
 
 
 class FloatLayer(nn.Module):
-    """A product with batch normalisation and ReLU; the last layer is the product alone."""
+    """A product with batch normalisation and ReLU; a signed one without ReLU, the last one the product alone."""
 
     mean: Tensor
     variance: Tensor
@@ -54,7 +54,7 @@ class FloatLayer(nn.Module):
             momentum=self.momentum,
             eps=EPSILON,
         )
-        return f.relu(y)
+        return y if self.layer.signed else f.relu(y)
 
     def trained(self) -> LayerWeights:
         """Return the parameters."""
@@ -77,16 +77,17 @@ class FloatNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(n, classes)` scores of integer images."""
-        x = x * self.input_scale
-        for layer in self.network.layers:
-            is_matrix = isinstance(layer, MatrixLayer)
-            x = self.matrices[layer.name](x) if is_matrix else _averaged(layer, x)
-        return x
+        return run(self.network, x * self.input_scale, self._output)
+
+    def _output(self, layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
+        if isinstance(layer, MatrixLayer):
+            return cast(Tensor, self.matrices[layer.name](*inputs))
+        return _averaged(layer, inputs)
 
 
-def _averaged(layer: Layer, x: Tensor) -> Tensor:
-    """Return the output of a pool; a mean, of which initial weights keep the variance, for a sum."""
-    y = pooled(layer, x)
+def _averaged(layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
+    """Return the output of a layer without weights; a mean, of which initial weights keep the variance, for a sum."""
+    y = pooled(layer, *inputs)
     return y / layer.pixels if isinstance(layer, GlobalAveragePool) else y
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dse.compression import effective, scheme
 from dse.ir.design import Compression
+from dse.ir.graph import fixed_channels
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.network import Network
@@ -43,7 +44,7 @@ def pruned(
 
     Masks are chosen by magnitude on matrices that have lost the channels of the layers in front. The
     columns of a layer follow the row order of the one in front, and so do the channels of a depthwise
-    layer; the last layer keeps its own.
+    layer; the last layer keeps its own, and so do layers whose channels meet others in a sum.
 
     Args:
         network: the network of the study.
@@ -57,9 +58,16 @@ def pruned(
         TrainingError: the base weights belong to another network.
     """
     built, structures = effective(network, compressions)
-    channels: npt.NDArray[np.int64] | None = None
+    whole = fixed_channels(network)
+    # by layer, the order of the channels it hands on; None: their own
+    orders: dict[str, npt.NDArray[np.int64] | None] = {"input": None}
     layers = []
-    for own, now in zip(network.matrix_layers, built.matrix_layers, strict=True):
+    for own in network.layers:
+        channels = orders[own.name] = orders[own.inputs[0]]
+        if not isinstance(own, MatrixLayer):
+            continue
+        now = built[own.name]
+        assert isinstance(now, MatrixLayer)
         weights = _base_matrix(base, own)
         norm = base.layers[own.name].norm
         c = compressions[own.name]
@@ -73,8 +81,9 @@ def pruned(
             # columns are (position, channel); the channels that are left, in their new order
             by_channel = weights.reshape(own.mh, -1, own.input_shape[-1])
             weights = by_channel[:, :, channels].reshape(own.mh, -1)
-        mask = scheme(c.scheme).mask(weights.astype(np.float64), c, reorder=own.activation)
-        channels = mask.row_order[: structures[own.name].mh]
+        reorder = own.activation and own.name not in whole
+        mask = scheme(c.scheme).mask(weights.astype(np.float64), c, reorder=reorder)
+        channels = orders[own.name] = mask.row_order[: structures[own.name].mh]
         layers.append(
             PrunedLayer(
                 now,

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as f
 
-from dse.ir.layers._base import MatrixLayer
+from dse.ir.graph import shared_codes
+from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.add import Add
 from dse.ir.network import Network
 from dse.ir.numbers import IntType, activation_type
 from dse.training.pruned import PrunedLayer
-from dse.training.quantisers import Quantiser, activation_quantiser, weight_quantiser
-from dse.training.torch_ops import EPSILON, pooled, product
+from dse.training.quantisers import (
+    IntegerQuantiser,
+    Quantiser,
+    activation_quantiser,
+    shared_step,
+    weight_quantiser,
+)
+from dse.training.torch_ops import EPSILON, pooled, product, run
 
 LOGIT_DEVIATION = 3.0  # of the class scores before training: neither flat nor saturated
 
@@ -89,8 +98,13 @@ class QuantisedLayer(nn.Module):
         return self.activate(dot) if self.normalised else dot * self.logit_scale
 
     @torch.no_grad()
-    def calibrate(self, x: Tensor) -> Tensor:
-        """Set the step of the activation, or the scale of the class scores, on some images."""
+    def calibrate(self, x: Tensor, step: Tensor | None = None) -> Tensor:
+        """Set the step of the activation, or the scale of the class scores, on some images.
+
+        Args:
+            x: their inputs.
+            step: of activations that are added.
+        """
         dot = self.dot(x)
         if not self.normalised:
             deviation = dot.std().clamp(min=1e-6)
@@ -99,43 +113,102 @@ class QuantisedLayer(nn.Module):
         bits = self.compression.activation_bits
         assert bits is not None
         values = self.normalise(dot)
-        self.activation = activation_quantiser(values, bits).to(x.device)
+        if step is None:
+            self.activation = activation_quantiser(values, bits).to(x.device)
+        else:
+            own = IntegerQuantiser(bits, step.clone(), signed=self.layer.signed)
+            self.activation = own.to(x.device)
         return cast(Tensor, self.activation(values))
 
 
 class QuantisedNetwork(nn.Module):
-    """All layers in order."""
+    """All layers in order; layers whose activations are added share one step."""
 
     def __init__(self, network: Network, layers: tuple[PrunedLayer, ...]) -> None:
         super().__init__()
         self.network = network
         by_name = {pruned.layer.name: pruned for pruned in layers}
         self.matrices = nn.ModuleDict()
-        source = network.input_type
+        self.largest: dict[str, float] = {}  # code of every sum
+        types = {"input": network.input_type}
         for layer in network.layers:
+            source = types[layer.inputs[0]]
             if layer.name not in by_name:
-                source = layer.output_type(source)
+                types[layer.name] = layer.output_type(source)
+                if isinstance(layer, Add):
+                    self.largest[layer.name] = float(types[layer.name].max)
                 continue
             pruned = by_name[layer.name]
             self.matrices[layer.name] = QuantisedLayer(pruned, source)
             bits = pruned.compression.activation_bits
-            source = source if bits is None else activation_type(bits)
+            if bits is not None:
+                types[layer.name] = activation_type(bits, signed=pruned.layer.signed)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(n, classes)` scores of integer images."""
-        for layer in self.network.layers:
-            is_matrix = isinstance(layer, MatrixLayer)
-            x = self.matrices[layer.name](x) if is_matrix else pooled(layer, x)
-        return x
+        return run(self.network, x, self._output)
+
+    def _output(self, layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
+        if isinstance(layer, MatrixLayer):
+            return cast(Tensor, self.matrices[layer.name](*inputs))
+        return pooled(layer, *inputs, largest=self.largest.get(layer.name))
 
     def calibrate(self, x: Tensor) -> None:
         """Set steps and scales, layer by layer, on some integer images; the network is in training mode."""
-        for layer in self.network.layers:
+        steps = self._shared_steps(x)
+
+        def output(layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
             if isinstance(layer, MatrixLayer):
-                x = self.matrix(layer.name).calibrate(x)
+                return self.matrix(layer.name).calibrate(inputs[0], steps.get(layer.name))
+            return self._output(layer, inputs)
+
+        run(self.network, x, output)
+
+    @torch.no_grad()
+    def _shared_steps(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the step of every layer whose activations are added, one for all that meet.
+
+        It is set on what they are before they are quantised: a batch normalisation behind the next product
+        does not see the difference in scale.
+        """
+        groups = shared_codes(self.network)
+        if not groups:
+            return {}
+        group_of = {name: group for group in groups for name in group}
+        values: dict[tuple[str, ...], list[Tensor]] = {group: [] for group in groups}
+
+        def output(layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
+            if isinstance(layer, Add):
+                y = pooled(layer, *inputs)
+                met = _group(self.network, layer, group_of)
+            elif isinstance(layer, MatrixLayer) and layer.name in group_of:
+                matrix = self.matrix(layer.name)
+                y = matrix.normalise(matrix.dot(*inputs))
+                y, met = y if layer.signed else f.relu(y), group_of[layer.name]
+            elif isinstance(layer, MatrixLayer):
+                return self.matrix(layer.name).calibrate(*inputs)
             else:
-                x = pooled(layer, x)
+                return pooled(layer, *inputs)
+            values[met].append(y)
+            return y
+
+        run(self.network, x, output)
+        steps = {}
+        for group, found in values.items():
+            bits = self.matrix(group[0]).compression.activation_bits
+            assert bits is not None
+            steps.update(dict.fromkeys(group, shared_step(found, bits)))
+        return steps
 
     def matrix(self, name: str) -> QuantisedLayer:
         """Return the matrix layer `name`."""
         return cast(QuantisedLayer, self.matrices[name])
+
+
+def _group(
+    network: Network, layer: Layer, group_of: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return the group of the layers whose activations a sum adds."""
+    while layer.name not in group_of:
+        layer = network[layer.inputs[0]]
+    return group_of[layer.name]

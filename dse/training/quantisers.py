@@ -6,6 +6,8 @@ batch normalisation behind each product and in front of each activation learns w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from brevitas.core.function_wrapper import Identity, TensorClamp, TensorClampSte
 from brevitas.core.quant import ClampedBinaryQuant, IntQuant
@@ -17,7 +19,7 @@ CALIBRATION_VALUES = 20_000  # values that set the step of an activation
 
 
 class IntegerQuantiser(nn.Module):
-    """Integers of 2 to 8 bits: signed and without -2^(bits-1) for weights, unsigned for activations.
+    """Integers of 2 to 8 bits: signed and without -2^(bits-1) for weights, signed or unsigned for activations.
 
     Gradients of weights pass where they are clipped, so that they can come back; those of activations stop.
     """
@@ -26,13 +28,13 @@ class IntegerQuantiser(nn.Module):
     bits: Tensor
     zero_point: Tensor
 
-    def __init__(self, bits: int, step: Tensor, *, signed: bool) -> None:
+    def __init__(self, bits: int, step: Tensor, *, signed: bool, weights: bool = False) -> None:
         super().__init__()
         self.quantiser = IntQuant(
-            narrow_range=signed,
+            narrow_range=weights,
             signed=signed,
             input_view_impl=Identity(),
-            tensor_clamp_impl=TensorClampSte() if signed else TensorClamp(),
+            tensor_clamp_impl=TensorClampSte() if weights else TensorClamp(),
         )
         self.register_buffer("step", step)
         self.register_buffer("bits", torch.tensor(float(bits)))
@@ -77,7 +79,8 @@ def weight_quantiser(weights: Tensor, kept: Tensor, bits: int, *, per_row: bool)
     largest = torch.where(largest > 0, largest, torch.ones_like(largest))
     if bits == 1:
         return BipolarQuantiser(largest)
-    return IntegerQuantiser(bits, nearest_step(rows, largest, 2 ** (bits - 1) - 1), signed=True)
+    step = nearest_step(rows, largest, 2 ** (bits - 1) - 1)
+    return IntegerQuantiser(bits, step, signed=True, weights=True)
 
 
 def activation_quantiser(values: Tensor, bits: int) -> Quantiser:
@@ -89,10 +92,27 @@ def activation_quantiser(values: Tensor, bits: int) -> Quantiser:
     """
     if bits == 1:
         return BipolarQuantiser(torch.ones(()))
-    flat = values.flatten()
-    sample = flat[:: 1 + len(flat) // CALIBRATION_VALUES].clamp(min=0).unsqueeze(0)
+    return IntegerQuantiser(bits, shared_step([values.clamp(min=0)], bits), signed=False)
+
+
+def shared_step(values: Sequence[Tensor], bits: int) -> Tensor:
+    """Return the step of activations that are added.
+
+    Of signed values, half as many codes are on either side of 0: what lies below 0 is no worse to cut off
+    than what lies above, and a sum has its ReLU behind it. So the step goes by magnitudes and all codes.
+
+    Args:
+        values: of some images, at every place where they are quantised: of layers with ReLU and of sums what
+            is left of them.
+        bits: of the codes.
+    """
+    samples = []
+    for each in values:
+        flat = each.flatten()
+        samples.append(flat[:: 1 + len(flat) * len(values) // CALIBRATION_VALUES])
+    sample = torch.cat(samples).abs().unsqueeze(0)
     largest = sample.amax().clamp(min=1e-3).view(1, 1)
-    return IntegerQuantiser(bits, nearest_step(sample, largest, 2**bits - 1).view(()), signed=False)
+    return nearest_step(sample, largest, 2**bits - 1).view(())
 
 
 def nearest_step(rows: Tensor, largest: Tensor, levels: int) -> Tensor:

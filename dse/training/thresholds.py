@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dse.ir.accelerator import Accelerator, MatrixParameters
-from dse.ir.numbers import IntType
+from dse.ir.numbers import IntType, activation_type
 from dse.training.quantised_network import QuantisedLayer, QuantisedNetwork
 
 Ints = npt.NDArray[np.int64]
@@ -76,9 +76,12 @@ def attainable(weights: Ints, source: IntType) -> tuple[Ints, Ints]:
 
 
 def _code(layer: QuantisedLayer, dot: Ints, bits: int) -> Ints:
-    """Return the codes of `(mh, n)` sums; a bipolar activation is its bit."""
+    """Return the codes of `(mh, n)` sums from 0 on; a bipolar activation is its bit."""
     values = layer.activate(_rows_second(dot)).T.numpy().astype(np.int64)
-    return (values + 1) // 2 if bits == 1 else values
+    if bits == 1:
+        return (values + 1) // 2
+    codes: Ints = values - activation_type(bits, signed=layer.layer.signed).min
+    return codes
 
 
 def _rows_second(dot: Ints) -> Tensor:

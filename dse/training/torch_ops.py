@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.nn import functional as f
 
+from dse.ir.graph import last_readers
 from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.network import Network
 
 EPSILON = 1e-5  # added to the variance in batch normalisation (the default of torch)
 
@@ -43,14 +46,42 @@ def product(layer: MatrixLayer, x: Tensor, weights: Tensor, pad_value: float) ->
     return f.conv2d(x, kernel, stride=layer.stride, padding=padding, groups=groups)
 
 
-def pooled(layer: Layer, x: Tensor) -> Tensor:
-    """Return the output of a layer without weights; of a global pool the integer network's, the sum."""
+def pooled(layer: Layer, x: Tensor, *others: Tensor, largest: float | None = None) -> Tensor:
+    """Return the output of a layer without weights; of a global pool the integer network's, the sum.
+
+    Args:
+        layer: a pool, or the sum at the end of a block.
+        x: its first input.
+        others: its other inputs.
+        largest: where a sum is cut off, as it is below 0; None: it is not.
+    """
+    if isinstance(layer, Add):
+        return (x + others[0]).clamp(min=0, max=largest)
     if isinstance(layer, GlobalAveragePool):
         return x.sum(dim=(2, 3))
     if not isinstance(layer, MaxPool2d):
         msg = f"layer {layer.name!r} cannot be trained ({type(layer).__name__})"
         raise TypeError(msg)
-    return f.max_pool2d(x, layer.kernel)
+    return f.max_pool2d(x, layer.kernel, layer.step, layer.padding)
+
+
+def run(
+    network: Network, x: Tensor, output: Callable[[Layer, tuple[Tensor, ...]], Tensor]
+) -> Tensor:
+    """Return the output of the last layer.
+
+    Args:
+        network: the layers.
+        x: input of the network.
+        output: what a layer makes of its inputs.
+    """
+    values, read = {"input": x}, last_readers(network)
+    for layer in network.layers:
+        x = output(layer, tuple(values[name] for name in layer.inputs))
+        for name in read.get(layer.name, ()):
+            del values[name]
+        values[layer.name] = x
+    return x
 
 
 def as_input(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -13,6 +13,7 @@ from dse.data._dataset import Dataset, Split
 from dse.errors import UsageError
 from dse.ir import plugins
 from dse.ir.design import Compression
+from dse.ir.graph import series
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.numbers import IntType
 from dse.training import finetune, pretrain
@@ -29,7 +30,7 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
 
 def test_the_networks_are_there() -> None:
     assert {"cnv", "digits_cnn", "jet_mlp", "lenet5", "lfc", "sfc", "tfc", "vgg_bnn"} <= set(NAMES)
-    assert {"digits_separable", "mobilenet_v1"} <= set(NAMES)
+    assert {"digits_separable", "mobilenet_v1", "resnet8", "resnet50"} <= set(NAMES)
 
 
 def test_it_says_what_it_is(module: ModuleType) -> None:
@@ -44,7 +45,7 @@ def test_it_says_what_it_is(module: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 0.25])
-def test_it_is_a_chain_that_ends_in_the_classes(module: ModuleType, width: float) -> None:
+def test_its_layers_fit_and_it_ends_in_the_classes(module: ModuleType, width: float) -> None:
     network = module.build(SHAPE, BYTE, 7, width=width)
     assert network.input_shape == SHAPE
     assert network.input_type == BYTE
@@ -52,12 +53,12 @@ def test_it_is_a_chain_that_ends_in_the_classes(module: ModuleType, width: float
     assert network.classes == 7
     names = [layer.name for layer in network.layers]
     assert len(set(names)) == len(names)
-    source, shape = "input", SHAPE
+    shapes = {"input": SHAPE}
     for layer in network.layers:
-        assert layer.inputs == (source,)
-        assert layer.input_shape == shape
+        assert {shapes[name] for name in layer.inputs} == {layer.input_shape}
         assert min(layer.output_shape) >= 1
-        source, shape = layer.name, layer.output_shape
+        shapes[layer.name] = layer.output_shape
+    assert series(network)  # chains, and blocks of two branches
     activations = [layer.activation for layer in network.matrix_layers]
     assert activations == [True] * (len(activations) - 1) + [False]
     if width != 1:
