@@ -137,10 +137,24 @@ def base_model(name: str | None, records: Sequence[SynthesisRecord]) -> LearnedM
     origin = one_origin(records)
     family = "7series" if all(r.part.startswith("xc7") for r in records) else "ultrascale+"
     if name is not None:
-        return learned.named(name, family, origin.builder)
+        base = learned.named(name, family, origin.builder)
+        if mixes(base, origin.tool):
+            msg = (
+                f"--base {name} is a model of {base.facts['tool']}, the reports are of {origin.tool}:"
+                " toolchains are not mixed; give another base, such as analytic"
+            )
+            raise UsageError(msg)
+        return base
     known = distinct(records)
-    models = [learned.named(n, family, origin.builder) for n in learned.MODELS]
+    every = (learned.named(n, family, origin.builder) for n in learned.MODELS)
+    models = [m for m in every if not mixes(m, origin.tool)]
     return min(models, key=lambda m: _mean_error(m, known))
+
+
+def mixes(model: LearnedModel, tool: str) -> bool:
+    """Whether one of model and tool is about our Verilog in yosys, and the other about a vendor's tool."""
+    own = str(model.facts.get("tool", tool))  # the analytic model is nobody's
+    return own.startswith("yosys") != tool.startswith("yosys")
 
 
 def _mean_error(model: LearnedModel, records: Sequence[SynthesisRecord]) -> float:

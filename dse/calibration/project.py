@@ -16,6 +16,8 @@ from dse.ir.hardware import RESOURCES
 from dse.ir.measurement import Measurement
 
 MANIFEST = "design.json"
+SUMMARY = "reports/yosys/synth.json"  # of `dse synth`
+BUILT = "build/"  # what `dse verify` compiles
 STAGES = ("route", "synth", "csynth")  # the nearest to the device first
 
 
@@ -36,9 +38,13 @@ def read_projects(
     skipped: list[Skipped] = []
     for path, inside in _projects(paths, design):
         manifest = _manifest(path)
-        emitted = {MANIFEST, *manifest.get("files", ())}  # by `dse emit`: no reports
+        emitted = {MANIFEST, SUMMARY, *manifest.get("files", ())}  # by dse: no reports
         measured, unread = read_reports(inside)
-        skipped += [Skipped(s.name, s.reason) for s in unread if s.name not in emitted]
+        skipped += [
+            Skipped(s.name, s.reason)
+            for s in unread
+            if s.name not in emitted and not s.name.startswith(BUILT)
+        ]
         found, left = joined(manifest, path.parent.name, measured, stage)
         records += found
         skipped += left

@@ -202,6 +202,7 @@ class ReportView:
         designs: by trial id: the front, the baseline and `nearest`.
         trust: predicted against synthesised.
         warnings: where board or clock are not those the cost model was calibrated for.
+        flow: of the project that the cost model is about: "hls" or "rtl".
     """
 
     study: str
@@ -239,6 +240,7 @@ class ReportView:
     failures: tuple[Failure, ...]
     trust: Trust
     warnings: tuple[str, ...]
+    flow: str
 
     @property
     def recommended(self) -> DesignView | None:

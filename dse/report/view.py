@@ -107,6 +107,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
         failures=_failures(records),
         trust=trust(snapshot.synthesised, (r.design.digest for r in best), snapshot.model_facts),
         warnings=mismatches(snapshot.model_facts, config.board, config.clock_mhz),
+        flow="rtl" if str(snapshot.model_facts.get("tool", "")).startswith("yosys") else "hls",
     )
 
 

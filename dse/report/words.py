@@ -173,8 +173,9 @@ def stage(name: str) -> str:
 
 
 def emit_command(view: ReportView, trial: int) -> str:
-    """Return the command that writes a design as an HLS project."""
-    return f"dse emit {view.study} --pick {trial} -o hls/"
+    """Return the command that writes a design as the project that it is priced as."""
+    flow = "" if view.flow == "hls" else f" --flow {view.flow}"
+    return f"dse emit {view.study} --pick {trial}{flow} -o {view.flow}/"
 
 
 def _objective(view: ReportView, index: int) -> str:

@@ -155,6 +155,16 @@ def test_the_nearest_shipped_model_is_the_base(records: Records) -> None:
     assert base_model("analytic", near).builder == "finn"
 
 
+def test_a_model_of_our_verilog_is_no_base_for_reports_of_a_vendor(records: Records) -> None:
+    with pytest.raises(UsageError, match="yosys.*toolchains are not mixed"):
+        base_model("yosys-rtl", records(2, 1.0))
+    own = [replace(r, origin=Origin("yosys", "synth", "dse")) for r in records(2, 1.0)]
+    assert base_model("yosys-rtl", own).name.startswith("yosys-rtl")
+    with pytest.raises(UsageError, match="vivado.*toolchains are not mixed"):
+        base_model("vivado-finn", own)
+    assert base_model("analytic", own).name == "analytic"
+
+
 def test_the_file_states_what_it_was_made_of(records: Records) -> None:
     result = calibrate(records(5, 0.5), plain(), name="mine")
     facts = result.model.facts
