@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,24 @@ if TYPE_CHECKING:
     from dse.search.standalone import Question
 
 
+class Finite(click.FloatRange):
+    """A number within a range; click itself lets nan through every range, and inf through open ones."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; infinite ones and nan are usage errors."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
 @click.command()
 @click.argument("model")
 @click.option("--board", help="A name of `dse boards`; a study file says it itself.")
-@click.option("--clock", type=click.FloatRange(1), metavar="MHZ", help="Default: 100 MHz.")
-@click.option("--fps", type=click.FloatRange(0, min_open=True), help="Frames per second, at least.")
+@click.option("--clock", type=Finite(10, 1000), metavar="MHZ", help="Default: 100 MHz.")
+@click.option("--fps", type=Finite(0, min_open=True), help="Frames per second, at least.")
 @click.option("--cycles", type=click.IntRange(1), help="Cycles between frames, at most.")
 @click.option("--weight-bits", type=click.IntRange(1, 8), help="Of every layer. Default: 1.")
 @click.option("--activation-bits", type=click.IntRange(1, 8), help="Of every layer. Default: 1.")
@@ -38,7 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--prefer",
-    type=click.FloatRange(0, 1),
+    type=Finite(0, 1),
     default=0.5,
     show_default=True,
     help="What is cheap: 0 saves LUTs, 1 saves block RAM and DSPs.",
@@ -127,6 +141,9 @@ def _question(model: str, given: dict[str, Any]) -> Question:
             model=analytic.load(board.family),
         )
     if given["design"] is not None:
+        if any(bits):
+            msg = "--design brings its own bits: leave out --weight-bits and --activation-bits"
+            raise UsageError(msg)
         value = _json(given["design"])
         try:
             stored = DesignPoint.from_json(value.get("design", value)).compressions

@@ -137,11 +137,13 @@ def read_folding(
         if isinstance(unit, SlidingWindowUnit):
             windows[unit.layer] = unit
             if "SIMD" in node:
-                said[unit.layer] = int(node["SIMD"])
+                said[unit.layer] = _integer(node, "SIMD", f"{kind}_{number}")
         elif isinstance(unit, ProductUnit):
             folds[unit.layer] = _product(node, f"{kind}_{number}", unit, design)
+        elif "PE" in node:
+            folds[unit.layer] = Folding(_integer(node, "PE", f"{kind}_{number}"))
         else:
-            folds[unit.layer] = Folding(int(node.get("PE", unit.channels)))
+            folds[unit.layer] = Folding(int(unit.channels))
     for layer, window in windows.items():
         if design[layer].compression is None:
             continue  # a pool: its windows come in its own words
@@ -165,4 +167,13 @@ def _product(node: Mapping[str, Any], name: str, unit: ProductUnit, design: Desi
     # a 1-bit factor needs no multiplier, so FINN's resType says nothing there
     binary = min(int(unit.weight_bits), int(unit.input_bits)) == 1
     compute = "dsp" if node.get("resType") == "dsp" and not binary else "lut"
-    return Folding(int(node["PE"]), int(node["SIMD"]), 0, MEMORY[style], compute)
+    pe, simd = _integer(node, "PE", name), _integer(node, "SIMD", name)
+    return Folding(pe, simd, 0, MEMORY[style], compute)
+
+
+def _integer(node: Mapping[str, Any], key: str, name: str) -> int:
+    value = node[key]
+    if type(value) is not int or value < 1:
+        msg = f"{key} of {name} must be a whole number from 1, got {value!r}; change it"
+        raise UsageError(msg)
+    return value

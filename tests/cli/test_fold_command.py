@@ -146,6 +146,14 @@ def test_mistakes_are_named(args: list[str], message: str) -> None:
     assert message in str(failed.exception)
 
 
+@pytest.mark.parametrize("option", ["--fps", "--clock", "--prefer"])
+@pytest.mark.parametrize("number", ["nan", "inf", "-1"])
+def test_numbers_are_finite_and_in_range(option: str, number: str) -> None:
+    refused = fold("tfc", "--board", "Pynq-Z1", option, number)
+    assert refused.exit_code == 2
+    assert option in refused.stderr
+
+
 def test_a_folding_is_written_as_finn_has_it_and_read_again(tmp_path: Path) -> None:
     file = tmp_path / "folding.json"
     solved = fold("cnv", "--board", "Pynq-Z1", "--fps", "300", "-o", str(file), "--json")
@@ -192,6 +200,19 @@ def test_a_folding_of_another_network_is_refused() -> None:
     config["MVAU_hls_0"]["ram_style"] = "flash"
     with pytest.raises(UsageError, match=r"ram_style of MVAU_0 must be one of .*, got 'flash'"):
         read_folding(config, start, units)
+
+
+@pytest.mark.parametrize("value", ["x", 1.5, 0, None, True])
+def test_a_folding_without_whole_numbers_is_refused(value: object) -> None:
+    q = question("cnv")
+    start = q.folder().solve(1, 0.5)
+    units = pipeline(q.network, start)
+    for node, key in (("MVAU_hls_2", "PE"), ("ConvolutionInputGenerator_hls_1", "SIMD")):
+        config = folding_config(units)
+        config[node][key] = value
+        message = rf"{key} of {node.replace('_hls', '')} must be a whole number from 1"
+        with pytest.raises(UsageError, match=message):
+            read_folding(config, start, units)
 
 
 def test_the_front_is_that_of_the_library() -> None:
