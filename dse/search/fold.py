@@ -18,7 +18,7 @@ from cost_models._model import CostModel
 from dse.compression import effective
 from dse.config.values import Knobs
 from dse.ir.design import MEMORIES, Compression, DesignPoint, Folding, LayerDesign
-from dse.ir.graph import Series, series
+from dse.ir.graph import Block, Series, series
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
@@ -159,6 +159,11 @@ class Folder:
             board.resources,
             dict(pins),
         )
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether the layers stand in a row, without blocks."""
+        return not any(isinstance(part, Block) for part in self.parts)
 
     def targets(self) -> tuple[int, int]:
         """Return the cycles between frames of the fastest and of the slowest folding."""

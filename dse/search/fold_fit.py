@@ -3,12 +3,14 @@
 Whether anything fits is a shortest path with several limits. Weights on the resources are raised
 where a limit is broken and lowered where there is room (a multiplicative subgradient search on the
 Lagrangian dual): either one of the cheapest paths fits, or one of them is dearer than the limits
-themselves, which proves that nothing fits. What is left open, labels decide (`fold_front`).
+themselves, which proves that nothing fits. What is left open, labels decide (`fold_front`), of networks
+without residual blocks; of others it is said to be open.
 """
 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +35,8 @@ class Fit:
         design: the folding.
         cycles: between frames.
         proven: nothing that fits is better: cheaper at this target (`cheapest`), or faster
-            (`fastest`). False where labels were thinned on the way.
+            (`fastest`). False where labels were thinned on the way, or a network with residual blocks left it
+            open.
     """
 
     design: DesignPoint
@@ -50,12 +53,14 @@ class _Dual:
         cost: of the design.
         impossible: nothing fits, and this is proven.
         weights: `(n, 5)`, the weights tried.
+        paths: the cheapest path at each of them.
     """
 
     design: DesignPoint | None
     cost: float
     impossible: bool
     weights: Floats
+    paths: tuple[DesignPoint, ...]
 
 
 def cheapest(
@@ -76,6 +81,9 @@ def cheapest(
     dual = _dual(folder, limits, target_cycles, price)
     if dual.impossible:
         return None
+    if not folder.is_chain:
+        found = _between(folder, limits, dual, price)
+        return None if found is None else Fit(found, folder.cycles(found), proven=False)
     front = _open(folder, limits, target_cycles, dual, price)
     if not len(front):
         if dual.design is None:
@@ -98,7 +106,10 @@ def fastest(folder: Folder, limits: Resources, preference: float = 0.5) -> Fit |
         target = int(targets[middle])
         dual = _dual(folder, limits, target, price)
         fits = dual.design is not None
-        if not fits and not dual.impossible:
+        if not fits and not dual.impossible and not folder.is_chain:
+            fits = _between(folder, limits, dual, price) is not None
+            proven = proven and fits
+        elif not fits and not dual.impossible:
             front = _open(folder, limits, target, dual, price)
             fits, proven = len(front) > 0, proven and (front.exact or len(front) > 0)
         low, high = (low, middle) if fits else (middle, high)
@@ -133,13 +144,14 @@ def _dual(folder: Folder, limits: Resources, target: int, price: Floats) -> _Dua
     bounds = np.array(astuple(limits))
     scale = np.where(bounds > 0, bounds, 1.0)
     weights = np.ones(len(RESOURCES)) / scale / len(RESOURCES)
-    tried, best, cost = [], None, np.inf
+    tried, paths, best, cost = [], [], None, np.inf
     for _ in range(ROUNDS):
         tried.append(weights)
         design = folder.least(target, weights)
+        paths.append(design)
         needs = np.array(astuple(folder.resources(design)))
         if weights @ needs > (weights @ bounds) * (1 + 1e-9):
-            return _Dual(None, np.inf, impossible=True, weights=np.array(tried))
+            return _Dual(None, np.inf, impossible=True, weights=np.array(tried), paths=tuple(paths))
         if (needs <= bounds).all():
             if float(price @ needs) < cost:
                 best, cost = design, float(price @ needs)
@@ -147,7 +159,24 @@ def _dual(folder: Folder, limits: Resources, target: int, price: Floats) -> _Dua
                 break
         weights = weights * np.clip(needs / scale, 0.25, 4.0) ** RAISE + 1e-4 / scale
         weights = weights / (weights @ scale)
-    return _Dual(best, cost, impossible=False, weights=np.array(tried))
+    return _Dual(best, cost, impossible=False, weights=np.array(tried), paths=tuple(paths))
+
+
+def _between(folder: Folder, limits: Resources, dual: _Dual, price: Floats) -> DesignPoint | None:
+    """Return the cheapest folding that fits among the paths tried and what lies between two in a row.
+
+    Where many layers are alike, weights move all of them at once, from too much of one resource to too much
+    of another. Between two paths lie the foldings that have the first layers of one and the rest of the other.
+    """
+    best, cost = dual.design, dual.cost
+    for one, other in pairwise(dual.paths[-LAST:]):
+        for n in range(len(one.layers) + 1):
+            design = DesignPoint((*one.layers[:n], *other.layers[n:]))
+            needs = folder.resources(design)
+            own = float(price @ np.array(astuple(needs)))
+            if own < cost and _fits(needs, limits):
+                best, cost = design, own
+    return best
 
 
 def _open(folder: Folder, limits: Resources, target: int, dual: _Dual, price: Floats) -> Front:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dse.errors import UsageError
 from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.search.dominance import Array, minima
@@ -110,7 +111,16 @@ def fold_front(
             within it and that nothing found before beats. None: all there are.
         most: labels that may stand side by side; more: nearer to exact, and slower.
         cuts: more limits, on sums of `RESOURCES`; only what holds them is wanted.
+
+    Raises:
+        UsageError: the network has residual blocks.
     """
+    if not folder.is_chain:
+        msg = (
+            "the whole front of foldings is found for chains of layers only, this network has residual"
+            " blocks; fold it for one speed (`dse fold` with --fps or --cycles)"
+        )
+        raise UsageError(msg)
     allowed = np.array([getattr(limits, r) for r in RESOURCES])
     cuts = Cuts(np.eye(len(RESOURCES)), allowed) + (cuts or Cuts(np.zeros((0, 5)), np.zeros(0)))
     plain, fitting = _Chain(folder, TRADED, cuts, most), _Chain(folder, FITTING, cuts, most)

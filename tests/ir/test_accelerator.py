@@ -150,7 +150,28 @@ def test_windows_are_in_stream_order() -> None:
 
 def test_max_pool_drops_partial_windows() -> None:
     x = np.arange(15.0).reshape(1, 3, 5, 1)
-    assert max_pool(x, 2).ravel().tolist() == [6.0, 8.0]
+    layer = MaxPool2d("p", ("input",), (3, 5, 1), 2)
+    assert layer.output_shape == (1, 2, 1)
+    assert max_pool(x, layer, pad=0.0).ravel().tolist() == [6.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(3, 2, 1), (3, 1, 1), (2, 3, 0), (3, 2, 0)]
+)
+def test_max_pool_of_windows_that_overlap(kernel: int, stride: int, padding: int) -> None:
+    layer = MaxPool2d("p", ("input",), (7, 8, 2), kernel, stride, padding)
+    assert layer.windowed
+    x = np.random.default_rng(0).integers(0, 16, (2, 7, 8, 2)).astype(np.float64)
+    found = max_pool(x, layer, pad=0.0)
+    assert found.shape[1:] == layer.output_shape
+    for n, oy, ox, c in np.ndindex(*found.shape):
+        rows = [
+            y for y in range(oy * stride - padding, oy * stride - padding + kernel) if 0 <= y < 7
+        ]
+        cols = [
+            z for z in range(ox * stride - padding, ox * stride - padding + kernel) if 0 <= z < 8
+        ]
+        assert found[n, oy, ox, c] == max(x[n, y, z, c] for y in rows for z in cols)
 
 
 def test_a_threshold_counts_when_it_is_reached() -> None:
