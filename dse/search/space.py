@@ -16,6 +16,7 @@ from dse.config.problems import problem_at
 from dse.config.values import Knobs, StudyConfig
 from dse.errors import UsageError
 from dse.ir.design import Compression, DesignPoint
+from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
 from dse.ir.hardware import Board
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
@@ -178,7 +179,8 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
     """Build the space of a study.
 
     Raises:
-        UsageError: a pattern matches no layer, tied layers differ, or nothing is left to search.
+        UsageError: a pattern matches no layer, tied layers differ or cannot be added, or nothing is left to
+            search.
     """
     names = [layer.name for layer in network.layers]
     for i, (pattern, _) in enumerate(config.space.layers):
@@ -200,6 +202,10 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
             knobs = _override(knobs, level)
             ties.update({(name, k): pattern for k in level.tie or ()})
         layers[name] = knobs
+    layers.update(_added(network, layers))
+    for group in shared_codes(network):
+        tied = [ties[n, "activation_bits"] for n in group if (n, "activation_bits") in ties]
+        ties.update({(n, "activation_bits"): (*tied, group[0])[0] for n in group})
     searched: dict[str, Knob] = {}
     shared: dict[tuple[str, str], str] = {}
     for layer in network.matrix_layers:
@@ -220,6 +226,38 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
         folding.append(_cycles(space, tuple(searched.values())))
     folding.append(Choice(PREFERENCE, PREFERENCES))
     return replace(space, knobs=(*searched.values(), *folding))
+
+
+def _added(network: Network, layers: Mapping[str, Knobs]) -> dict[str, Knobs]:
+    """Return the knobs of layers whose outputs are added, less what they cannot do.
+
+    Activations that are added have one width, of 2 bits or more: a width of 1 is left out. Channels that meet
+    others stay, so filters are not pruned there.
+
+    Raises:
+        UsageError: layers whose activations are added list different widths, or 1 bit only.
+    """
+    found = dict(layers)
+    for group in shared_codes(network):
+        listed = {layers[n].activation_bits for n in group}
+        kept = tuple(b for b in layers[group[0]].activation_bits or () if b >= LEAST_BITS)
+        if len(listed) > 1 or not kept:
+            msg = (
+                f"activations of {', '.join(group)} are added: their activation_bits must be the same, and of"
+                f" {LEAST_BITS} or more, got {', '.join(str(list(b or ())) for b in sorted(listed, key=str))};"
+                " give these layers one list"
+            )
+            raise UsageError(msg)
+        found.update({n: replace(found[n], activation_bits=kept) for n in group})
+    for name in fixed_channels(network):
+        schemes = found[name].scheme
+        if schemes is None:
+            continue
+        kept_schemes = tuple(s for s in schemes if s != "filter")
+        found[name] = replace(found[name], scheme=kept_schemes)
+        if not kept_schemes:
+            found[name] = replace(found[name], scheme=None, sparsity=(0.0,))
+    return found
 
 
 def _listed(knobs: Knobs, knob: str) -> tuple[Any, ...]:
