@@ -39,7 +39,7 @@ CHANGED, CROSSED, DRAWN = 24, 8, 16  # compressions to think of for each that is
 PRICED = 8  # of them that are folded and priced
 TARGETS = 6  # cycle targets of an idea; its training is worth `ALL_TARGETS`
 ALL_TARGETS = 16
-LEAST = 5e-4  # of the front's volume: a folding that adds less is not worth a line
+LEAST = 1e-4  # of the front's volume: a folding that adds less is not worth a line
 FITTED = 300  # trainings that the model is fitted to, the newest ones
 GROWTH = 1.1  # of their number, before its setting is chosen again
 POOL = 200  # ideas that are kept
@@ -286,7 +286,8 @@ class Guide:
         ]
         known = np.array([*accuracies, *(a for _, a in self._trained.values()), 1.0])
         floor = float(known.min() - MARGIN * np.ptp(known))
-        return _Front(points.reshape(-1, len(objectives)), accuracies, max(floor, *limits, 0.0))
+        points = points.reshape(len(members), len(objectives))  # none where accuracy is alone
+        return _Front(points, accuracies, max(floor, *limits, 0.0))
 
     def _places(self, front: _Front, ideas: Sequence[Idea]) -> Floats:
         """Return `(s, k)` places over the box of all foldings that are known."""

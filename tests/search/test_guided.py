@@ -29,8 +29,8 @@ class Never:
 def guided(tmp_path: Path, planned: Any, fake_workers: Any, silent: Any, stop_after: Any) -> Any:
     """Search the small study; stop after `trials` finished ones, where given."""
 
-    def go(folder: str, trials: int | None = None, stages: str = "") -> Any:
-        plan = planned("budget.trials=16", replace=(FRONT[0], FRONT[1] + stages))
+    def go(folder: str, trials: int | None = None, stages: str = "", *sets: str) -> Any:
+        plan = planned("budget.trials=16", *sets, replace=(FRONT[0], FRONT[1] + stages))
         store, workers = open_study(plan, tmp_path / folder, ()), fake_workers()
         stop = Never() if trials is None else stop_after(silent, silent.trials + trials)
         try:
@@ -73,6 +73,16 @@ def test_a_guided_search(guided: Any) -> None:
     assert TrialRecord.from_json(old) == records[0]
     # the same seed gives the same search
     assert course(guided("again")[2]) == course(records)
+
+
+def test_accuracy_may_be_the_only_objective(guided: Any) -> None:
+    _, _, records, _, _ = guided("s", None, "", "objectives={accuracy: maximize}")
+    assert any(r.predicted is not None for r in records)
+    # one folding shows the best accuracy, so no other adds anything
+    feasible = [r for r in records if r.state == "feasible"]
+    assert len({r.design.compression_digest for r in feasible}) == len(feasible)
+    best = max(r.metrics["accuracy"] for r in feasible)
+    assert all(r.predicted.high <= best for r in records if r.state == "passed" and r.predicted)
 
 
 def test_a_stopped_search_goes_on(guided: Any) -> None:
