@@ -16,12 +16,12 @@ import click
 from dse import __version__
 from dse.cli import calibrate, fold, look, machine, search, synth, use
 from dse.cli.output import print_error
-from dse.errors import DseError
+from dse.errors import DseError, UnreachableError, UsageError
 
 EPILOG = """
 \b
 Exit codes:
-  0    done; at least one feasible design     5  Ray or storage cannot be reached
+  0    done; at least one feasible design     5  Ray, the storage or the disk is away or full
   1    unexpected error (a bug)               6  another driver holds the study, or another file made it
   2    wrong usage or study file              7  an external tool failed, or verification found mismatches
   3    finished, but no feasible design       130, 143  stopped by Ctrl-C or SIGTERM; `dse run` continues
@@ -66,12 +66,14 @@ def main() -> None:
         sys.stderr.close()  # the reader went away: nothing is wrong, and nobody is there to tell
         sys.exit(0)
     except OSError as error:
-        if error.filename is None:
+        from dse.store.files import NO_ROOM
+
+        if error.filename is None and error.errno not in NO_ROOM:
             _unexpected()
-        text = f"{error.filename} cannot be read or written: {error.strerror}"
+        text = f"{error.filename or 'a file'} cannot be read or written: {error.strerror}"
         print_error(text)
         click.echo(f"error: {text}", err=True)
-        sys.exit(2)
+        sys.exit(UnreachableError.exit_code if error.errno in NO_ROOM else UsageError.exit_code)
     except Exception:  # noqa: BLE001 - the last resort: no traceback for users
         _unexpected()
 
