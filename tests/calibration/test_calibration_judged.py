@@ -156,11 +156,11 @@ def test_the_nearest_shipped_model_is_the_base(records: Records) -> None:
 
 
 def test_a_model_of_our_verilog_is_no_base_for_reports_of_a_vendor(records: Records) -> None:
-    with pytest.raises(UsageError, match="yosys.*toolchains are not mixed"):
+    with pytest.raises(UsageError, match=r"yosys.*toolchains are not mixed"):
         base_model("yosys-rtl", records(2, 1.0))
     own = [replace(r, origin=Origin("yosys", "synth", "dse")) for r in records(2, 1.0)]
     assert base_model("yosys-rtl", own).name.startswith("yosys-rtl")
-    with pytest.raises(UsageError, match="vivado.*toolchains are not mixed"):
+    with pytest.raises(UsageError, match=r"vivado.*toolchains are not mixed"):
         base_model("vivado-finn", own)
     assert base_model("analytic", own).name == "analytic"
 
