@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from dse.ir import plugins
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression
 from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -22,6 +24,7 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.search.fold import Folder
+from dse.search.ledger import flat
 from dse.search.pipeline import check, pipeline
 from hw_templates import folder
 from hw_templates._boards import load_board
@@ -30,6 +33,7 @@ PIXEL = IntType(4, signed=False)
 SHAPE = (7, 6, 4)
 # a new layer file needs an example here, and a kernel
 EXAMPLES: dict[str, tuple[Layer, str]] = {
+    "add": (Add("x", ("branch", "front"), SHAPE, signed=(True, False)), "stream_add.hpp"),
     "conv2d": (
         Conv2d("x", ("input",), SHAPE, activation=True, out_channels=8, kernel=3, padding=1),
         "sliding_window.hpp",
@@ -46,7 +50,11 @@ EXAMPLES: dict[str, tuple[Layer, str]] = {
 
 def network_of(layer: Layer) -> Network:
     last = Dense("last", ("x",), layer.output_shape, activation=False, out_features=3)
-    return Network("n", SHAPE, PIXEL, (layer, last))
+    if layer.inputs == ("input",):
+        return Network("n", SHAPE, PIXEL, (layer, last))
+    front = Conv2d("front", ("input",), SHAPE, activation=True, out_channels=4, kernel=1)
+    branch = replace(front, name="branch", inputs=("front",), kernel=3, padding=1, signed=True)
+    return Network("n", SHAPE, PIXEL, (front, branch, layer, last))
 
 
 def parameters(layer: MatrixLayer, rng: np.random.Generator) -> MatrixParameters:
@@ -84,6 +92,6 @@ def test_a_layer_file_keeps_the_promise(name: str) -> None:
     for target in (folds.targets()[0], folds.targets()[1]):
         design = folds.solve(target, 0.5)
         check(network, design)
-        units = pipeline(network, design)
+        units = flat(pipeline(network, design))
         assert any(u.layer == "x" and int(u.cycles) > 0 for u in units)
         assert max(int(u.cycles) for u in units) <= target
