@@ -23,8 +23,8 @@ from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
+from dse.ir.stages import flat
 from dse.search.fold import Folder
-from dse.search.ledger import flat
 from dse.search.pipeline import check, pipeline
 from hw_templates import folder
 from hw_templates._boards import load_board
