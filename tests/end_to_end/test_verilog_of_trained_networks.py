@@ -1,4 +1,4 @@
-"""From a study to Verilog and C++ that compute, word by word, what was scored: TFC, and CNV with pruned blocks."""
+"""From a study to Verilog and C++ that compute, word by word, what was scored: TFC, and CNV and ResNet-8 with pruned blocks."""
 
 from __future__ import annotations
 
@@ -53,15 +53,24 @@ def noisy_patterns(path: Path, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "shape", "bits", "sparsity"),
-    [("tfc", (28, 28), 1, 0.0), ("{name: cnv, width: 0.125}", (32, 32, 3), 2, 0.5)],
-    ids=["tfc", "cnv"],
+    ("model", "shape", "bits", "sparsity", "epochs"),
+    [
+        ("tfc", (28, 28), 1, 0.0, 3),
+        ("{name: cnv, width: 0.125}", (32, 32, 3), 2, 0.5, 1),
+        ("{name: resnet8, width: 0.5}", (12, 12, 1), 3, 0.5, 8),
+    ],
+    ids=["tfc", "cnv", "resnet8"],
 )
 def test_emitted_projects_compute_what_was_scored(
-    model: str, shape: tuple[int, ...], bits: int, sparsity: float, dse: Dse, tmp_path: Path
+    model: str,
+    shape: tuple[int, ...],
+    bits: int,
+    sparsity: float,
+    epochs: int,
+    dse: Dse,
+    tmp_path: Path,
 ) -> None:
     noisy_patterns(tmp_path / "images.npz", shape)
-    epochs = 3 if model == "tfc" else 1
     study = STUDY.format(model=model, test=TEST, bits=bits, sparsity=sparsity, epochs=epochs)
     (tmp_path / "trained.yaml").write_text(study)
     run = dse("run", "trained.yaml", "--inline")

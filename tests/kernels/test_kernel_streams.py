@@ -12,6 +12,7 @@ import pytest
 
 from dse.ir.accelerator import max_pool, windows
 from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.units import PoolUnit, SlidingWindowUnit, WidthConverter
 from hw_templates import folder
@@ -97,7 +98,8 @@ def test_max_pool(simulate: Any, case_type: Any) -> None:
     ):
         x = random_map(rng, (FRAMES, h, w, c), element)
         unit = PoolUnit("l", h, w, c, k, pe, element.bits)
-        expected = as_codes(max_pool(x.astype(float), k), element)
+        layer = MaxPool2d("l", ("input",), (h, w, c), k)
+        expected = as_codes(max_pool(x.astype(float), layer, pad=0.0), element)
         made.append((case_type(unit, x, element, frames=FRAMES), expected))
     check(simulate, made)
 

@@ -10,6 +10,7 @@ from dse.emit.rtl_timing import rtl_latency_cycles
 from dse.emit.words import codes
 from dse.ir.accelerator import max_pool, windows
 from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.units import Fifo, PoolUnit, SlidingWindowUnit, WidthConverter
 
@@ -98,7 +99,8 @@ def test_max_pools(simulate_units: Any, case_type: Any) -> None:
     ):
         unit = PoolUnit("l", height, width, channels, kernel, pe, element.bits)
         x = elements(element, (FRAMES, height, width, channels), rng)
-        expected = max_pool(x.astype(np.float64), kernel).astype(np.int64)
+        layer = MaxPool2d("l", ("input",), (height, width, channels), kernel)
+        expected = max_pool(x.astype(np.float64), layer, pad=0.0).astype(np.int64)
         cases.append(case_type(unit, x, element, codes(expected, element).astype(np.int64).ravel()))
     check(simulate_units, cases)
 
