@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cost_model_shift
+import cost_model_yosys
 import numpy as np
 from cost_model_designs import (
     Design,
@@ -324,6 +325,7 @@ def main(table: Path) -> None:
         counted(group, builds, resource)
     other_units(found)
     cost_model_shift.main()
+    cost_model_yosys.main()
 
 
 if __name__ == "__main__":

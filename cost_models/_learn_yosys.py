@@ -34,7 +34,7 @@ FOLDS = 10
 COVERAGE = 0.9
 ROUNDS = 5
 # of factors to 1, in records: flip-flops follow from the Verilog, LUTs also from what the tool makes of it
-PULL = {"lut": 0.03, "ff": 0.3}
+PULL = {"lut": 0.03, "ff": 0.1}
 ENOUGH = 20  # records of a family that say alone how far its intervals reach
 LEAST_REACH = 0.5  # an interval is no point, even where every record was foretold
 LEAST = 1.0  # a record counts as at least so many LUTs or flip-flops
