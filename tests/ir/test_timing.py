@@ -1,14 +1,10 @@
-"""Interval and latency against a cycle-by-cycle simulation of the stream graph.
-
-The simulation follows the schedules of hw_templates/kernels: a cycle sees the streams as they were
-before it, so that the order of units does not matter and flags are registers.
-"""
+"""Interval and latency of chains against a cycle-by-cycle simulation (conftest.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,191 +39,6 @@ from dse.search.fold import Folder
 from dse.search.pipeline import PLAIN_DEPTH, layer_folds, pipeline
 
 FOREVER = 10**9
-Step = tuple[bool, bool]  # one iteration of a loop: reads a word, writes a word
-
-
-class Stream:
-    """A FIFO without data: how many words it holds."""
-
-    def __init__(self, depth: int, held: int = 0) -> None:
-        self.depth, self.held = depth, held
-        self.taken = self.given = 0
-
-    def settle(self) -> None:
-        self.held += self.given - self.taken
-        self.taken = self.given = 0
-
-
-class Loop:
-    """A loop of II = 1 that waits where an input word or room for an output word is missing."""
-
-    def __init__(self, frame: list[Step], source: Stream, sink: Stream) -> None:
-        self.frame, self.source, self.sink = frame, source, sink
-        self.at = 0
-
-    def cycle(self) -> None:
-        reads, writes = self.frame[self.at]
-        if (reads and not self.source.held) or (writes and self.sink.held >= self.sink.depth):
-            return
-        self.source.taken += reads
-        self.sink.given += writes
-        self.at = self.at + 1 if self.at + 1 < len(self.frame) else 0
-
-
-class Window:
-    """A ring of rows: loads a word and writes a word, whichever of the two can be done."""
-
-    def __init__(self, unit: SlidingWindowUnit, source: Stream, sink: Stream, ring: int) -> None:
-        u = self.unit = unit
-        self.source, self.sink, self.ring = source, sink, ring
-        self.words = int(u.channels // u.simd)
-        rows = range(u.out_height)
-        needed = {y * u.stride - u.padding + ky for y in rows for ky in range(u.kernel)}
-        self.kept = [row in needed for row in range(u.height)]
-        # per output row: rows of the map that are needed no more when it is done
-        live = [
-            {r for r in range(u.height) for later in rows[y:] if r in self._window(later)}
-            for y in [*rows, u.out_height]
-        ]
-        self.frees = [len(live[y]) - len(live[y + 1]) for y in rows]
-        self.frame = [list(self._row(y)) for y in rows]
-        self.stored = self.load_row = self.load_at = self.out_row = self.out_at = 0
-
-    def _window(self, y: int) -> range:
-        top = y * self.unit.stride - self.unit.padding
-        return range(max(top, 0), min(top + self.unit.kernel, self.unit.height))
-
-    def _row(self, y: int) -> Iterator[tuple[int, int]]:
-        """Yield per word of an output row its row among those in the ring, and its place in it."""
-        u = self.unit
-        first = self._window(y).start
-        for x, ky, kx in product(range(u.out_width_pixels), range(u.kernel), range(u.kernel)):
-            row, column = y * u.stride - u.padding + ky, x * u.stride - u.padding + kx
-            inside = 0 <= row < u.height and 0 <= column < u.width
-            for word in range(self.words):
-                yield (row - first, column * self.words + word) if inside else (-1, 0)
-
-    def cycle(self) -> None:
-        row, place = self.frame[self.out_row][self.out_at]
-        kept = self.kept[self.load_row]
-        present = row < self.stored or (row == self.stored and kept and place < self.load_at)
-        writes = present and self.sink.held < self.sink.depth
-        loads = self.source.held and (not kept or self.stored < self.ring)
-        if writes:
-            self.sink.given = 1
-            self.out_at += 1
-            if self.out_at == len(self.frame[self.out_row]):
-                self.stored -= self.frees[self.out_row]
-                self.out_at, self.out_row = 0, (self.out_row + 1) % self.unit.out_height
-        if loads:
-            self.source.taken = 1
-            self.load_at += 1
-            if self.load_at == self.unit.width * self.words:
-                self.stored += kept
-                self.load_at, self.load_row = 0, (self.load_row + 1) % self.unit.height
-
-
-def frame_of(unit: Unit) -> list[Step]:
-    """Return the iterations of one frame of a unit that is one loop."""
-    if isinstance(unit, MatrixUnit):
-        folds = int(unit.mw // unit.simd)
-        order = product(range(unit.vectors), range(unit.mh // unit.pe), range(folds))
-        return [(nf == 0, sf == folds - 1) for _, nf, sf in order]
-    if isinstance(unit, PoolUnit):
-        k = unit.kernel
-        ends = [
-            y < unit.height // k * k and x < unit.width // k * k and y % k == x % k == k - 1
-            for y, x in product(range(unit.height), range(unit.width))
-        ]
-        return [(True, end) for end in ends for _ in range(unit.channels // unit.pe)]
-    if isinstance(unit, DepthwiseUnit | SumUnit):
-        depthwise = isinstance(unit, DepthwiseUnit)
-        sums, pixels = (unit.vectors, unit.mw) if depthwise else (1, unit.pixels)
-        words = (unit.mh if depthwise else unit.channels) // unit.pe
-        order = product(range(sums), range(pixels), range(words))
-        return [(True, pixel == pixels - 1) for _, pixel, _ in order]
-    assert isinstance(unit, WidthConverter)
-    a, b = int(unit.in_width), int(unit.out_width)
-    steps, held = [], 0
-    for _ in range(int(unit.elements) // min(a, b)):
-        reads = a < b or held < b
-        held += a * reads
-        writes = a > b or held >= b
-        held -= b * writes
-        steps.append((reads, writes))
-    return steps
-
-
-def tiled_frames(unit: MatrixUnit) -> tuple[list[Step], list[Step]]:
-    t = unit.tiling
-    assert t is not None
-    rows, n, cols, m = (int(v) for v in t.lanes(unit.pe, unit.simd))
-    groups, blocks = unit.mh // t.block_rows // n, unit.mw // t.block_cols // m
-    steps = (t.kept_rows // rows) * (t.kept_cols // cols)
-    order = product(range(unit.vectors), range(groups), range(blocks), range(steps))
-    sums = [(g == 0 and s == 0, b == blocks - 1 and s == steps - 1) for _, g, b, s in order]
-    parts = t.block_rows // rows
-    return sums, [(part == 0, True) for part in range(parts)] * (unit.vectors * groups)
-
-
-def steady(ends: list[int]) -> int:
-    """Return the cycles between frames when all units are at work: three times the same."""
-    steps = set(np.diff(ends[-4:]).tolist())
-    assert len(steps) == 1, steps
-    return int(steps.pop())
-
-
-def simulate(units: Sequence[Unit], frames: int) -> list[int]:
-    """Return the cycles until the last output word of every frame.
-
-    Frames come back to back; the input is always ready, the output is always taken.
-    """
-    stream = Stream(FOREVER, FOREVER)
-    streams: list[Stream] = []
-    actors: list[Loop | Window] = []
-    outputs = 0
-    for i, unit in enumerate(units):
-        if isinstance(unit, Fifo):
-            continue
-        behind = units[i + 1 : i + 2]
-        depth = int(behind[0].depth) if behind and isinstance(behind[0], Fifo) else PLAIN_DEPTH
-        last = all(isinstance(u, Fifo) for u in units[i + 1 :])
-        source, stream = stream, Stream(FOREVER if last else depth)
-        if isinstance(unit, SlidingWindowUnit):
-            actors.append(Window(unit, source, stream, unit.ring_rows))
-            outputs = int(unit.words_written)
-        else:
-            if isinstance(unit, MatrixUnit) and unit.tiling is not None:
-                sums, frame = tiled_frames(unit)
-                middle = Stream(PLAIN_DEPTH)
-                actors.append(Loop(sums, source, middle))
-                streams.append(middle)
-                source = middle
-            else:
-                frame = frame_of(unit)
-            actors.append(Loop(frame, source, stream))
-            outputs = sum(writes for _, writes in frame)
-        streams.append(stream)
-    limit = (frames + 5) * sum(int(u.cycles) for u in units) + 1000
-    return run(actors, streams, outputs, frames, limit)
-
-
-def run(
-    actors: Sequence[Loop | Window], streams: list[Stream], outputs: int, frames: int, limit: int
-) -> list[int]:
-    """Run actors until so many frames of output words are in the last stream."""
-    ends: list[int] = []
-    now = 0
-    while len(ends) < frames:
-        for actor in actors:
-            actor.cycle()
-        for stream in streams:
-            stream.settle()
-        now += 1
-        if streams[-1].held >= outputs * (len(ends) + 1):
-            ends.append(now)
-        assert now < limit, "deadlock"
-    return ends
 
 
 def random_network(rng: np.random.Generator, separable: float = 0.0) -> Network:
@@ -299,34 +110,34 @@ def balanced(
     return pipeline(network, folder.solve(target, preference))
 
 
-def check(units: tuple[Unit, ...], frames: int = 7) -> None:
-    ends = simulate(units, frames)
-    assert steady(ends) == interval_cycles(units) == max(int(u.cycles) for u in units)
+def check(sim: Any, units: tuple[Unit, ...], frames: int = 7) -> None:
+    ends = sim.simulate(units, frames)
+    assert sim.steady(ends) == interval_cycles(units) == max(int(u.cycles) for u in units)
     assert latency_cycles(units) == pytest.approx(ends[0], rel=0.02, abs=2)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_random_chains(seed: int) -> None:
+def test_random_chains(seed: int, sim: Any) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng)
-    check(pipeline(network, random_design(network, rng)))
+    check(sim, pipeline(network, random_design(network, rng)))
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_balanced_random_chains(seed: int) -> None:
+def test_balanced_random_chains(seed: int, sim: Any) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     compressions = random_compression(network, rng)
     for target in (200, 1000):
-        check(balanced(network, compressions, target, float(rng.random())))
+        check(sim, balanced(network, compressions, target, float(rng.random())))
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_separable_random_chains(seed: int) -> None:
+def test_separable_random_chains(seed: int, sim: Any) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng, separable=0.7)
-    check(pipeline(network, random_design(network, rng)))
-    check(balanced(network, random_compression(network, rng), 400, float(rng.random())))
+    check(sim, pipeline(network, random_design(network, rng)))
+    check(sim, balanced(network, random_compression(network, rng), 400, float(rng.random())))
 
 
 NETWORKS = {
@@ -344,7 +155,7 @@ COMPRESSIONS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("kind", COMPRESSIONS)
-def test_balanced_designs(name: str, kind: str) -> None:
+def test_balanced_designs(name: str, kind: str, sim: Any) -> None:
     network, targets = NETWORKS[name]
     c = COMPRESSIONS[kind]
     wanted = {
@@ -352,16 +163,16 @@ def test_balanced_designs(name: str, kind: str) -> None:
         for x in network.matrix_layers
     }
     for target in targets:
-        check(balanced(network, canonical(network, wanted), target))
+        check(sim, balanced(network, canonical(network, wanted), target))
 
 
-def test_fifos_are_needed() -> None:
+def test_fifos_are_needed(sim: Any) -> None:
     network, _ = NETWORKS["digits-cnn"]
     wanted = {x.name: Compression(2, 2 if x.activation else None) for x in network.matrix_layers}
     units = balanced(network, canonical(network, wanted), 1000)
     shallow = [replace(u, depth=PLAIN_DEPTH) if isinstance(u, Fifo) else u for u in units]
-    assert steady(simulate(units, 7)) == interval_cycles(units)
-    assert np.diff(simulate(shallow, 7))[-1] > 1.1 * interval_cycles(units)
+    assert sim.steady(sim.simulate(units, 7)) == interval_cycles(units)
+    assert np.diff(sim.simulate(shallow, 7))[-1] > 1.1 * interval_cycles(units)
 
 
 def paced(words: int, period: int) -> list[bool]:
@@ -369,19 +180,24 @@ def paced(words: int, period: int) -> list[bool]:
     return [i * words // period != (i + 1) * words // period for i in range(period)]
 
 
-def keeps_pace(unit: SlidingWindowUnit, ring: int) -> bool:
+def keeps_pace(sim: Any, unit: SlidingWindowUnit, ring: int) -> bool:
     """Whether neither of two neighbours without a cycle to spare ever waits for the unit."""
     period = int(unit.cycles)
-    source, entering, leaving, sink = Stream(FOREVER), Stream(2), Stream(2), Stream(FOREVER)
+    source, entering, leaving, sink = (
+        sim.Stream(FOREVER),
+        sim.Stream(2),
+        sim.Stream(2),
+        sim.Stream(FOREVER),
+    )
     before = [(False, passes) for passes in paced(int(unit.words_loaded), period)]
     behind = [(passes, False) for passes in paced(int(unit.words_written), period)]
     behind[-1] = (behind[-1][0], True)  # one word a frame
     actors = [
-        Loop(before, source, entering),
-        Window(unit, entering, leaving, ring),
-        Loop(behind, leaving, sink),
+        sim.Loop(before, source, entering),
+        sim.Window(unit, entering, leaving, ring),
+        sim.Loop(behind, leaving, sink),
     ]
-    ends = run(actors, [source, entering, leaving, sink], 1, 7, 30 * period + 1000)
+    ends = sim.run(actors, [source, entering, leaving, sink], 1, 7, 30 * period + 1000)
     return np.diff(ends)[-3:].tolist() == [period] * 3
 
 
@@ -393,17 +209,17 @@ GEOMETRIES = [
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), GEOMETRIES)
-def test_the_ring_keeps_the_pace(kernel: int, stride: int, padding: int) -> None:
+def test_the_ring_keeps_the_pace(kernel: int, stride: int, padding: int, sim: Any) -> None:
     for height, width, words in product((kernel, 7, 10), (5, 6), (1, 3)):
         unit = SlidingWindowUnit("w", height, width, words, kernel, stride, padding, 1, 2)
-        assert keeps_pace(unit, unit.ring_rows)
+        assert keeps_pace(sim, unit, unit.ring_rows)
 
 
 @pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (2, 0), (3, 0), (3, 1), (5, 0), (5, 2)])
-def test_no_smaller_ring_would_do(kernel: int, padding: int) -> None:
+def test_no_smaller_ring_would_do(kernel: int, padding: int, sim: Any) -> None:
     unit = SlidingWindowUnit("w", 9, 12, 3, kernel, 1, padding, 1, 2)
-    assert keeps_pace(unit, unit.ring_rows)
-    assert not keeps_pace(unit, unit.ring_rows - 1)
+    assert keeps_pace(sim, unit, unit.ring_rows)
+    assert not keeps_pace(sim, unit, unit.ring_rows - 1)
 
 
 def test_latency_of_single_units_by_hand() -> None:

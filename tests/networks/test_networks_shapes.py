@@ -8,6 +8,8 @@ import pytest
 
 from dse.errors import UsageError
 from dse.ir import plugins
+from dse.ir.graph import blocks
+from dse.ir.layers.conv2d import Conv2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 
@@ -120,3 +122,32 @@ def test_mobilenet_counts_weight_by_weight() -> None:
     # table 2 of the paper, in percent (its 1.19 of the first layer leaves the sum at 99.29)
     shares = {kind: round(100 * macs[kind] / 568_740_352, 2) for kind in ("pw", "dw", "fc")}
     assert shares == {"pw": 94.86, "dw": 3.06, "fc": 0.18}
+
+
+def test_resnet50_is_the_published_one() -> None:
+    network = build("resnet50", (224, 224, 3), 1000)
+    convs = [layer for layer in network.layers if isinstance(layer, Conv2d)]
+    assert len(convs) == 53
+    assert len(blocks(network)) == 16
+    # the 25,557,032 parameters of torchvision less 53,120 of norms and 1,000 biases
+    assert network.weights == 25_502_912
+    assert network["fc"].mh * network["fc"].mw == 2_048_000  # type: ignore[attr-defined]
+    assert sum(m.macs for m in network.matrix_layers) == 4_089_184_256  # 4.09 G (torchvision)
+    sides = [(b.join.output_shape[0], b.join.output_shape[2]) for b in blocks(network).values()]
+    assert sides == [(56, 256)] * 3 + [(28, 512)] * 4 + [(14, 1024)] * 6 + [(7, 2048)] * 3
+    assert network["pool1"].output_shape == (56, 56, 64)
+    assert [n for n in (x.name for x in convs) if n.endswith("proj")] == [
+        f"b{i}_proj" for i in (1, 4, 8, 14)
+    ]
+
+
+def test_resnet8_is_the_published_one() -> None:
+    network = build("resnet8", (32, 32, 3))
+    # the 78,666 parameters of MLPerf Tiny less norms and biases; 12.5 million products
+    assert network.weights == 77_360
+    assert sum(m.macs for m in network.matrix_layers) == 12_501_632
+    assert [b.join.output_shape for b in blocks(network).values()] == [
+        (32, 32, 16),
+        (16, 16, 32),
+        (8, 8, 64),
+    ]
