@@ -54,11 +54,11 @@ def status(study: str | None, root: Path, as_json: bool) -> None:
             continue
         t = s["trials"]
         # neither counts against the budget, so both are told apart from what does
-        more = f" (of them foldings {t['foldings']})" if t["foldings"] else ""
+        more = f" + {t['foldings']} foldings" if t["foldings"] else ""
         passed = f"   passed over {t['passed']}" if t["passed"] else ""
         click.echo(
-            f"{s['study']:<24} {s['state']:<9} {t['finished']:>5} / {t['budget']} trials"
-            f"   feasible {t['feasible']}{more}{passed}   infeasible {t['infeasible']}   failed {t['failed']}"
+            f"{s['study']:<24} {s['state']:<9} {t['finished']:>5} / {t['budget']} trials{more}"
+            f"   feasible {t['feasible']}{passed}   infeasible {t['infeasible']}   failed {t['failed']}"
             f"   repeated {t['repeated']}   front {t['front']}"
         )
 

@@ -30,10 +30,13 @@ def summary(view: ReportView) -> str:
     """Return what a finished search prints: counts, the designs worth naming, what to do next."""
     c = view.counts
     head = {"running": "Running", "stopped": "Stopped", "complete": "Finished"}[view.state]
-    shared = f" ({c.foldings:,} of them further foldings)" if c.foldings else ""
+    shared = f" and {plural(c.foldings, 'further folding')}" if c.foldings else ""
     passed = f", {c.passed:,} passed over" if c.passed else ""
-    counts = f"{c.feasible:,} feasible{shared}{passed}, {plural(c.front, 'design')} on the front."
-    lines = [f"{head}: {plural(c.finished, 'trial')} in {seconds(view.seconds)}, {counts}", ""]
+    counts = f"{c.feasible:,} feasible{passed}, {plural(c.front, 'design')} on the front."
+    lines = [
+        f"{head}: {plural(c.finished, 'trial')}{shared} in {seconds(view.seconds)}, {counts}",
+        "",
+    ]
     best = view.recommended
     if best is None:
         return "\n".join([*lines, *_nothing(view)])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.errors import StudyConflictError, UsageError
-from dse.ir.record import TrialRecord
+from dse.ir.record import FOLDING, TrialRecord
 from dse.search.ledger import Ledger
 from dse.search.optimiser import readable_distributions
 from dse.search.score import metrics_of, newest, violations
@@ -96,7 +96,9 @@ def _taken(plan: Plan, record: TrialRecord, number: int) -> TrialRecord:
         metrics=metrics,
         hardware=hardware,
         constraints=excess,
-        origin=FORK,
+        origin=FOLDING
+        if record.origin == FOLDING
+        else FORK,  # the budget counts no foldings here either
         cached_accuracy=True,
         seconds=0.0,
         finished=now(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from dse.errors import UnreachableError
 
 # SQLAlchemy's name of the driver that the `storage` extra installs
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+OPENINGS = 5  # tries, where others make the tables of a new database at the same moment
 EXTRA = "pip install 'fpga-dse[storage]'"
 
 
@@ -26,7 +28,7 @@ def optuna_storage(storage: str, journal: Path) -> Any:
         UnreachableError: the driver is not installed, or the server does not answer.
     """
     import optuna
-    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -38,14 +40,34 @@ def optuna_storage(storage: str, journal: Path) -> Any:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if url.startswith("redis"):
                 return JournalStorage(JournalRedisBackend(url))
-            # a connection that a restarted server has dropped is replaced before it is used
-            return RDBStorage(with_driver(url), engine_kwargs={"pool_pre_ping": True})
+            return _database(with_driver(url))
     except ImportError as error:
         msg = f"the storage {storage} needs a driver that is not installed ({error}); {EXTRA}"
         raise UnreachableError(msg) from error
     except Exception as error:  # drivers raise their own types
         msg = f"the storage {storage} cannot be opened: {cause(error)}"
         raise UnreachableError(msg) from error
+
+
+def _database(url: str) -> Any:
+    """Open a database, and make its tables where it is new.
+
+    Of several studies that start at once on a new one, one makes them; the others fail over them
+    half way (Optuna does not lock), and find them when they come again.
+    """
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    for left in reversed(range(OPENINGS)):
+        try:
+            # a connection that a restarted server has dropped is replaced before it is used
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            raced = isinstance(error, IntegrityError) or "already exists" in str(error)
+            if not raced or not left:
+                raise
+        time.sleep(0.1)
+    raise AssertionError
 
 
 def with_driver(url: str) -> str:

@@ -84,3 +84,15 @@ def test_a_study_that_is_no_fork_is_refused(planned: Any, searched: Any) -> None
     searched(planned("study=second", "budget.trials=2"))
     with pytest.raises(StudyConflictError, match="exists and is no fork of small"):
         searched(planned("study=second"), "small")
+
+
+def test_the_budget_counts_no_foldings_that_were_taken_over(planned: Any, searched: Any) -> None:
+    keep = ("estimate: {keep: all}", "estimate: {keep: front}")
+    _, first, _ = searched(planned("budget.trials=12", replace=keep))
+    foldings = {r.design.digest for r in first if r.origin == "folding"}
+    assert foldings
+    _, records, _ = searched(planned("study=second", "budget.trials=12", replace=keep), "small")
+    taken = [r for r in records if r.cached_accuracy and r.design.digest in foldings]
+    assert {r.design.digest for r in taken} == foldings
+    assert not any(r.counts for r in taken)
+    assert sum(r.counts for r in records) == 12

@@ -21,7 +21,7 @@ from dse.errors import StudyConflictError, UnreachableError
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.record import TrialRecord
 from dse.store import Store, lease, trials
-from dse.store.databases import with_driver, with_password
+from dse.store.databases import optuna_storage, with_driver, with_password
 
 LAYER = LayerDesign(Compression(4, None, "bcr", 0.5, (4, 8)), Folding(2, 4))
 RECORD = TrialRecord(
@@ -222,6 +222,19 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(UnreachableError, match=r"storage postgresql://dse@127\.0\.0\.1:9/x cannot"):
         Store(tmp_path, "postgresql://dse@127.0.0.1:9/x").records("s")
+
+
+def test_studies_may_start_at_once_on_a_new_database(tmp_path: Path) -> None:
+    together = threading.Barrier(3)
+
+    def begin(_: int) -> object:
+        together.wait()
+        return optuna_storage(f"sqlite:///{tmp_path}/new.db", tmp_path / "journal.log")
+
+    with ThreadPoolExecutor(3) as pool:
+        opened = list(pool.map(begin, range(3)))
+    for storage in opened:
+        assert optuna.get_all_study_names(storage) == []  # type: ignore[arg-type]
 
 
 def test_urls_name_their_driver_and_take_the_password() -> None:
