@@ -38,7 +38,9 @@ class Finite(click.FloatRange):
 @click.option("--fps", type=Finite(0, min_open=True), help="Frames per second, at least.")
 @click.option("--cycles", type=click.IntRange(1), help="Cycles between frames, at most.")
 @click.option("--weight-bits", type=click.IntRange(1, 8), help="Of every layer. Default: 1.")
-@click.option("--activation-bits", type=click.IntRange(1, 8), help="Of every layer. Default: 1.")
+@click.option(
+    "--activation-bits", type=click.IntRange(1, 8), help="Of every layer. Default: 1, or 2."
+)
 @click.option("--design", type=click.Path(path_type=Path), help="Compressed as in a design.json.")
 @click.option(
     "--evaluate", type=click.Path(path_type=Path), help="Price this FINN folding instead."
@@ -135,7 +137,7 @@ def _question(model: str, given: dict[str, Any]) -> Question:
         network = standalone.built(model, shape, given["input_bits"], given["classes"], options)
         question = standalone.Question(
             network=network,
-            compressions=standalone.uniform(network, bits[0] or 1, bits[1] or 1),
+            compressions=standalone.uniform(network, *bits),
             board=board,
             clock_mhz=given["clock"] or 100.0,
             model=analytic.load(board.family),
@@ -172,11 +174,10 @@ def _of_study(path: Path, given: dict[str, Any]) -> Question:
         msg = f"a study file says these itself: leave out {', '.join(said or ['option'])}"
         raise UsageError(msg)
     p = plan(load_config(path))
-    compressions = p.space.compressions(p.space.baseline())
-    if given["weight_bits"] or given["activation_bits"]:
-        compressions = standalone.uniform(
-            p.network, given["weight_bits"] or 1, given["activation_bits"] or 1
-        )
+    own = p.space.compressions(p.space.baseline())
+    compressions = standalone.with_bits(
+        p.network, own, given["weight_bits"], given["activation_bits"]
+    )
     return standalone.Question(
         network=p.network,
         compressions=compressions,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import cast
 
 from cost_models._model import CostModel
@@ -13,6 +13,7 @@ from dse.errors import NoFeasibleDesignError, UsageError
 from dse.ir import plugins
 from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, Resources
+from dse.ir.layers.add import Add
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.search.estimate import estimate
@@ -170,10 +171,32 @@ def built(
     return cast(Network, builder.build(shape or usual[0], element, classes or usual[2], **options))
 
 
-def uniform(network: Network, weight_bits: int, activation_bits: int) -> dict[str, Compression]:
-    """Return dense compressions with the same bit widths everywhere."""
+def uniform(
+    network: Network, weight_bits: int | None, activation_bits: int | None
+) -> dict[str, Compression]:
+    """Return dense compressions with the same bit widths everywhere, the fewest where None is given."""
+    fewest = 2 if any(isinstance(x, Add) for x in network.layers) else 1  # added codes need a zero
+    plain = Compression(weight_bits or 1, activation_bits or fewest)
+    return canonical(network, {x.name: plain for x in network.matrix_layers})
+
+
+def with_bits(
+    network: Network,
+    compressions: Mapping[str, Compression],
+    weight_bits: int | None,
+    activation_bits: int | None,
+) -> dict[str, Compression]:
+    """Return the compressions with other bit widths, where they are given."""
     return canonical(
-        network, {x.name: Compression(weight_bits, activation_bits) for x in network.matrix_layers}
+        network,
+        {
+            name: replace(
+                c,
+                weight_bits=weight_bits or c.weight_bits,
+                activation_bits=activation_bits or c.activation_bits,
+            )
+            for name, c in compressions.items()
+        },
     )
 
 

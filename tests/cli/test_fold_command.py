@@ -234,3 +234,20 @@ def test_a_study_file_says_board_bits_and_pins(small_study: str, tmp_path: Path)
     failed = fold(str(file), "--board", "Pynq-Z1")
     assert isinstance(failed.exception, UsageError)
     assert "leave out board" in str(failed.exception)
+
+
+def test_activations_that_are_added_have_two_bits_unless_said() -> None:
+    done = fold("resnet8", "--board", "Pynq-Z1", "--cycles", "100000", "--json")
+    assert done.exit_code == 0, done.output
+    first = next(iter(json.loads(done.stdout)["design"].values()))["compression"]
+    assert (first["weight_bits"], first["activation_bits"]) == (1, 2)
+
+
+def test_bits_that_are_not_given_are_those_of_the_study() -> None:
+    study = str(Path(__file__).parents[2] / "studies" / "quickstart.yaml")
+    given = json.loads(fold(study, "--cycles", "100000", "--weight-bits", "3", "--json").stdout)
+    own = json.loads(fold(study, "--cycles", "100000", "--json").stdout)
+    first = next(iter(own["design"]))
+    assert given["design"][first]["compression"]["weight_bits"] == 3
+    bits = [d["design"][first]["compression"]["activation_bits"] for d in (given, own)]
+    assert bits[0] == bits[1] > 1
