@@ -70,6 +70,15 @@ def _database(url: str) -> Any:
     raise AssertionError
 
 
+def close(storage: Any) -> None:
+    """Give back the connections of a storage."""
+    from optuna.storages import RDBStorage
+
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 def with_driver(url: str) -> str:
     """Name the driver of a URL that leaves the choice open."""
     scheme, separator, rest = url.partition("://")

@@ -144,6 +144,9 @@ class Store:
         if self._lease is not None:
             self._lease.release()
             self._lease = None
+        if self._trials is not None:
+            self._trials.close()
+            self._trials = None
         if self._lock is not None:
             self._lock.truncate(0)
             self._lock.close()
@@ -180,13 +183,12 @@ class Store:
             StudyConflictError: another driver holds them, in a database, from another machine or folder.
             UnreachableError: the storage does not answer.
         """
-        trials = self._trials_of(name)
-        trials.open(directions, metrics)
+        self._trials = self._trials_of(name)
+        self._trials.open(directions, metrics)
         if self.storage != "file":
-            lease = Lease(trials.study, name)
+            lease = Lease(self._trials.study, name)
             lease.take()
             self._lease = lease
-        self._trials = trials
 
     def append(
         self, record: TrialRecord, values: Sequence[float], distributions: Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from dse.errors import DseError, UnreachableError, UsageError
 from dse.ir.record import TrialRecord
-from dse.store.databases import cause, chain, optuna_storage
+from dse.store.databases import cause, chain, close, optuna_storage
 from dse.store.files import writing
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class Trials:
         self.on_wait: Callable[[str], None] = lambda reason: (
             None
         )  # hears why a write is tried again
+        self._storage: Any = None
         self._study: Any = None
 
     @property
@@ -51,10 +52,12 @@ class Trials:
         """
         import optuna
 
+        self._storage = self._opened()
+
         def create() -> Any:
             return optuna.create_study(
                 study_name=self.name,
-                storage=optuna_storage(self.storage, self._journal),
+                storage=self._storage,
                 directions=list(directions),
                 load_if_exists=True,
             )
@@ -115,18 +118,29 @@ class Trials:
         if self.storage == "file" and not self._journal.exists():
             return ()
 
+        storage = self._storage or self._opened()
+
         def load() -> Any:
-            study = self._study or optuna.load_study(
-                study_name=self.name, storage=optuna_storage(self.storage, self._journal)
-            )
+            study = self._study or optuna.load_study(study_name=self.name, storage=storage)
             return study.get_trials(deepcopy=False)
 
         try:
             trials = self._loaded(load)
         except KeyError:
             return ()
+        finally:
+            if self._storage is None:
+                close(storage)
         found = [record_of(t.user_attrs) for t in trials if RECORD in t.user_attrs]
         return tuple(sorted({r.id: r for r in found}.values(), key=lambda r: r.id))
+
+    def close(self) -> None:
+        """Give back what `open` took."""
+        if self._storage is not None:
+            close(self._storage)
+
+    def _opened(self) -> Any:
+        return self._loaded(lambda: optuna_storage(self.storage, self._journal))
 
     def _loaded(self, load: Callable[[], T]) -> T:
         try:
