@@ -281,6 +281,13 @@ def test_an_old_yosys_on_path(
         synthesise(project, units=["output"])
 
 
+# tests in the background ignore SIGINT, and that is inherited
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " from dse.cli import main; main()"
+)
+
+
 def test_ctrl_c_begins_no_other_run(project: Path, tmp_path: Path) -> None:
     """A yosys that never ends by itself, two at once: both are stopped, and no third one begins."""
     home = tmp_path / "bin"
@@ -295,7 +302,7 @@ def test_ctrl_c_begins_no_other_run(project: Path, tmp_path: Path) -> None:
     )
     (home / "yosys").chmod(0o755)
     process = subprocess.Popen(
-        [sys.executable, "-m", "dse", "synth", str(project)],
+        [sys.executable, "-c", INTERRUPTIBLE, "synth", str(project)],
         env=os.environ | {"PATH": f"{home}:{os.environ['PATH']}"},
         stderr=subprocess.PIPE,
         start_new_session=True,
