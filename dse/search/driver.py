@@ -168,7 +168,7 @@ class Driver:
         if known is not None or digest in self._designs:
             self._proposer.repeat(proposal, known, self._ledger)
             return
-        self._proposer.row = 0
+        self._proposer.accept(proposal)
         hardware, metrics = self._price(proposal.design)
         candidate = Candidate(
             id=proposal.id,

@@ -18,8 +18,11 @@ from dse.search.promotion import MIN_STARTUP
 from dse.search.space import Values
 from dse.search.study import Plan
 
-REPEATS_BEFORE_MUTATION = 50
+STALE = (
+    10  # known designs in a row from the sampler: from then on it is asked every tenth time only
+)
 REPEATS_BEFORE_END = 500
+SAMPLER = "sampler"
 RECONSIDERED = "reconsidered"  # origin of a design that hardware had rejected and now accepts
 
 
@@ -48,6 +51,7 @@ class Proposer:
     ) -> None:
         """Begin with an empty queue; `capacity` is the number of trials at once."""
         self.next_id, self.repeated, self.row = next_id, repeated, 0
+        self._stale, self._turn = 0, 0  # known designs in a row from the sampler; proposals so far
         self.startup = max(MIN_STARTUP, 2 * capacity)
         self._queue: deque[tuple[int | None, Mapping[str, Any], str, DesignPoint | None]] = deque()
         self.adopt(plan, ledger)
@@ -106,13 +110,14 @@ class Proposer:
             number = self._take_id() if number is None else number
             return Proposal(number, knobs, origin, None, design or self._plan.space.decode(knobs))
         trial: optuna.Trial | None
-        trial, knobs = self._optimiser.ask()
-        origin = "sampler"
-        if self.row >= REPEATS_BEFORE_MUTATION and len(ledger):
+        self._turn += 1
+        if self._stale >= STALE and self._turn % STALE and len(ledger):
             parent = ledger[self._random.randrange(len(ledger))]
-            self._optimiser.tell(trial, knobs, None, {})
             trial, knobs = None, self._plan.space.mutate(parent.knobs, self._random)
             origin = "mutation"
+        else:
+            trial, knobs = self._optimiser.ask()
+            origin = SAMPLER
         chosen = better(knobs)
         if chosen is not knobs:
             self._optimiser.tell(trial, knobs, None, {})
@@ -123,10 +128,17 @@ class Proposer:
         """Return these knobs as a proposal."""
         return Proposal(self._take_id(), knobs, origin, None, self._plan.space.decode(knobs))
 
+    def accept(self, proposal: Proposal) -> None:
+        """Take note that a proposal is a new design."""
+        self.row = 0
+        if proposal.origin == SAMPLER:
+            self._stale = 0
+
     def repeat(self, proposal: Proposal, known: TrialRecord | None, ledger: Ledger) -> None:
         """Take note that a proposal was a known design, finished (`known`) or in flight."""
         self.repeated += 1
         self.row += 1
+        self._stale += proposal.origin == SAMPLER
         if proposal.id == self.next_id - 1:
             self.next_id = proposal.id  # a repeat takes no id
         if known is None:
