@@ -217,6 +217,11 @@ def _start(parallel: Parallel) -> tuple[Any, int]:
     probe(parallel)
     import ray
 
+    if ray.is_initialized():
+        msg = (
+            "this process is at work on Ray already; close those workers before others are started"
+        )
+        raise UnreachableError(msg)
     wanted = parallel.workers or max(1, (os.cpu_count() or 1) // parallel.cpus)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
@@ -232,6 +237,7 @@ def _start(parallel: Parallel) -> tuple[Any, int]:
         else:
             ray.init(address=parallel.ray, **quiet)
     except Exception as error:  # Ray raises many types while starting
+        ray.shutdown()  # else a second try finds itself half joined
         msg = (
             f"Ray ({parallel.ray}) cannot be reached: {reason(error)}."
             " `--inline` runs without Ray; `ray start --head` starts a cluster"
