@@ -6,6 +6,7 @@ It stands below training and search, which both need it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TypeAlias, cast
 
@@ -62,7 +63,7 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
             c = dense
         if c.scheme != "dense" and c.sparsity > 0:
             sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
-            c = Compression(c.weight_bits, bits, c.scheme, sparsity, block)
+            c = replace(c, activation_bits=bits, sparsity=sparsity, block=block)
         result[layer.name] = c if c.scheme != "dense" and c.sparsity > 0 else dense
         built = scheme(result[layer.name].scheme).structure(now.mh, now.mw, result[layer.name])
         if built.mh != layer.mh:

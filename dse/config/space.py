@@ -11,7 +11,7 @@ from dse.config.read import entries, items, keys, not_supported, one_of, scalar
 from dse.config.tree import Entry, Items, Node, Scalar
 from dse.config.values import Knobs, Space
 from dse.ir import plugins
-from dse.ir.design import COMPUTES, MEMORIES
+from dse.ir.design import COMPUTES, MEMORIES, PRUNED_BY
 from dse.ir.hardware import Board
 
 MOST_LANES = 65536  # PE or SIMD: far beyond any matrix that is built
@@ -37,9 +37,10 @@ KNOBS = (
     "memory",
     "compute",
     "scheme",
+    "prune_by",
     "tie",
 )
-TIEABLE = ("weight_bits", "activation_bits", "scheme", "sparsity", "block")
+TIEABLE = ("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by")
 REQUIRE = {"require": "use constraints, or lists of pe and simd"}
 SPACE = keys("space", (*KNOBS, "layers", "defaults"), later=REQUIRE)
 DEFAULTS = keys("space.defaults", KNOBS)
@@ -139,6 +140,8 @@ def _knobs(found: dict[str, Entry], board: Board | None, complaints: Complaints)
         elif name == "scheme":
             known = tuple(n for n in plugins.names("pruning") if n != "dense")
             values[name] = words(node, name, known, complaints)
+        elif name == "prune_by":
+            values[name] = words(node, name, PRUNED_BY, complaints)
         elif name == "memory":
             values[name] = words(node, name, MEMORIES, complaints)
             _check_uram(node, board, complaints)

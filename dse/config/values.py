@@ -53,6 +53,7 @@ class Knobs:
     scheme: tuple[str, ...] | None = None
     sparsity: tuple[float, ...] | None = None
     block: tuple[tuple[int, int], ...] | None = None
+    prune_by: tuple[str, ...] | None = None
     fold: Literal["balanced", "free"] | None = None
     pe: tuple[int, ...] | None = None
     simd: tuple[int, ...] | None = None

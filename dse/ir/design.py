@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from dse.ir.network import digest_of
 
 MEMORIES = ("bram", "lutram", "uram")  # where a matrix unit keeps its weights
 COMPUTES = ("lut", "dsp")  # what its multipliers are made of (FINN: resType)
+PRUNED_BY = ("magnitude", "admm", "group_lasso")  # what prepares the weights for their mask
+# fields that every stored design has, whatever they say; later ones are written where they say something
+ALWAYS_WRITTEN = {
+    *("weight_bits", "activation_bits", "scheme", "sparsity", "block"),
+    *("pe", "simd", "swu_simd", "memory", "compute"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Compression:
     scheme: str = "dense"  # a file in pruning/
     sparsity: float = 0.0  # 0 <= sparsity < 1
     block: tuple[int, int] | None = None  # (rows, columns) of the weight matrix
+    prune_by: str = "magnitude"  # one of PRUNED_BY; "magnitude" where nothing is pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,13 @@ class DesignPoint:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; `from_json` is the inverse."""
-        return {n: asdict(d) for n, d in self.layers}
+        return {
+            n: {
+                "compression": d.compression and stated(d.compression),
+                "folding": stated(d.folding),
+            }
+            for n, d in self.layers
+        }
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> DesignPoint:
@@ -90,7 +103,21 @@ class DesignPoint:
 
 def compression_digest(compressions: Mapping[str, Compression]) -> str:
     """Hash of the compression of all matrix layers."""
-    return digest_of({n: asdict(c) for n, c in compressions.items()})
+    return digest_of({n: stated(c) for n, c in compressions.items()})
+
+
+def stated(value: Compression | Folding) -> dict[str, Any]:
+    """Return the fields of a compression or folding; those of later versions only where they say something.
+
+    So designs that earlier versions wrote keep their digests.
+    """
+    facts = asdict(value)
+    unsaid = {
+        f.name
+        for f in fields(value)
+        if f.name not in ALWAYS_WRITTEN and f.default is not MISSING and facts[f.name] == f.default
+    }
+    return {k: v for k, v in facts.items() if k not in unsaid}
 
 
 def _compression(value: Mapping[str, Any] | None) -> Compression | None:

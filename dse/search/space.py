@@ -24,13 +24,15 @@ from dse.search.fold import Folder
 
 Values: TypeAlias = Mapping[str, Any]
 
-COMPRESSION_KNOBS = ("weight_bits", "activation_bits", "scheme", "sparsity", "block")
+COMPRESSION_KNOBS = ("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by")
+PRUNING_KNOBS = ("scheme", "sparsity", "block", "prune_by")  # mean nothing where nothing is pruned
 # unlisted knobs are fixed at these: an 8-bit dense network; 8x8 blocks where pruning is asked for
 FIXED = Knobs(
     weight_bits=(8,),
     activation_bits=(8,),
     sparsity=(0.0,),
     block=((8, 8),),
+    prune_by=("magnitude",),
     fold="balanced",
 )
 PREFERENCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # LUT against BRAM, URAM and DSP, in Folder.solve
@@ -89,6 +91,7 @@ class SearchSpace:
                 scheme=scheme,
                 sparsity=chosen["sparsity"],
                 block=block,
+                prune_by=chosen["prune_by"],
             )
         return canonical(self.network, wanted)
 
@@ -270,9 +273,9 @@ def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:
     """Whether a knob can change anything: no activation, nothing to prune."""
     if knob == "activation_bits":
         return layer.activation
-    if knob in ("sparsity", "scheme", "block") and not layer.prunable:
+    if knob in PRUNING_KNOBS and not layer.prunable:
         return False
-    if knob in ("scheme", "block"):
+    if knob in PRUNING_KNOBS and knob != "sparsity":
         return max(knobs.sparsity or (0.0,)) > 0
     return True
 

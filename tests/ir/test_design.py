@@ -58,6 +58,7 @@ def test_folding_changes_the_design_but_not_the_key_of_the_accuracy(
     "change",
     [
         {"weight_bits": 3},
+        {"prune_by": "admm"},
         {"activation_bits": 3},
         {"scheme": "unstructured"},
         {"sparsity": 0.25},
@@ -80,6 +81,13 @@ def test_digests_do_not_change_between_versions() -> None:
     # they name folders and cache entries of stored studies
     assert DESIGN.digest == "41c0ccd17f5185e8"
     assert DESIGN.compression_digest == "867e4f131db349bd"
+
+
+def test_fields_of_later_versions_are_written_where_they_say_something() -> None:
+    assert "prune_by" not in DESIGN.to_json()["conv"]["compression"]
+    other = with_conv(prune_by="admm")
+    assert other.to_json()["conv"]["compression"]["prune_by"] == "admm"
+    assert DesignPoint.from_json(other.to_json()) == other
 
 
 PART = UnitEstimate(Resources(10, 20, 1, 2, 0), Resources(8, 16, 1, 2, 0), Resources(12, 24, 1, 2))
