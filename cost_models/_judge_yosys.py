@@ -18,6 +18,7 @@ from dse.ir.units import MatrixUnit, Unit
 
 SHOWN = ("lut", "ff", "dsp", "bram18")
 SEED = 0  # of the boosting
+TILES = ("block_rows", "block_cols", "kept_rows", "kept_cols")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def group_of(record: SweepRecord) -> str:
 def features(unit: Unit) -> list[float]:
     """Return what a regression without prior gets: logarithms of all numbers, and the styles."""
     tiling = getattr(unit, "tiling", None)
-    tiles = [0] * 4 if tiling is None else [getattr(tiling, n) for n in tiling.__dataclass_fields__]
+    tiles = [0] * len(TILES) if tiling is None else [getattr(tiling, n) for n in TILES]
     values = [getattr(unit, n) for n in unit.__dataclass_fields__ if n not in ("layer", "tiling")]
     styles = {"lutram": 1, "dsp": 1, "bram": 0, "lut": 0}
     return [float(np.log2(1 + styles.get(v, v))) for v in (*values, *tiles)]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dse.ir import units
-from dse.ir.units import Tiling, Unit
+from dse.ir.units import Tiling, Unit, parameters
 
 TABLE = Path(__file__).parent / "calibration_data" / "yosys-rtl.jsonl"
 Split = Literal["sweep", "shapes", "design"]
@@ -48,7 +48,7 @@ class SweepRecord:
 
     def to_line(self) -> str:
         """Return the line of the table, without its end."""
-        built = [{"kind": type(u).__name__, **asdict(u)} for u in self.units]
+        built = [{"kind": type(u).__name__, **parameters(u)} for u in self.units]
         value = {
             "name": self.name,
             "family": self.family,

@@ -132,21 +132,21 @@ def _products(unit: ProductUnit) -> Terms:
 def _tiled(unit: MatrixUnit) -> Terms:
     """What balanced blocks add to a dense unit.
 
-    Column gather: per lane a q:1 multiplexer for every activation bit, q / 4 LUT6 a bit. Index
-    memories: a column number per lane for each (block row group, block column group, column step),
-    and a row number per kept row. Accumulators: p / L words in each of the n * L lanes. Output
+    Column gather: per lane a multiplexer of its candidates (q columns; fewer with runs) for every
+    activation bit, a quarter LUT6 a candidate and bit. Index memories: column indices
+    (`Tiling.index_memory`), and a row number per kept row. Accumulators: p / L words in each of the n * L lanes. Output
     registers: n * p sums.
     """
     t = unit.tiling
     if t is None:
         return Terms({}, {}, ZERO, ZERO, ZERO)
-    rows, n, cols, m = t.lanes(unit.pe, unit.simd)
+    rows, n, _, m = t.lanes(unit.pe, unit.simd)
     groups = np.asarray(unit.mh) // t.block_rows // n
     block_cols = np.asarray(unit.mw) // t.block_cols // m
     acc = np.asarray(unit.acc_bits)
     gather = n * np.asarray(unit.simd)
-    column_width = gather * np.ceil(np.log2(t.block_cols))
-    column_depth = groups * block_cols * (t.kept_cols // cols)
+    indices, column_depth = t.index_memory(unit.mh, unit.mw, unit.pe, unit.simd)
+    column_width = np.asarray(indices) * float(t.index_bits)
     row_width = n * t.kept_rows * np.ceil(np.log2(t.block_rows // t.kept_rows))
     row_depth = groups * block_cols
     in_lut = [
@@ -158,7 +158,7 @@ def _tiled(unit: MatrixUnit) -> Terms:
     words = t.block_rows // np.asarray(rows)
     return Terms(
         lut={
-            "gather": gather * np.asarray(unit.input_bits) * t.block_cols / 4,
+            "gather": gather * np.asarray(unit.input_bits) * t.candidates(unit.simd) / 4,
             "index": sum(
                 (np.where(shallow, _finn.lut_memory(w, d), 0.0) for w, d, shallow in memories),
                 ZERO,

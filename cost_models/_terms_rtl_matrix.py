@@ -197,8 +197,8 @@ def _tiled(unit: MatrixUnit) -> Terms:
     bits = m * t.block_cols * number(unit.input_bits)
     again = groups * steps > 1
     slots = t.block_rows // rows
-    column = n * simd * max(1, int(np.ceil(np.log2(t.block_cols))))
-    column_words = groups * block_cols * (t.kept_cols // cols)
+    indices, column_words = t.index_memory(unit.mh, unit.mw, unit.pe, unit.simd)
+    column = np.asarray(indices) * max(1.0, t.index_bits)
     classes = t.block_rows // t.kept_rows
     choice = pe * np.ceil(np.log2(classes))
     choice_words = groups * block_cols * (t.kept_rows // rows)
@@ -218,7 +218,7 @@ def _tiled(unit: MatrixUnit) -> Terms:
             "kept": np.where(again, ram_luts(bits, block_cols), 0.0),
             "banks": np.where(again, bank_luts(bits, block_cols), 0.0),
             "select": np.where(again, bits, 0.0),
-            "gather": gathered * t.block_cols / 4,
+            "gather": gathered * t.candidates(unit.simd) / 4,
             "index": sum((np.where(s, table_luts(w, d), 0.0) for w, d, s in memories), ZERO),
             "slots": np.where(slots > 1, pe * acc * slots / 4, 0.0),
             "leave": n * t.block_rows * acc * 1.0,

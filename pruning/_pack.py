@@ -6,6 +6,10 @@ k = a * L + l of block row g * n + i, and sums it in its accumulator t * r/L + a
 of m x S takes, in column step b, kept column b * S + s of block column h * m + j. Step
 ((g * H + h) * r/L + a) * c/S + b is one word of weights. After the last h the n * p sums of a group
 leave in row order, n * L per word: row x of a block is in lane x % L, accumulator x // L.
+
+Column indices are stored once for all positions and once per run: lane (j, s) of step b takes column
+index * run + (b * S + s) % run of block column h * m + j, where index is that of run (b * S + s) // run
+among the kept ones of its block (`Tiling.index_memory` counts the words).
 `tests/pruning/test_tiled_unit.py` runs this.
 """
 
@@ -46,9 +50,7 @@ def pack(weights: Ints, kept: Bools, tiling: Tiling | None, pe: int, simd: int) 
     tiles = tiles.reshape(*grid, r // lanes, lanes, c // width, width)
     return PackedWeights(
         weights=tiles.transpose(0, 2, 4, 6, 1, 5, 3, 7).reshape(-1, pe, simd).astype(np.int64),
-        columns=columns.reshape(*grid, c // width, width)
-        .transpose(0, 2, 4, 1, 3, 5)
-        .reshape(-1, n * simd),
+        columns=_indices(columns, tiling, pe, simd),
         # with m > 1 no row is pruned: the entries of all m block columns are 0
         rows=rows.reshape(*grid, r)[:, :, :, 0].transpose(0, 2, 1, 3).reshape(-1, n * r),
     )
@@ -72,14 +74,36 @@ def unpack(
     u, v = mh // p, mw // q
     tiles = packed.weights.reshape(u // n, v // m, r // lanes, c // width, n, lanes, m, width)
     tiles = tiles.transpose(0, 4, 1, 6, 2, 5, 3, 7).reshape(u, v, r, c)
-    columns = packed.columns.reshape(u // n, v // m, c // width, n, m, width)
-    columns = columns.transpose(0, 3, 1, 4, 2, 5).reshape(u, v, c)
+    columns = _columns(packed.columns, tiling, mh, mw, pe, simd)
     rows = packed.rows.reshape(u // n, v // m, n, 1, r).transpose(0, 2, 1, 3, 4)
     rows = np.broadcast_to(rows, (u // n, n, v // m, m, r)).reshape(u, v, r)
     weights, kept = np.zeros((mh, mw), dtype=np.int64), np.zeros((mh, mw), dtype=np.bool_)
     at = _positions(rows, columns, tiling)
     weights[at], kept[at] = tiles, True
     return weights, kept
+
+
+def _indices(columns: Ints, tiling: Tiling, pe: int, simd: int) -> Ints:
+    """Return the memory of column indices of `(mh/p, mw/q, c)` kept columns."""
+    _, n, width, m = (int(v) for v in tiling.lanes(pe, simd))
+    u, v, c = columns.shape
+    period = int(tiling.period(v * tiling.block_cols, simd))
+    runs = columns[:, : period * m, :: tiling.run] // tiling.run
+    at_once = max(1, width // tiling.run)
+    grid = runs.reshape(u // n, n, period, m, c // tiling.run // at_once, at_once)
+    return grid.transpose(0, 2, 4, 1, 3, 5).reshape(-1, n * m * at_once)
+
+
+def _columns(stored: Ints, tiling: Tiling, mh: int, mw: int, pe: int, simd: int) -> Ints:
+    """Return the `(mh/p, mw/q, c)` kept columns of a memory of column indices."""
+    _, n, width, m = (int(v) for v in tiling.lanes(pe, simd))
+    u, v, c = mh // tiling.block_rows, mw // tiling.block_cols, tiling.kept_cols
+    period = int(tiling.period(mw, simd))
+    at_once = max(1, width // tiling.run)
+    grid = stored.reshape(u // n, period, c // tiling.run // at_once, n, m, at_once)
+    runs = grid.transpose(0, 3, 1, 4, 2, 5).reshape(u, period * m, c // tiling.run, 1)
+    columns = (runs * tiling.run + np.arange(tiling.run)).reshape(u, period * m, c)
+    return np.tile(columns, (1, v // (period * m), 1))
 
 
 def tile_indices(kept: Bools, tiling: Tiling) -> tuple[Ints, Ints]:
@@ -107,6 +131,16 @@ def tile_indices(kept: Bools, tiling: Tiling) -> tuple[Ints, Ints]:
     rebuilt[_positions(rows, columns, tiling)] = True
     if not np.array_equal(rebuilt, kept):
         msg = f"the mask must keep a {r} x {c} tile of every {p} x {q} block, and does not"
+        raise ValueError(msg)
+    parts = columns.reshape(mh // p, tiling.positions, -1)
+    runs = columns.reshape(-1, tiling.run)
+    if (parts != parts[:, :1]).any() or (
+        runs != runs[:, :1] // tiling.run * tiling.run + np.arange(tiling.run)
+    ).any():
+        msg = (
+            f"the mask must keep the same columns at all {tiling.positions} positions, in aligned runs of"
+            f" {tiling.run}, and does not"
+        )
         raise ValueError(msg)
     return rows, columns
 

@@ -54,8 +54,9 @@ class PackedWeights:
     Attributes:
         weights: `(depth, pe, simd)` integers, one row for every executed step of a vector. Dense step
             order (nf, sf); tiled step order (block row group, block column group, row step, column step).
-        columns: tiled only: `(groups * column steps, n * simd)` column within its block that each lane
-            gathers, for step (block row group, block column group, column step); lane (i, j, s).
+        columns: tiled only: the memory of `Tiling.index_memory`, `(words, indices)`: which run of its block
+            a lane gathers from, for (block row group, block column group of a period, column steps of
+            one run); entry (i, j, run). With runs of one column that is an index per lane (i, j, s).
         rows: tiled only: `(groups, n * r)` which of the p/r rows of its residue class each kept row is,
             for (block row group, block column group); entry (i, k).
     """

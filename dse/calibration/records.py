@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dse.errors import UsageError
-from dse.ir.units import Unit
+from dse.ir.units import Unit, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def one_origin(records: Sequence[SynthesisRecord]) -> Origin:
 def digest(records: Iterable[SynthesisRecord]) -> str:
     """Hash of units and counts, in any order."""
     rows = sorted(
-        json.dumps([type(r.unit).__name__, asdict(r.unit), dict(r.actual)], sort_keys=True)
+        json.dumps([type(r.unit).__name__, parameters(r.unit), dict(r.actual)], sort_keys=True)
         for r in records
     )
     return hashlib.blake2b("\n".join(rows).encode(), digest_size=8).hexdigest()

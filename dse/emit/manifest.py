@@ -15,7 +15,7 @@ from dse.ir.accelerator import Accelerator
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
-from dse.ir.units import SlidingWindowUnit, Unit
+from dse.ir.units import SlidingWindowUnit, Unit, parameters
 
 SCHEMA = "dse.design/1"
 
@@ -98,7 +98,7 @@ def unit_json(name: str, unit: Unit, instances: list[str]) -> dict[str, Any]:
         "instances": instances,
         "layer": unit.layer,
         "kind": type(unit).__name__,
-        "parameters": {key: _plain(value) for key, value in asdict(unit).items()},
+        "parameters": {key: _plain(value) for key, value in parameters(unit).items()},
         "cycles_predicted": int(unit.cycles),
         "fill_predicted": int(unit.fill_cycles) if isinstance(unit, SlidingWindowUnit) else 0,
     }

@@ -308,6 +308,8 @@ def _products(
         "block_cols": t.block_cols,
         "kept_rows": t.kept_rows,
         "kept_cols": t.kept_cols,
+        "positions": t.positions,
+        "run": t.run,
     }
     sums = Stream(f"{name}_sums", f"dse::Tiles<{name}_unit>::Group", PLAIN_DEPTH)
     processes = (

@@ -31,7 +31,7 @@ def matrix_memories(unit: ProductUnit, p: MatrixParameters) -> dict[str, str]:
         assert packed.columns is not None
         assert packed.rows is not None
         columns = packed.columns.astype(np.uint64)
-        files["columns"] = memory_text(columns, max(1, (t.block_cols - 1).bit_length()))
+        files["columns"] = memory_text(columns, max(1, t.index_bits))
         if t.kept_rows < t.block_rows:
             lanes, n, _, _ = (int(v) for v in t.lanes(pe, simd))
             # (tile, block row, kept row) -> a word per (tile, row step): lane (block row, row lane)

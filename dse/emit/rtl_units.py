@@ -162,14 +162,17 @@ def _products(
     }
     t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is not None:
-        rows, n, cols, m = t.lanes(unit.pe, unit.simd)
+        rows, n, _, m = t.lanes(unit.pe, unit.simd)
         tiles = (unit.mh // t.block_rows // n) * (unit.mw // t.block_cols // m)
+        _, column_words = t.index_memory(unit.mh, unit.mw, unit.pe, unit.simd)
         parameters |= {
             "BLOCK_ROWS": t.block_rows,
             "BLOCK_COLS": t.block_cols,
             "KEPT_ROWS": t.kept_rows,
             "KEPT_COLS": t.kept_cols,
-            "COLUMN_MEMORY": _index_style(unit, int(tiles) * (t.kept_cols // int(cols))),
+            "POSITIONS": t.positions,
+            "RUN": t.run,
+            "COLUMN_MEMORY": _index_style(unit, int(column_words)),
             "CHOICE_MEMORY": _index_style(unit, int(tiles) * (t.kept_rows // int(rows))),
         }
     return Instance(

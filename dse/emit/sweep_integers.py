@@ -42,12 +42,13 @@ def random_integers(unit: MatrixUnit, rng: np.random.Generator) -> MatrixParamet
 def random_mask(
     mh: int, mw: int, tiling: Tiling | None, rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Return a random `(mh, mw)` mask of a structure: columns of a block, a row of every residue class."""
+    """Return a random `(mh, mw)` mask of a structure: runs of columns of a block, a row of every residue class."""
     if tiling is None:
         return np.ones((mh, mw), dtype=np.bool_)
     p, q, r, c = tiling.block_rows, tiling.block_cols, tiling.kept_rows, tiling.kept_cols
-    grid = (mh // p, mw // q)
-    columns = rng.random((*grid, q)).argsort(axis=-1) < c
+    grid, run = (mh // p, mw // q), tiling.run
+    runs = rng.random((mh // p, mw // q // tiling.positions, q // run)).argsort(axis=-1) < c // run
+    columns = np.tile(runs.repeat(run, axis=-1), (1, tiling.positions, 1))
     rows = rng.random((*grid, p // r, r)).argsort(axis=2) < 1
     blocks = rows.reshape(*grid, p, 1) & columns[:, :, None, :]
     return blocks.transpose(0, 2, 1, 3).reshape(mh, mw)

@@ -21,17 +21,51 @@ class Tiling:
 
     Columns: any c of the q. Rows: one row of every residue class modulo r (r divides p), so that row
     `k` modulo `r` always belongs to the same PE lane and no output crossbar is needed.
+
+    Where whole kernels or whole runs of channels are kept, the column choice says less, and is stored
+    once: `positions` and `run` are above 1 only with r = p.
     """
 
     block_rows: int  # p
     block_cols: int  # q
     kept_rows: int  # r
     kept_cols: int  # c
+    positions: int = 1  # equal parts of the columns in which the choice is the same; divides mw/q
+    run: int = 1  # kept columns are whole aligned runs of so many; divides q and c
 
     @property
     def density(self) -> float:
         """Share of the weights that is kept."""
         return self.kept_rows * self.kept_cols / (self.block_rows * self.block_cols)
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of one column index: which of the q/run runs of a block."""
+        return (self.block_cols // self.run - 1).bit_length()
+
+    def candidates(self, simd: Ints) -> Ints:
+        """Return the columns of a block among which a lane chooses.
+
+        Lane s of S sees every S-th column where it is a part of a run, every run-th where it spans runs.
+        """
+        return self.block_cols // np.minimum(np.minimum(simd, self.kept_cols), self.run)
+
+    def index_memory(self, mh: Ints, mw: Ints, pe: Ints, simd: Ints) -> tuple[Ints, Ints]:
+        """Return (indices per word, words) of the memory of column indices.
+
+        A word serves n block rows for the steps that stay in one run, once for all groups of block
+        columns after which the choice repeats (`period`).
+        """
+        _, n, width, m = self.lanes(pe, simd)
+        words = (mh // self.block_rows // n) * self.period(mw, simd)
+        words = words * (self.kept_cols // np.maximum(width, self.run))
+        return n * m * np.maximum(1, width // self.run), words
+
+    def period(self, mw: Ints, simd: Ints) -> Ints:
+        """Return after how many groups of m block columns the choice of columns repeats."""
+        _, _, _, m = self.lanes(1, simd)
+        part = mw // self.block_cols // self.positions
+        return part // np.gcd(part, m)
 
     def lanes(self, pe: Ints, simd: Ints) -> tuple[Ints, Ints, Ints, Ints]:
         """Split (PE, SIMD) into (L, n, S, m).

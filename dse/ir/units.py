@@ -7,8 +7,8 @@ elements (not bits) unless the name says bits; all cycles are per frame at one w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ __all__ = [
     "WidthConverter",
     "divisors",
     "legal_folds",
+    "parameters",
 ]
 
 
@@ -281,6 +282,20 @@ Unit: TypeAlias = (
 )
 
 
+def parameters(unit: Unit) -> dict[str, Any]:
+    """Return the fields of a unit; those of later versions only where they say something.
+
+    So units that earlier versions had keep their digests.
+    """
+    values = asdict(unit)
+    tiling = values.get("tiling")
+    if tiling is not None:
+        values["tiling"] = {
+            k: v for k, v in tiling.items() if v != 1 or k not in ("positions", "run")
+        }
+    return values
+
+
 def divisors(n: int) -> npt.NDArray[np.int64]:
     """Return the divisors of `n`, ascending."""
     candidates = np.arange(1, n + 1)
@@ -294,7 +309,8 @@ def legal_folds(
     """Return all legal (PE, SIMD) pairs of a matrix as two arrays of equal length.
 
     Dense: PE | mh, SIMD | mw, and SIMD >= mw / 1024 (HLS limit on the input buffer, FINN).
-    Tiled: PE divides r, or is n * r with n | mh/p; SIMD divides c, or is m * c with m | mw/q and r = p.
+    Tiled: PE divides r, or is n * r with n | mh/p; SIMD divides c, is a part or a multiple of a run,
+    or is m * c with m | mw/q and r = p.
     """
     if tiling is None:
         pes = divisors(mh)
@@ -304,7 +320,7 @@ def legal_folds(
         t = tiling
         rows, cols = divisors(t.kept_rows), divisors(t.kept_cols)
         pes = np.union1d(rows, t.kept_rows * divisors(mh // t.block_rows))
-        simds = cols
+        simds = cols = cols[(t.run % cols == 0) | (cols % t.run == 0)]
         if t.kept_rows == t.block_rows:
             simds = np.union1d(cols, t.kept_cols * divisors(mw // t.block_cols))
     grid = np.meshgrid(pes, simds, indexing="ij")

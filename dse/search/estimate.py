@@ -120,16 +120,17 @@ def _price(unit: Unit, model: CostModel) -> Floats:
 def stored_bits(unit: ProductUnit) -> int:
     """Return the bits of a unit's weights and of the indices that say which weights they are.
 
-    A tiled unit stores, for every block, one of q columns c times and one of p / r rows r times.
+    A tiled unit stores, for every block, one of q columns c times and one of p / r rows r times; columns once
+    for all positions and per run.
     """
     bits = int(unit.macs) // int(unit.vectors) * int(unit.weight_bits)
     t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is None:
         return bits
     blocks = (int(unit.mh) // t.block_rows) * (int(unit.mw) // t.block_cols)
-    column = t.kept_cols * (t.block_cols - 1).bit_length()
+    column = t.kept_cols // t.run * t.index_bits
     row = t.kept_rows * (t.block_rows // t.kept_rows - 1).bit_length()
-    return bits + blocks * (column + row)
+    return bits + blocks // t.positions * column + blocks * row
 
 
 def price_table(prediction: UnitPrediction) -> Floats:

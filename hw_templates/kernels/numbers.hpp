@@ -33,6 +33,7 @@ using rom_int = integer<BITS>;
 constexpr unsigned ceil_div(unsigned a, unsigned b) { return (a + b - 1) / b; }
 constexpr unsigned larger(unsigned a, unsigned b) { return a > b ? a : b; }
 constexpr unsigned smaller(unsigned a, unsigned b) { return a < b ? a : b; }
+constexpr unsigned gcd(unsigned a, unsigned b) { return b == 0 ? a : gcd(b, a % b); }
 constexpr unsigned clog2(unsigned n) { return n <= 1 ? 0 : 1 + clog2((n + 1) / 2); }
 
 // A vector of N elements of BITS bits as equal chunks: as few as hold whole elements in 64 bits each.

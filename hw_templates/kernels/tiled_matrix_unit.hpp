@@ -7,8 +7,11 @@
 // Two processes: tiled_sums executes the steps and hands over the N * p sums of a block row group,
 // tiled_rows turns them into words of PE elements, so that the pace is the slower of the two.
 //
-// UNIT has mh, mw, vectors, pe, simd, block_rows (p), block_cols (q), kept_rows (r), kept_cols (c) and what
-// dot.hpp and activation.hpp ask for.
+// The choice of columns is the same in each of `positions` equal parts of the columns (kernel positions), and of whole
+// aligned runs of `run` columns (blocks of channels): its index is stored once for all of them.
+//
+// UNIT has mh, mw, vectors, pe, simd, block_rows (p), block_cols (q), kept_rows (r), kept_cols (c), positions, run and
+// what dot.hpp and activation.hpp ask for.
 #ifndef DSE_TILED_MATRIX_UNIT_HPP
 #define DSE_TILED_MATRIX_UNIT_HPP
 
@@ -29,10 +32,16 @@ struct Tiles {
   static constexpr unsigned col_steps = UNIT::kept_cols / S;
   static constexpr unsigned depth = row_groups * col_groups * row_steps * col_steps;
   static constexpr unsigned in_width = M * UNIT::block_cols;
+  // Lanes whose columns are neighbours in a run; column steps in the same runs; indices of a block in a step.
+  static constexpr unsigned stride = smaller(S, UNIT::run), sharing = UNIT::run / stride, picks = S / stride;
+  static constexpr unsigned pick_steps = col_steps / sharing;
+  // Groups of block columns after which the choice repeats.
+  static constexpr unsigned part = UNIT::mw / UNIT::block_cols / UNIT::positions;
+  static constexpr unsigned period = part / gcd(part, M);
   // Sums of one lane: its rows of a block are l, l + L, l + 2 L, ...
   static constexpr unsigned lane_sums = UNIT::block_rows / L;
 
-  typedef rom_uint<larger(1, clog2(UNIT::block_cols))> column;
+  typedef rom_uint<larger(1, clog2(UNIT::block_cols / UNIT::run))> column;
   typedef rom_uint<larger(1, clog2(UNIT::block_rows / UNIT::kept_rows))> choice;
 
   // The sums of N block rows in row order.
@@ -41,11 +50,11 @@ struct Tiles {
   };
 };
 
-// Pick the columns of block row n of the group from a word of whole block columns.
+// Pick the columns of block row n of the group from a word of whole block columns; `part` counts the steps in a run.
 template <typename UNIT>
 void gather(const ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits> &word,
-            const typename Tiles<UNIT>::column (&columns)[Tiles<UNIT>::N * UNIT::simd], unsigned n,
-            typename Arithmetic<UNIT>::input_chunk (&x)[Arithmetic<UNIT>::Inputs::chunks]) {
+            const typename Tiles<UNIT>::column (&columns)[Tiles<UNIT>::N * Tiles<UNIT>::M * Tiles<UNIT>::picks],
+            unsigned n, unsigned part, typename Arithmetic<UNIT>::input_chunk (&x)[Arithmetic<UNIT>::Inputs::chunks]) {
 #pragma HLS INLINE
   typedef Tiles<UNIT> T;
   typedef Packed<T::in_width, UNIT::in_bits> Word;
@@ -59,7 +68,9 @@ void gather(const ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits> &word,
     for (unsigned e = 0; e < Inputs::held(c); e++) {
 #pragma HLS UNROLL
       const unsigned lane = c * Inputs::per_chunk + e;
-      const unsigned from = lane / T::S * UNIT::block_cols + unsigned(columns[n * UNIT::simd + lane]);
+      const unsigned pick = (n * T::M + lane / T::S) * T::picks + lane % T::S / T::stride;
+      const unsigned run = unsigned(columns[pick]) * T::sharing + part;
+      const unsigned from = lane / T::S * UNIT::block_cols + run * T::stride + lane % T::stride;
       const typename Inputs::chunk code =
           (chunks[from / Word::per_chunk] >> (from % Word::per_chunk * UNIT::in_bits)) &
           ((1u << UNIT::in_bits) - 1);
@@ -75,9 +86,9 @@ void tiled_sums(
     hls::stream<typename Tiles<UNIT>::Group> &out, unsigned frames,
     const typename Arithmetic<UNIT>::weight_chunk (&weights)[Tiles<UNIT>::depth][UNIT::pe]
                                                             [Arithmetic<UNIT>::Weights::chunks],
-    const typename Tiles<UNIT>::column (&columns)[Tiles<UNIT>::row_groups * Tiles<UNIT>::col_groups *
-                                                  Tiles<UNIT>::col_steps]
-                                                 [Tiles<UNIT>::N * UNIT::simd],
+    const typename Tiles<UNIT>::column (&columns)[Tiles<UNIT>::row_groups * Tiles<UNIT>::period *
+                                                  Tiles<UNIT>::pick_steps]
+                                                 [Tiles<UNIT>::N * Tiles<UNIT>::M * Tiles<UNIT>::picks],
     const typename Tiles<UNIT>::choice (&choices)[Tiles<UNIT>::row_groups * Tiles<UNIT>::col_groups]
                                                  [Tiles<UNIT>::N * UNIT::kept_rows]) {
 #pragma HLS INLINE
@@ -89,6 +100,7 @@ void tiled_sums(
 
   unsigned row_group = 0, col_group = 0, row_step = 0, col_step = 0;
   unsigned step = 0, block = 0, gathering = 0;  // rows of the three tables
+  unsigned phase = 0;                           // of the period
   for (unsigned frame = 0; frame < frames; frame++) {
     for (unsigned i = 0; i < UNIT::vectors * T::depth; i++) {
 #pragma HLS PIPELINE II = 1
@@ -106,7 +118,7 @@ void tiled_sums(
 #pragma HLS UNROLL
         typename Math::input_chunk x[Math::Inputs::chunks];
 #pragma HLS ARRAY_PARTITION variable = x complete
-        gather<UNIT>(word, columns[gathering + col_step], n, x);
+        gather<UNIT>(word, columns[gathering + col_step / T::sharing], n, col_step % T::sharing, x);
         for (unsigned l = 0; l < T::L; l++) {
 #pragma HLS UNROLL
           const unsigned p = n * T::L + l;
@@ -130,8 +142,13 @@ void tiled_sums(
       if (++row_step < T::row_steps) continue;
       row_step = 0;
       block++;
-      gathering += T::col_steps;
-      if (++col_group < T::col_groups) continue;
+      gathering += T::pick_steps;
+      const bool again = ++phase == T::period;
+      if (again) phase = 0;
+      if (++col_group < T::col_groups) {
+        if (again) gathering -= T::period * T::pick_steps;
+        continue;
+      }
       col_group = 0;
       typename T::Group group;
       for (unsigned n = 0; n < T::N; n++) {

@@ -5,14 +5,17 @@
 // S = min(SIMD, c) kept columns in each of M = SIMD / S block columns. Steps of a vector: block row group,
 // block column group, row step (r / L), column step (c / S).
 //
+// The choice of columns is the same in each of POSITIONS equal parts of the columns (kernel positions), and of whole
+// aligned runs of RUN columns (blocks of channels): its index is stored once for all of them.
+//
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
 // ACC_BITS, OUT_BITS, OUT_SIGNED, WORD_BITS  as activation
 // MEMORY          of the weights, as constant_memory
 // COLUMN_MEMORY   of the columns
 // CHOICE_MEMORY   of the choices
 // WEIGHTS         memory file: per step the PE * SIMD weights, lane 0 in the low bits
-// COLUMNS         memory file: per (block row group, block column group, column step) the N * SIMD columns
-//                 within their blocks, max(1, $clog2(q)) bits each
+// COLUMNS         memory file: per (block row group, block column group of a PERIOD, column steps of one run) the
+//                 N * M * PICKS runs within their blocks, max(1, $clog2(q / RUN)) bits each
 // CHOICES         memory file: per (block row group, block column group, row step) and row lane, which of the
 //                 p / r rows of its residue class is kept, $clog2(p / r) bits each. Not read where r = p
 // ROWS            memory file of activation
@@ -33,6 +36,8 @@ module tiled_matrix_unit #(
   parameter BLOCK_COLS = 2,
   parameter KEPT_ROWS = 1,
   parameter KEPT_COLS = 1,
+  parameter POSITIONS = 1,
+  parameter RUN = 1,
   parameter WEIGHT_BITS = 4,
   parameter IN_BITS = 4,
   parameter IN_SIGNED = 0,
@@ -64,7 +69,26 @@ module tiled_matrix_unit #(
   localparam ROW_GROUPS = MH / BLOCK_ROWS / N, COL_GROUPS = MW / BLOCK_COLS / M;
   localparam ROW_STEPS = KEPT_ROWS / L, COL_STEPS = KEPT_COLS / S;
   localparam GROUP_STEPS = COL_GROUPS * ROW_STEPS * COL_STEPS, STEPS = ROW_GROUPS * GROUP_STEPS;
-  localparam GATHERS = ROW_GROUPS * COL_GROUPS * COL_STEPS, PICKS = ROW_GROUPS * COL_GROUPS * ROW_STEPS;
+  // lanes whose columns are neighbours in a run; column steps in the same runs; indices of a block in a step
+  localparam STRIDE = (S < RUN) ? S : RUN, SHARING = RUN / STRIDE, BLOCK_PICKS = S / STRIDE;
+  localparam CANDIDATES = BLOCK_COLS / STRIDE, PICK_STEPS = COL_STEPS / SHARING;
+  // groups of block columns after which the choice repeats: PART / gcd(PART, M)
+  localparam PART = MW / BLOCK_COLS / POSITIONS;
+  function integer common(input integer a, input integer b);
+    integer rest, x, y;
+    begin
+      x = a;
+      y = b;
+      while (y != 0) begin
+        rest = x % y;
+        x = y;
+        y = rest;
+      end
+      common = x;
+    end
+  endfunction
+  localparam PERIOD = PART / common(PART, M), PERIOD_STEPS = PERIOD * PICK_STEPS;
+  localparam GATHERS = ROW_GROUPS * PERIOD_STEPS, PICKS = ROW_GROUPS * COL_GROUPS * ROW_STEPS;
   localparam PER_CLASS = BLOCK_ROWS / KEPT_ROWS, SLOTS = BLOCK_ROWS / L;  // accumulators of a lane
   localparam POPCOUNT = WEIGHT_BITS == 1 && IN_BITS == 1;
   localparam TERMS = POPCOUNT ? (SIMD + 5) / 6 : SIMD;
@@ -77,7 +101,11 @@ module tiled_matrix_unit #(
   localparam COL_GROUP_BITS = (COL_GROUPS > 1) ? $clog2(COL_GROUPS) : 1;
   localparam ROW_STEP_BITS = (ROW_STEPS > 1) ? $clog2(ROW_STEPS) : 1;
   localparam COL_STEP_BITS = (COL_STEPS > 1) ? $clog2(COL_STEPS) : 1;
-  localparam COLUMN_BITS = (BLOCK_COLS > 1) ? $clog2(BLOCK_COLS) : 1;
+  localparam PICK_STEP_BITS = (PICK_STEPS > 1) ? $clog2(PICK_STEPS) : 1;
+  localparam SHARING_BITS = (SHARING > 1) ? $clog2(SHARING) : 1;
+  localparam PHASE_BITS = (PERIOD > 1) ? $clog2(PERIOD) : 1;
+  localparam COLUMN_BITS = (BLOCK_COLS > RUN) ? $clog2(BLOCK_COLS / RUN) : 1;
+  localparam FROM_BITS = (CANDIDATES > 1) ? $clog2(CANDIDATES) : 1;
   localparam CHOICE_BITS = (PER_CLASS > 1) ? $clog2(PER_CLASS) : 1;
   localparam SLOT_BITS = (SLOTS > 1) ? $clog2(SLOTS) : 1;
   localparam PART_BITS = $clog2(SLOTS + 1);
@@ -88,24 +116,28 @@ module tiled_matrix_unit #(
   reg first;  // group of block rows
   reg [COL_GROUP_BITS-1:0] col_group;
   reg [ROW_STEP_BITS-1:0] row_step;
-  reg [COL_STEP_BITS-1:0] col_step;
+  reg [PICK_STEP_BITS-1:0] pick_step;  // with part: the column step
+  reg [SHARING_BITS-1:0] part;
   reg [STEP_BITS-1:0] step;
   reg [GATHER_BITS-1:0] gathering;  // of the first column step of these blocks
-  wire reads = first & (row_step == 0) & (col_step == 0);
+  reg [PHASE_BITS-1:0] phase;       // of the period
+  wire reads = first & (row_step == 0) & (pick_step == 0) & (part == 0);
   wire go = en & (~reads | in_valid);
   assign in_ready = en & reads;
-  wire tile_row_ends = col_step == COL_STEPS - 1;
+  wire run_ends = part == SHARING - 1;
+  wire tile_row_ends = run_ends & (pick_step == PICK_STEPS - 1);
   wire tile_ends = tile_row_ends & (row_step == ROW_STEPS - 1);
   wire group_ends = tile_ends & (col_group == COL_GROUPS - 1);
   wire vector_ends = step == STEPS - 1;
   (* ram_style = "distributed" *) reg [IN_WIDTH*IN_BITS-1:0] kept [0:COL_GROUPS-1];
   reg [IN_WIDTH*IN_BITS-1:0] word;
-  wire [N*SIMD*COLUMN_BITS-1:0] column;
+  wire [N*M*BLOCK_PICKS*COLUMN_BITS-1:0] column;
+  reg [SHARING_BITS-1:0] part_behind;
   reg [STEP_BITS-1:0] step_behind;  // weights meet their inputs behind the gather
   wire [PE*SIMD*WEIGHT_BITS-1:0] w;
-  wire [GATHER_BITS-1:0] gather_address = gathering + col_step;
+  wire [GATHER_BITS-1:0] gather_address = gathering + pick_step;
   constant_memory #(
-    .WIDTH(N * SIMD * COLUMN_BITS), .DEPTH(GATHERS), .MEMORY(COLUMN_MEMORY), .FILE(COLUMNS)
+    .WIDTH(N * M * BLOCK_PICKS * COLUMN_BITS), .DEPTH(GATHERS), .MEMORY(COLUMN_MEMORY), .FILE(COLUMNS)
   ) columns (.clk(clk), .en(en), .address(gather_address), .word(column));
   constant_memory #(
     .WIDTH(PE * SIMD * WEIGHT_BITS), .DEPTH(STEPS), .MEMORY(MEMORY), .FILE(WEIGHTS)
@@ -115,21 +147,28 @@ module tiled_matrix_unit #(
     if (en) begin
       word <= reads ? in_data : kept[col_group];
       step_behind <= step;
+      part_behind <= part;
     end
     if (rst) begin
       first <= 1'b1;
       col_group <= 0;
       row_step <= 0;
-      col_step <= 0;
+      pick_step <= 0;
+      part <= 0;
       step <= 0;
       gathering <= 0;
+      phase <= 0;
     end else if (go) begin
       step <= vector_ends ? 0 : step + 1'b1;
-      col_step <= tile_row_ends ? 0 : col_step + 1'b1;
+      part <= run_ends ? 0 : part + 1'b1;
+      if (run_ends) pick_step <= tile_row_ends ? 0 : pick_step + 1'b1;
       if (tile_row_ends) row_step <= tile_ends ? 0 : row_step + 1'b1;
       if (tile_ends) begin
         col_group <= group_ends ? 0 : col_group + 1'b1;
-        gathering <= vector_ends ? 0 : gathering + COL_STEPS;
+        phase <= (phase == PERIOD - 1) ? 0 : phase + 1'b1;
+        if (vector_ends) gathering <= 0;
+        else if (phase == PERIOD - 1 && !group_ends) gathering <= gathering - (PERIOD_STEPS - PICK_STEPS);
+        else gathering <= gathering + PICK_STEPS;
       end
       if (group_ends) first <= ROW_GROUPS == 1 || vector_ends;
     end
@@ -187,8 +226,19 @@ module tiled_matrix_unit #(
     for (n = 0; n < N; n = n + 1) begin : block_row
       reg [SIMD*IN_BITS-1:0] x;
       for (k = 0; k < SIMD; k = k + 1) begin : gather
-        wire [BLOCK_COLS*IN_BITS-1:0] block = word[k/S*BLOCK_COLS*IN_BITS +: BLOCK_COLS*IN_BITS];
-        wire [COLUMN_BITS-1:0] from = column[(n*SIMD+k)*COLUMN_BITS +: COLUMN_BITS];
+        localparam PICK = (n * M + k / S) * BLOCK_PICKS + k % S / STRIDE;
+        wire [CANDIDATES*IN_BITS-1:0] block;  // every STRIDE-th column from that of the lane on
+        for (a = 0; a < CANDIDATES; a = a + 1) begin : candidate
+          assign block[a*IN_BITS +: IN_BITS] =
+              word[(k/S*BLOCK_COLS+a*STRIDE+k%STRIDE)*IN_BITS +: IN_BITS];
+        end
+        wire [COLUMN_BITS-1:0] index = column[PICK*COLUMN_BITS +: COLUMN_BITS];
+        wire [FROM_BITS-1:0] from;
+        if (SHARING > 1) begin : in_run
+          assign from = index * SHARING + part_behind;
+        end else begin : whole_run
+          assign from = index;
+        end
         always @(posedge clk) if (en) x[k*IN_BITS +: IN_BITS] <= block[from*IN_BITS +: IN_BITS];
       end
       for (l = 0; l < L; l = l + 1) begin : lane

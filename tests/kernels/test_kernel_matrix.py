@@ -18,9 +18,12 @@ def random_mask(mh: int, mw: int, t: Tiling | None, rng: np.random.Generator) ->
     if t is None:
         return kept
     kept[:] = False
+    part = mw // t.positions
     for u in range(0, mh, t.block_rows):
-        for v in range(0, mw, t.block_cols):
-            columns = v + rng.choice(t.block_cols, t.kept_cols, replace=False)
+        for v in range(0, part, t.block_cols):
+            runs = rng.choice(t.block_cols // t.run, t.kept_cols // t.run, replace=False)
+            choice = (v + runs[:, None] * t.run + np.arange(t.run)).ravel()
+            columns = (choice + np.arange(0, mw, part)[:, None]).ravel()
             per_class = t.block_rows // t.kept_rows
             rows = (
                 u + np.arange(t.kept_rows) + t.kept_rows * rng.integers(0, per_class, t.kept_rows)
@@ -132,6 +135,11 @@ TILES = (
     (Tiling(8, 5, 2, 2), (16, 20), ((1, 1), (2, 2), (4, 2), (2, 1))),
     (Tiling(6, 70, 3, 66), (12, 140), ((1, 33), (6, 66))),
     (Tiling(4, 4, 1, 1), (12, 16), ((1, 1), (3, 1))),
+    # the same columns at every position, of shared rows and of every row; runs of channels
+    (Tiling(2, 4, 2, 2, positions=4), (4, 48), ((4, 2), (1, 4), (2, 12))),
+    (Tiling(1, 3, 1, 1, positions=9), (6, 81), ((3, 3), (2, 9))),
+    (Tiling(4, 12, 4, 6, positions=3, run=3), (8, 36), ((2, 1), (8, 6))),
+    (Tiling(2, 16, 2, 8, positions=2, run=4), (4, 64), ((1, 2), (2, 16))),
 )
 
 

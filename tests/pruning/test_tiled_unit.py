@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dse.emit.sweep_integers import random_mask
 from dse.ir.design import Compression
 from dse.ir.units import MatrixUnit, Tiling, legal_folds
 from pruning import bcr
@@ -35,6 +36,8 @@ def emulate(packed: PackedWeights, x: Ints, mh: int, tiling: Tiling, pe: int, si
     lanes, n, width, m = (int(v) for v in tiling.lanes(pe, simd))
     groups, words = mh // p // n, len(x) // (m * q)
     row_steps, column_steps = r // lanes, c // width
+    run, period = tiling.run, int(tiling.period(len(x), simd))
+    sharing, at_once = max(1, run // width), max(1, width // run)
     stream = iter(x.reshape(words, m, q))
     buffer: list[Ints] = []  # the vector is read in the first group and used again by the others
     outputs: list[int] = []
@@ -48,10 +51,12 @@ def emulate(packed: PackedWeights, x: Ints, mh: int, tiling: Tiling, pe: int, si
             tile = group * words + word
             for a in range(row_steps):
                 for b in range(column_steps):
-                    columns = packed.columns[tile * column_steps + b].reshape(n, m, width)
+                    phase = group * period + word % period
+                    row = packed.columns[(phase * column_steps + b) // sharing]
+                    runs = row.reshape(n, m, at_once)
                     for i in range(n):
                         gathered = [
-                            buffer[word][j, columns[i, j, s]]
+                            buffer[word][j, runs[i, j, s // run] * run + (b * width + s) % run]
                             for j in range(m)
                             for s in range(width)
                         ]
@@ -77,12 +82,16 @@ CASES = [
     (Tiling(6, 1, 2, 1), 12, 3),  # rows only
     (Tiling(1, 8, 1, 2), 6, 16),  # a block is a piece of one row
     (Tiling(8, 8, 1, 1), 8, 8),  # one weight; output words set the pace
+    (Tiling(2, 4, 2, 2, positions=4), 4, 48),  # kernels: the same columns at every position
+    (Tiling(1, 3, 1, 1, positions=9), 6, 81),  # of every row by itself
+    (Tiling(4, 12, 4, 6, positions=3, run=3), 8, 36),  # runs of channels
+    (Tiling(2, 16, 2, 8, positions=2, run=4), 4, 64),
 ]
 
 
 def random_case(tiling: Tiling, mh: int, mw: int) -> tuple[Ints, npt.NDArray[np.bool_], Ints]:
     rng = np.random.default_rng(mh * mw + tiling.kept_rows)
-    kept = bcr.project(rng.random((mh, mw)), tiling)
+    kept = random_mask(mh, mw, tiling, rng)
     return rng.integers(-7, 8, (mh, mw)) * kept, kept, rng.integers(0, 16, mw)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dse.emit.rtl_timing import rtl_latency_cycles
+from dse.emit.sweep_integers import random_mask
 from dse.ir.accelerator import MatrixParameters, count_thresholds
 from dse.ir.numbers import BIPOLAR, IntType, activation_type
 from dse.ir.units import MatrixUnit, Tiling, legal_folds
-from pruning import bcr
 
 VECTORS = 5
 SIGNED = IntType(8, signed=True)
@@ -33,7 +33,7 @@ def matrix_case(
     mh, mw = shape
     kept = np.ones(shape, dtype=bool)
     if tiling is not None:
-        kept = bcr.project(rng.random(shape), tiling)
+        kept = random_mask(*shape, tiling, rng)
     if ternary:
         kept = kept & (rng.random(shape) < 0.6)
     limit = 2 ** (weight_bits - 1) - 1
@@ -132,6 +132,11 @@ TILES = (
     (Tiling(6, 12, 3, 10), (12, 24), ((1, 5), (6, 10))),
     (Tiling(4, 4, 1, 1), (12, 16), ((1, 1), (3, 1))),
     (Tiling(12, 2, 6, 1), (24, 4), ((2, 1), (12, 1))),
+    # the same columns at every position, of shared rows and of every row; runs of channels
+    (Tiling(2, 4, 2, 2, positions=4), (4, 48), ((4, 2), (1, 4))),
+    (Tiling(1, 3, 1, 1, positions=9), (6, 81), ((2, 9),)),
+    (Tiling(4, 12, 4, 6, positions=3, run=3), (8, 36), ((2, 1), (8, 6))),
+    (Tiling(2, 16, 2, 8, positions=2, run=4), (4, 64), ((1, 2), (2, 16))),
 )
 
 
