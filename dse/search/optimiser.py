@@ -19,6 +19,10 @@ from dse.config.values import Objective
 from dse.search.samplers import GENETIC, make, memory, schedule
 from dse.search.space import Choice, Knob, SearchSpace
 
+REOPENED = (
+    2000  # trials in one Optuna study: a genetic sampler goes through all of them at every question
+)
+
 
 class Optimiser:
     """An ask-and-tell view of one in-memory Optuna study, or of several where the sampler changes.
@@ -57,6 +61,8 @@ class Optimiser:
         self._directions = [o.direction for o in objectives]
         self._seed, self._startup, self._trials = seed, startup, trials
         self._schedule = schedule(sampler, len(space.knobs), len(objectives))
+        self._told = 0  # trials that have been told
+        self._held = 0  # trials that the Optuna study holds
         self._open([name for name, at in self._schedule if at <= finished][-1])
 
     @property
@@ -69,7 +75,7 @@ class Optimiser:
         name, _ = next(
             s for s in reversed(self._schedule) if s[1] <= self._told or s[0] == self.sampler
         )
-        if name != self.sampler:
+        if name != self.sampler or (self._held >= REOPENED and name in GENETIC):
             before = self._study
             self._open(name)
             self._hand_over(before)
@@ -93,6 +99,7 @@ class Optimiser:
         A failure teaches nothing, nor do knobs of another space.
         """
         asked = trial is not None and trial.study is self._study
+        self._held += asked
         if asked and values is None:
             self._study.tell(trial, state=TrialState.FAIL)
         elif asked:
@@ -106,20 +113,21 @@ class Optimiser:
             self._add([float(v) for v in values], params, violations)
 
     def _open(self, sampler: str) -> None:
-        self.sampler, self._told, self._generation = sampler, 0, 0
-        made = make(sampler, self._seed, self._startup, self._trials)
+        self.sampler, self._generation, self._held = sampler, 0, 0
+        made = make(sampler, self._seed + self._told, self._startup, self._trials)
         self._generation_key: str = f"{type(made).__name__}:generation"
         self._study: optuna.Study = optuna.create_study(directions=self._directions, sampler=made)
 
     def _hand_over(self, before: optuna.Study) -> None:
         """Tell the new sampler of the best and the latest trials of the one before."""
+        told = self._told
         finished = before.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         best = {t.number for t in before.best_trials}
         latest = {t.number for t in finished[-(self.memory or 0) :]}
         for t in finished:
             if t.number in best | latest:
                 self._add(list(t.values), t.params, t.constraints)
-        self._told = len(finished)
+        self._told = told
 
     def _add(
         self, values: list[float], params: Mapping[str, Any], violations: Mapping[str, float]
@@ -136,6 +144,7 @@ class Optimiser:
             )
         )
         self._told += 1
+        self._held += 1
 
     def _encoded(self, knobs: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return knob values as Optuna holds them; None where they are not of this space."""

@@ -113,7 +113,8 @@ class Proposer:
         self._turn += 1
         if self._stale >= STALE and self._turn % STALE and len(ledger):
             parent = ledger[self._random.randrange(len(ledger))]
-            trial, knobs = None, self._plan.space.mutate(parent.knobs, self._random)
+            changes = 1 + self.row // STALE  # the longer nothing new is found, the further away
+            trial, knobs = None, self._plan.space.mutate(parent.knobs, self._random, changes)
             origin = "mutation"
         else:
             trial, knobs = self._optimiser.ask()

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 from cost_models._model import CostModel
 from dse.config.values import Constraint, StudyConfig
+from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
 from dse.ir.metrics import METRICS
 from dse.ir.network import Network
@@ -94,7 +95,7 @@ def newest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
 
     A design has more than one where hardware rejected it first and accepts it since.
     """
-    found: dict[str, TrialRecord] = {}
+    found: dict[DesignPoint, TrialRecord] = {}
     for record in sorted(records, key=lambda r: r.id):
-        found[record.design.digest] = record
+        found[record.design] = record
     return tuple(sorted(found.values(), key=lambda r: r.id))

@@ -149,10 +149,10 @@ class SearchSpace:
             columns[knob.name] = [at(knob, u) for u in strata]
         return [{name: column[i] for name, column in columns.items()} for i in range(count)]
 
-    def mutate(self, values: Values, rng: random.Random) -> dict[str, Any]:
-        """Return the values with one knob drawn again."""
-        knob = rng.choice(self.knobs)
-        return dict(values) | {knob.name: at(knob, rng.random())}
+    def mutate(self, values: Values, rng: random.Random, changes: int = 1) -> dict[str, Any]:
+        """Return the values with so many knobs drawn again."""
+        drawn = rng.sample(self.knobs, min(changes, len(self.knobs)))
+        return dict(values) | {knob.name: at(knob, rng.random()) for knob in drawn}
 
     def size(self) -> float:
         """Return the number of knob vectors; a continuous knob counts as 100 values."""
