@@ -15,9 +15,12 @@ import numpy as np
 from cost_models._model import Floats
 from dse.ir.units import (
     AddUnit,
+    AveragePoolUnit,
     DepthwiseUnit,
+    DuplicateUnit,
     Fifo,
     ForkUnit,
+    LaneUnit,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -102,6 +105,10 @@ def _add(unit: AddUnit) -> dict[str, Any]:
     return {"pe": _log(unit.pe)}
 
 
+def _lane(unit: LaneUnit) -> dict[str, Any]:
+    return {"pe": _log(unit.pe), "shifts": float(unit.shifts)}
+
+
 AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     MatrixUnit: _matrix,
     DepthwiseUnit: _depthwise,
@@ -110,6 +117,9 @@ AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     SumUnit: _global_sum,
     ForkUnit: _fork,
     AddUnit: _add,
+    LaneUnit: _lane,
+    AveragePoolUnit: _pool,
+    DuplicateUnit: _fork,
     WidthConverter: _converter,
     Fifo: _fifo,
 }
@@ -122,6 +132,9 @@ _EXAMPLES: Mapping[str, Unit] = {  # a unit of every kind: only the names of its
     "global_sum": SumUnit("", 4, 1, 1, 1, 3),
     "fork": ForkUnit("", 1, 1, 1, 1),
     "add": AddUnit("", 1, 1, 1, 2, (False, True)),
+    "lane": LaneUnit("", 1, 1, 1, 8, (True, True), 8, 8, 8, False),
+    "average_pool": AveragePoolUnit("", 4, 4, 1, 2, 1, 1),
+    "duplicate": DuplicateUnit("", 1, 1, 1, 1),
     "converter": WidthConverter("", 1, 2, 1, 2),
     "fifo": Fifo("", 2, 1),
 }

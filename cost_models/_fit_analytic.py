@@ -106,6 +106,35 @@ UNMEASURED: Mapping[str, Mapping[str, Any]] = {
         "bram18": BLOCKS,
         "uram": BLOCKS,
     },
+    "lane": {
+        "lut": {
+            "factors": {"control": 150.0, "add": 1.0, "clip": 1.0, "shift": 1.0, "constants": 1.0},
+            "band": (0.1, 2.0),
+            "stated": True,
+        },
+        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
+        "dsp": BLOCKS,
+        "bram18": BLOCKS,
+        "uram": BLOCKS,
+    },
+    "average_pool": {
+        "lut": {
+            "factors": {"control": 150.0, "add": 1.0, "buffer": 1.0},
+            "band": (0.1, 2.0),
+            "stated": True,
+        },
+        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
+        "dsp": BLOCKS,
+        "bram18": BLOCKS,
+        "uram": BLOCKS,
+    },
+    "duplicate": {
+        "lut": {"factors": {"control": 150.0}, "band": (0.1, 2.0), "stated": True},
+        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
+        "dsp": BLOCKS,
+        "bram18": BLOCKS,
+        "uram": BLOCKS,
+    },
     "converter": {  # FINN's RTL converters took a tenth of the LUTs that its estimate says
         "lut": {"factors": {"register": 1.0, "shift": 1.0}, "band": (0.1, 2.0), "stated": True},
         "ff": {"factors": {"register": 1.0}, "band": (0.5, 2.0), "stated": True},

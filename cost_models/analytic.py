@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from cost_models import _terms
+from cost_models import _terms, _terms_lane
 from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
 from dse.errors import UsageError
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
     AddUnit,
+    AveragePoolUnit,
     DepthwiseUnit,
+    DuplicateUnit,
     Fifo,
     ForkUnit,
+    LaneUnit,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -39,6 +42,9 @@ KINDS: Mapping[type, tuple[str, Callable[[Any], _terms.Terms]]] = {
     SumUnit: ("global_sum", _terms.global_sum),
     ForkUnit: ("fork", _terms.fork),
     AddUnit: ("add", _terms.add),
+    LaneUnit: ("lane", _terms_lane.lane),
+    AveragePoolUnit: ("average_pool", _terms_lane.average_pool),
+    DuplicateUnit: ("duplicate", _terms_lane.duplicate),
     WidthConverter: ("converter", _terms.converter),
     Fifo: ("fifo", _terms.fifo),
 }

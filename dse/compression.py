@@ -57,7 +57,7 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
         now = network.narrowed(channels)[layer.name]
         assert isinstance(now, MatrixLayer)
         bits = added.get(layer.name, c.activation_bits) if layer.activation else None
-        dense = Compression(c.weight_bits, bits)
+        dense = Compression(1 if layer.constant_weights else c.weight_bits, bits)
         keeps = not layer.activation or layer.name in whole
         if not layer.prunable or (c.scheme == "filter" and keeps):
             c = dense

@@ -13,9 +13,12 @@ from dse.errors import UsageError
 from dse.ir.design import DesignPoint, Folding
 from dse.ir.units import (
     AddUnit,
+    AveragePoolUnit,
     DepthwiseUnit,
+    DuplicateUnit,
     Fifo,
     ForkUnit,
+    LaneUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -35,6 +38,9 @@ NODE = {
     SumUnit: "GlobalAccPool_hls",
     ForkUnit: "DuplicateStreams_hls",
     AddUnit: "AddStreams_hls",
+    LaneUnit: "FusedResidual_hls",  # FINN has no such node
+    AveragePoolUnit: "QuantAvgPool2d_hls",
+    DuplicateUnit: "DuplicateChannels_hls",  # nor this one
     WidthConverter: "StreamingDataWidthConverter_hls",
     Fifo: "StreamingFIFO_rtl",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dse.emit.lanes import lane_tables, lane_traits
 from dse.emit.tables import Table, matrix_tables
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator
@@ -12,9 +13,12 @@ from dse.ir.layers._base import MatrixLayer
 from dse.ir.stages import Parallel, Stage, flat
 from dse.ir.units import (
     AddUnit,
+    AveragePoolUnit,
     DepthwiseUnit,
+    DuplicateUnit,
     Fifo,
     ForkUnit,
+    LaneUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -34,6 +38,9 @@ SUFFIX = {
     SumUnit: "sum",
     ForkUnit: "fork",
     AddUnit: "add",
+    LaneUnit: "lane",
+    AveragePoolUnit: "pool",
+    DuplicateUnit: "duplicate",
 }
 # the kernel of every unit without weights, and the fields that are its parameters
 KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
@@ -42,8 +49,10 @@ KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
         ("height", "width", "channels", "kernel", "stride", "padding", "simd", "bits", "ring_rows"),
     ),
     PoolUnit: ("max_pool", ("height", "width", "channels", "kernel", "pe", "bits")),
+    AveragePoolUnit: ("average_pool", ("height", "width", "channels", "kernel", "pe", "bits")),
     SumUnit: ("global_sum", ("pixels", "channels", "pe", "bits", "sum_bits")),
     ForkUnit: ("stream_fork", ("pixels", "channels", "pe", "bits")),
+    DuplicateUnit: ("stream_duplicate", ("pixels", "channels", "pe", "bits")),
     AddUnit: ("stream_add", ("pixels", "channels", "pe", "bits")),
     WidthConverter: ("width_converter", ("in_width", "out_width", "bits", "elements")),
 }
@@ -202,7 +211,7 @@ class _Lowering:
         for port, branch in enumerate(parts.branches):
             last = branch[-1]
             assert isinstance(last, Fifo)
-            joined.append(_input(title, parts.join, int(last.depth), str(port)))
+            joined.append(_input(title, parts.join, int(last.depth), port))
         self._add(title, parts.join, tuple(joined), (end,))
         second = self.series(parts.branches[1], joined[1])
         first = self.series(parts.branches[0], joined[0])
@@ -224,16 +233,19 @@ class _Lowering:
         self.modules.append(_module(title, unit, self.accelerator, *streams))
 
 
-def _input(title: str, unit: Unit, depth: int, port: str = "") -> _Input:
+def _input(title: str, unit: Unit, depth: int, port: int | None = None) -> _Input:
     """Return an input of the unit `title`; `depth`: of the FIFO in front of it."""
-    word = f"ap_uint<{_word_bits(unit)[0]}>"
-    return _Input(Stream(f"{title}_in{port}", word, depth), f"{title}_width{port}")
+    name = "" if port is None else str(port)
+    word = f"ap_uint<{_word_bits(unit, port or 0)[0]}>"
+    return _Input(Stream(f"{title}_in{name}", word, depth), f"{title}_width{name}")
 
 
-def _word_bits(unit: Unit) -> tuple[int, int]:
-    """Bits of a word that enters the unit, and of one that leaves it."""
+def _word_bits(unit: Unit, port: int = 0) -> tuple[int, int]:
+    """Bits of a word that enters the unit at a port, and of one that leaves it."""
     assert not isinstance(unit, Fifo)
     entering = unit.input_bits if isinstance(unit, ProductUnit) else unit.bits
+    if isinstance(unit, LaneUnit):
+        entering = unit.dot_bits if port else unit.shortcut_bits
     leaving = unit.out_element_bits if isinstance(unit, ProductUnit | SumUnit) else unit.bits
     return int(unit.in_width) * int(entering), int(unit.out_width) * int(leaving)
 
@@ -244,7 +256,7 @@ def _register_bits(unit: Unit) -> int:
 
 def _checked(unit: Unit) -> int:
     """Return the bits of a word that leaves the unit."""
-    entering, leaving = _word_bits(unit)
+    entering, leaving = _word_bits(unit, int(isinstance(unit, LaneUnit)))  # its sums are wider
     if max(entering, leaving) > STREAM_LIMIT_BITS:
         msg = (
             f"layer {unit.layer}: a stream word must not be wider than {STREAM_LIMIT_BITS} bits, got"
@@ -263,6 +275,11 @@ def _module(
 ) -> Module:
     if isinstance(unit, ProductUnit):
         return _products(name, unit, accelerator, sources, targets)
+    if isinstance(unit, LaneUnit):
+        lane = accelerator.lanes[unit.layer]
+        tables = lane_tables(name, unit, lane)
+        process = Process(name, "residual_lane", sources, targets, tables)
+        return Module(name, unit, lane_traits(unit, lane), (process,))
     kernel, fields = KERNELS[type(unit)]
     traits: dict[str, int | bool] = {field: int(getattr(unit, field)) for field in fields}
     if isinstance(unit, PoolUnit | SumUnit):

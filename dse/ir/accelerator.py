@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from dse.ir.graph import last_readers
+from dse.ir.lanes import LaneParameters
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.average_pool2d import AveragePool2d
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.duplicate import Duplicate
+from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
@@ -54,11 +58,12 @@ class Accelerator:
     """An integer network.
 
     `network` is the network that is built: after filter pruning it has fewer channels than the one of
-    the study. Parameters are keyed by matrix layer name.
+    the study. Parameters are keyed by matrix layer name, `lanes` by the name of the `FusedAdd`.
     """
 
     network: Network
     parameters: Mapping[str, MatrixParameters]
+    lanes: Mapping[str, LaneParameters] = field(default_factory=dict)
 
     def input_type(self, name: str) -> IntType:
         """Type of the elements that enter layer `name`."""
@@ -109,10 +114,16 @@ class Accelerator:
                 del values[name]
             if isinstance(layer, MatrixLayer):
                 x = self._matrix(layer, x)
+            elif isinstance(layer, AveragePool2d):
+                x = average_pool(x, layer.kernel)
             elif isinstance(layer, MaxPool2d):
                 x = max_pool(x, layer, pad=float(self.input_type(layer.name).min_code_value))
             elif isinstance(layer, GlobalAveragePool):
                 x = x.sum(axis=(1, 2))
+            elif isinstance(layer, Duplicate):
+                x = np.repeat(x, 2, axis=-1)
+            elif isinstance(layer, FusedAdd):
+                x = self.lanes[layer.name].apply(x, others[0], layer.stream_bits)
             elif isinstance(layer, Add):
                 sums = layer.output_type(self.input_type(layer.name))
                 x = np.clip(x + others[0], sums.min, sums.max)
@@ -152,6 +163,8 @@ class Accelerator:
             result[f"{name}.bits"] = np.array([p.weight_bits, p.output_bits or 0])
             if p.thresholds is not None:
                 result[f"{name}.thresholds"] = p.thresholds.astype(np.int64)
+        for name, lane in self.lanes.items():
+            result.update({f"{name}.lane.{k}": v for k, v in lane.arrays().items()})
         return result
 
     @staticmethod
@@ -169,7 +182,12 @@ class Accelerator:
                 if output_bits
                 else None,
             )
-        return Accelerator(network, parameters)
+        lanes: dict[str, LaneParameters] = {}
+        for name in (x.name for x in network.layers if isinstance(x, FusedAdd)):
+            begin = f"{name}.lane."
+            own = {k.removeprefix(begin): v for k, v in arrays.items() if k.startswith(begin)}
+            lanes[name] = LaneParameters.from_arrays(own)
+        return Accelerator(network, parameters, lanes)
 
     @property
     def digest(self) -> str:
@@ -180,6 +198,10 @@ class Accelerator:
             for array in (p.weights, p.kept, p.thresholds):
                 if array is not None:
                     h.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
+        for name, lane in sorted(self.lanes.items()):
+            h.update(name.encode())
+            for array in lane.arrays().values():
+                h.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
         return h.hexdigest()
 
 
@@ -209,6 +231,13 @@ def max_pool(x: npt.NDArray[np.float64], layer: MaxPool2d, pad: float) -> npt.ND
         axis=(4, 5)
     )
     return pooled
+
+
+def average_pool(x: npt.NDArray[np.float64], kernel: int) -> npt.NDArray[np.float64]:
+    """Return the rounded means of `(n, H, W, C)` over windows that do not overlap; halves go up."""
+    views = _views(x, kernel, kernel, 0, 0.0)
+    means: npt.NDArray[np.float64] = np.floor(views.sum(axis=(4, 5)) / kernel**2 + 0.5)
+    return means
 
 
 def count_thresholds(dot: npt.NDArray[np.float64], thresholds: Integers) -> npt.NDArray[np.float64]:

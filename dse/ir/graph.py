@@ -12,6 +12,8 @@ from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
+from dse.ir.layers.duplicate import Duplicate
+from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 
@@ -75,13 +77,19 @@ def blocks(network: Network) -> dict[str, Block]:
 def shared_codes(network: Network) -> tuple[tuple[str, ...], ...]:
     """Return the groups of matrix layers whose activations are added, directly or through other sums.
 
-    The layers of a group have one number of activation bits and, in training, one step.
+    The layers of a group have one number of activation bits and, in training, one step. A layer that only begins a
+    stream of fused residual blocks is a group by itself.
     """
     groups: list[set[str]] = []
     for join in _adds(network):
+        if isinstance(join, FusedAdd):
+            begin = coded(network, join.inputs[0])
+            if isinstance(begin, MatrixLayer):
+                groups.append({begin.name})
+            continue
         met = {join.name}
         for name in join.inputs:
-            source = _coded(network, name)
+            source = coded(network, name)
             met.add(source.name)
         touching = [g for g in groups if g & met]
         groups = [g for g in groups if not g & met] + [met.union(*touching)]
@@ -182,13 +190,19 @@ def _readers(network: Network, source: str) -> list[tuple[Layer, int]]:
     ]
 
 
-def _coded(network: Network, name: str) -> Layer:
-    """Return the layer whose codes come out of layer `name`; a max-pool hands on those it gets.
+def beginning(network: Network) -> str:
+    """Return the layer whose codes begin the stream of fused residual blocks."""
+    sources = {coded(network, x.inputs[0]) for x in network.layers if isinstance(x, FusedAdd)}
+    return next(x.name for x in network.matrix_layers if x in sources)
+
+
+def coded(network: Network, name: str) -> Layer:
+    """Return the layer whose codes come out of layer `name`; pools of maps and copies hand on those they get.
 
     Raises:
         UsageError: they are not activations.
     """
-    while name != "input" and isinstance(network[name], MaxPool2d):
+    while name != "input" and isinstance(network[name], MaxPool2d | Duplicate):
         name = network[name].inputs[0]
     if name == "input" or not isinstance(network[name], MatrixLayer | Add):
         msg = (
@@ -209,8 +223,11 @@ def _check_inputs(network: Network, layer: Layer) -> None:
     if len(layer.inputs) != 2:
         msg = f"Add {layer.name} must have two inputs, got {', '.join(layer.inputs) or 'none'}"
         raise UsageError(msg)
+    if isinstance(layer, FusedAdd):
+        _check_sums(network, layer)
+        return
     for name, signed in zip(layer.inputs, layer.signed, strict=True):
-        source = _coded(network, name)
+        source = coded(network, name)
         gives = isinstance(source, MatrixLayer) and source.signed
         if network[name].output_shape != layer.input_shape or gives != signed:
             msg = (
@@ -219,3 +236,24 @@ def _check_inputs(network: Network, layer: Layer) -> None:
                 f" {'signed' if gives else 'unsigned'}, of {name}; change the network"
             )
             raise UsageError(msg)
+
+
+def _check_sums(network: Network, layer: FusedAdd) -> None:
+    """Raise UsageError where the inputs of a fused sum are not a stream and the sums of a product."""
+    shortcut, name = layer.inputs
+    stream = coded(network, shortcut)
+    sums = None if name == "input" else network[name]
+    signed = isinstance(stream, FusedAdd) or (isinstance(stream, MatrixLayer) and stream.signed)
+    shapes = {network[n].output_shape for n in layer.inputs if n != "input"}
+    if not isinstance(sums, MatrixLayer) or sums.activation or not signed:
+        msg = (
+            f"the inputs of {layer.name} must be a signed stream and sums without activation, got {shortcut} and"
+            f" {name}; change the network"
+        )
+        raise UsageError(msg)
+    if shapes != {layer.input_shape}:
+        msg = (
+            f"both inputs of {layer.name} must have the shape {layer.input_shape}, got"
+            f" {', '.join(map(str, sorted(shapes)))}; change the network"
+        )
+        raise UsageError(msg)

@@ -17,10 +17,13 @@ from dse.ir.product_units import DepthwiseUnit, Ints, MatrixUnit, ProductUnit, T
 
 __all__ = [
     "AddUnit",
+    "AveragePoolUnit",
     "DepthwiseUnit",
+    "DuplicateUnit",
     "Fifo",
     "ForkUnit",
     "Ints",
+    "LaneUnit",
     "MatrixUnit",
     "PoolUnit",
     "ProductUnit",
@@ -150,6 +153,11 @@ class PoolUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class AveragePoolUnit(PoolUnit):
+    """Average-pooling with stride = kernel, a power of two: sums in place of maxima, and a shift."""
+
+
+@dataclass(frozen=True, slots=True)
 class SumUnit:
     """Global average-pooling (FINN: GlobalAccPool): the sum of every channel, `pe` per word.
 
@@ -268,6 +276,29 @@ class AddUnit:
     def out_width(self) -> Ints:
         """Elements per output word."""
         return self.pe
+
+
+@dataclass(frozen=True, slots=True)
+class LaneUnit(AddUnit):
+    """Fused residual activation (FuseBNN): `pe` lanes of two multiplications, two additions, a comparison.
+
+    Its inputs are the residual stream and the sums of a product; `bits` are of an output element.
+    """
+
+    shortcut_bits: Ints
+    dot_bits: Ints
+    constant_bits: Ints
+    shifts: bool  # constants are powers of two: shifters instead of multipliers
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateUnit(ForkUnit):
+    """Hands on every element of a word twice; nothing is stored."""
+
+    @property
+    def out_width(self) -> Ints:
+        """Elements per output word."""
+        return 2 * self.pe
 
 
 Unit: TypeAlias = (

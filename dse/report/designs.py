@@ -20,6 +20,7 @@ from dse.ir.synthesised import SynthesisedDesign
 from dse.ir.units import (
     AddUnit,
     DepthwiseUnit,
+    LaneUnit,
     MatrixUnit,
     PoolUnit,
     SlidingWindowUnit,
@@ -197,6 +198,8 @@ def _kind(unit: Unit) -> str:
         return "depthwise unit"
     if isinstance(unit, SlidingWindowUnit):
         return "sliding window unit"
+    if isinstance(unit, LaneUnit):
+        return "fused residual activation"
     if isinstance(unit, AddUnit):
         return "adding unit"
     return "pooling unit" if isinstance(unit, PoolUnit | SumUnit) else "width converter"

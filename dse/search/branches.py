@@ -18,6 +18,7 @@ from dse.ir.graph import Block, Series, blocks
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.duplicate import Duplicate
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.units import Ints
@@ -140,7 +141,7 @@ def _lag(layer: Layer) -> Lag:
     elif isinstance(layer, MaxPool2d):
         # a row of windows leaves with the last of its input rows, at once
         most += 1 / layer.output_shape[0] + 1 / layer.input_shape[0]
-    else:
+    elif not isinstance(layer, Duplicate):
         most += 1.0
     return Lag(least, most, 1)
 

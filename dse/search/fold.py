@@ -32,7 +32,7 @@ from dse.search.options import (
     joint_resources,
     layer_options,
 )
-from dse.search.pipeline import element_types
+from dse.search.pipeline import element_types, sum_types
 from dse.search.shortest import FORBIDDEN, Costs, Graph
 
 # UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights would have to be loaded
@@ -124,6 +124,7 @@ class Folder:
         """
         built, structures = effective(network, compressions)
         types = element_types(network, compressions)
+        sums = sum_types(network, compressions)
         options = tuple(
             layer_options(
                 layer,
@@ -133,11 +134,12 @@ class Folder:
                 OFFERED,
                 _folding_knobs(pins.get(layer.name, Knobs())),
                 model,
+                sums.get(layer.name),
             )
             for layer in built.layers
         )
         names = tuple(layer.name for layer in network.layers)
-        joints = _joints(built, types, dict(zip(names, options, strict=True)), model)
+        joints = _joints(built, types, sums, dict(zip(names, options, strict=True)), model)
         last = options[-1]
         scores = joint_resources(
             built.layers[-1],
@@ -281,6 +283,7 @@ class Folder:
 def _joints(
     built: Network,
     types: Mapping[str, IntType],
+    sums: Mapping[str, IntType],
     options: Mapping[str, LayerOptions],
     model: CostModel,
 ) -> tuple[Joint, ...]:
@@ -292,7 +295,7 @@ def _joints(
         if read.block is not None:
             words = waiting_words(read.block, read.port, doors[:, 0])
             doors = np.stack([doors[:, 0], np.asarray(words)], axis=1)
-        bits = types[target.name].bits
+        bits = (sums if read.port and target.name in sums else types)[target.name].bits
         resources = joint_resources(
             read.before,
             outs,

@@ -17,7 +17,15 @@ from dse.ir.design import Compression, Folding
 from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.numbers import IntType
-from dse.ir.units import Fifo, Ints, ProductUnit, SlidingWindowUnit, Unit, divisors
+from dse.ir.units import (
+    Fifo,
+    Ints,
+    ProductUnit,
+    SlidingWindowUnit,
+    Unit,
+    WidthConverter,
+    divisors,
+)
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from dse.search.pipeline import layer_folds, main_units
 from pruning._scheme import Structure
@@ -90,6 +98,7 @@ def layer_options(
     memories: tuple[str, ...],
     pins: Knobs,
     model: CostModel,
+    sums: IntType | None = None,
 ) -> LayerOptions:
     """Return the options of a layer.
 
@@ -101,6 +110,7 @@ def layer_options(
         memories: memory styles to choose from.
         pins: `pe`, `simd`, `memory` and `compute` are restricted to these values.
         model: prices the units; must be hashable (by identity will do).
+        sums: what enters the second input of a fused sum.
 
     Raises:
         UsageError: none of the pinned values is legal, or the layer is too wide for any folding.
@@ -108,8 +118,10 @@ def layer_options(
     channels = layer.input_shape[-1]
     if structure is None or compression is None:
         pe, out_bits = divisors(channels), layer.output_type(element).bits
-        pe = pinned(layer.name, "pe", pe[pe * max(element.bits, out_bits) <= STREAM_BITS], pins.pe)
-        *before, pool = main_units(layer, element, None, None, pe, 1, 0, "bram", "lut")
+        widest = max(element.bits, out_bits, 0 if sums is None else sums.bits)
+        pe = pinned(layer.name, "pe", pe[pe * widest <= STREAM_BITS], pins.pe)
+        *before, pool = main_units(layer, element, None, None, pe, 1, 0, "bram", "lut", sums)
+        assert not isinstance(pool, WidthConverter | Fifo)
         row, cycles = np.arange(len(pe)), np.asarray(pool.cycles)
         fixed = np.zeros((len(pe), len(RESOURCES)))
         for window in before:
@@ -127,7 +139,7 @@ def layer_options(
             styles=(("bram", "lut"),),
             main=priced(pool, model, pe.shape)[None],
             doors=np.stack([pe, np.full_like(pe, PLAIN_DEPTH)], axis=1),
-            outs=pe,
+            outs=np.asarray(pool.out_width),
             door_index=row,
             out_index=row,
             out_bits=out_bits,

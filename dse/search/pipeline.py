@@ -16,8 +16,11 @@ from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
 from dse.ir.graph import Block, Series, series
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.average_pool2d import AveragePool2d
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.duplicate import Duplicate
+from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
@@ -25,9 +28,12 @@ from dse.ir.numbers import IntType, activation_type
 from dse.ir.stages import Parallel, Stage, Stages
 from dse.ir.units import (
     AddUnit,
+    AveragePoolUnit,
     DepthwiseUnit,
+    DuplicateUnit,
     Fifo,
     Ints,
+    LaneUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -44,18 +50,38 @@ from pruning._scheme import Structure
 
 
 def element_types(network: Network, compressions: Mapping[str, Compression]) -> dict[str, IntType]:
-    """Return the type of the elements that enter each layer."""
+    """Return the type of the elements that enter each layer; of a join those of its first input."""
+    types = _output_types(network, compressions)
+    return {layer.name: types[layer.inputs[0]] for layer in network.layers}
+
+
+def sum_types(network: Network, compressions: Mapping[str, Compression]) -> dict[str, IntType]:
+    """Return the type of the sums that enter each fused sum, its second input."""
+    fused = [layer for layer in network.layers if isinstance(layer, FusedAdd)]
+    if not fused:
+        return {}
+    types = _output_types(network, compressions)
+    return {layer.name: types[layer.inputs[1]] for layer in fused}
+
+
+def _output_types(network: Network, compressions: Mapping[str, Compression]) -> dict[str, IntType]:
+    """Return the type of the elements that leave the input and each layer."""
     types = {"input": network.input_type}
-    result = {}
+    structures = effective(network, compressions)[1]
     for layer in network.layers:
-        element = result[layer.name] = types[layer.inputs[0]]
-        c = compressions.get(layer.name)
-        bits = None if c is None else c.activation_bits
-        if bits is None or not isinstance(layer, MatrixLayer):
+        element = types[layer.inputs[0]]
+        if not isinstance(layer, MatrixLayer):
             types[layer.name] = layer.output_type(element)
+            continue
+        c = compressions[layer.name]
+        if c.activation_bits is not None:
+            types[layer.name] = activation_type(c.activation_bits, signed=layer.signed)
         else:
-            types[layer.name] = activation_type(bits, signed=layer.signed)
-    return result
+            structure = structures[layer.name]
+            *_, unit = main_units(layer, element, structure, c, 1, 1, 1, MEMORIES[0], COMPUTES[0])
+            assert isinstance(unit, ProductUnit)
+            types[layer.name] = IntType(int(unit.out_element_bits), signed=True)
+    return types
 
 
 def main_units(
@@ -68,12 +94,34 @@ def main_units(
     swu_simd: Ints,
     memory: str,
     compute: str,
+    sums: IntType | None = None,
 ) -> tuple[Unit, ...]:
     """Return the units of one (effective) layer; foldings may be arrays.
 
     A convolution is a sliding window and a matrix or depthwise unit, a pointwise convolution and a dense
     layer a matrix unit, pooling and adding a unit of its own; where pools overlap, behind a sliding window.
+    `sums`: what enters the second input of a fused sum.
     """
+    if isinstance(layer, FusedAdd):
+        assert sums is not None
+        *pixels, channels = layer.input_shape
+        return (
+            LaneUnit(
+                layer.name,
+                prod(pixels),
+                channels,
+                pe,
+                layer.stream_bits,
+                layer.signed,
+                element.bits,
+                sums.bits,
+                layer.constant_bits,
+                layer.shifts,
+            ),
+        )
+    if isinstance(layer, Duplicate):
+        *pixels, channels = layer.input_shape
+        return (DuplicateUnit(layer.name, prod(pixels), channels, pe, element.bits),)
     if isinstance(layer, Add):
         *pixels, channels = layer.input_shape
         return (AddUnit(layer.name, prod(pixels), channels, pe, element.bits, layer.signed),)
@@ -81,7 +129,8 @@ def main_units(
         h, w, c = layer.input_shape
         k, bits = layer.kernel, element.bits
         if not layer.windowed:
-            return (PoolUnit(layer.name, h, w, c, k, pe, bits),)
+            pool = AveragePoolUnit if isinstance(layer, AveragePool2d) else PoolUnit
+            return (pool(layer.name, h, w, c, k, pe, bits),)
         # windows one below the other are a map of one window per row, in which they do not overlap
         rows = prod(layer.output_shape[:2]) * k
         return (
@@ -141,7 +190,12 @@ def pipeline(network: Network, design: DesignPoint) -> Stages:
     """
     check(network, design)
     built, structures = effective(network, design.compressions)
-    lowering = _Lowering(design, element_types(network, design.compressions), structures)
+    lowering = _Lowering(
+        design,
+        element_types(network, design.compressions),
+        sum_types(network, design.compressions),
+        structures,
+    )
     stages, end = lowering.series(series(built), None)
     last = stages[-1]
     assert end is not None
@@ -167,6 +221,7 @@ class _Lowering:
 
     design: DesignPoint
     types: Mapping[str, IntType]
+    sums: Mapping[str, IntType]
     structures: Mapping[str, Structure]
 
     def series(self, parts: Series, end: _End | None) -> tuple[list[Stage], _End | None]:
@@ -224,7 +279,8 @@ class _Lowering:
     def _block(self, block: Block, before: _End) -> tuple[list[Stage], _End]:
         """Return a FIFO, and fork, branches and join behind it."""
         join, width = block.join, before.width
-        bits, pe = self.types[join.name].bits, self.design[join.name].folding.pe
+        element, pe = self.types[join.name], self.design[join.name].folding.pe
+        bits = (element.bits, self.sums.get(join.name, element).bits)
         fifo, fork = fork_units(block.source, int(width), self._forked(block))
         branches = []
         for port, branch in enumerate(block.branches):
@@ -233,10 +289,11 @@ class _Lowering:
             room = waiting_words(block, port, pe)
             out = int(np.prod(join.input_shape))
             held = burst_words(end.layer, end.width, pe, window=False, room=room)
-            stages += _built(*connectors(join.name, end.width, pe, bits, out, held, room))
+            stages += _built(*connectors(join.name, end.width, pe, bits[port], out, held, room))
             branches.append(tuple(stages))
         (add,) = main_units(
-            join, self.types[join.name], None, None, pe, 1, 0, MEMORIES[0], COMPUTES[0]
+            *(join, element, None, None, pe, 1, 0, MEMORIES[0], COMPUTES[0]),
+            self.sums.get(join.name),
         )
         assert isinstance(add, AddUnit)
         return [

@@ -25,7 +25,7 @@ from dse.search.branches import Read, reads, waiting_words
 from dse.search.estimate import ENDS, check_memory, price_table
 from dse.search.foldings import Array, Foldings
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
-from dse.search.pipeline import check, element_types, layer_folds, main_units
+from dse.search.pipeline import check, element_types, layer_folds, main_units, sum_types
 from pruning._scheme import Structure
 
 Mask = npt.NDArray[np.bool_]
@@ -114,7 +114,7 @@ def folded(
     """
     check(network, foldings.design(0, network, compressions))
     built, structures = effective(network, compressions)
-    types = element_types(network, compressions)
+    types, sums = element_types(network, compressions), sum_types(network, compressions)
     resources = np.zeros((len(foldings), *CELLS))
     cycles = np.zeros(len(foldings), dtype=np.int64)
     read_by: dict[str, list[Read]] = {}
@@ -129,12 +129,14 @@ def folded(
         if (wrong := ~_legal(layer, structure, distinct)[of]).any():
             first = int(np.flatnonzero(wrong)[0])
             check(network, foldings.design(first, network, compressions))
-        own = _options(layer, element, structure, compressions.get(layer.name), distinct, model)
+        c, second = compressions.get(layer.name), sums.get(layer.name)
+        own = _options(layer, element, structure, c, distinct, model, second)
         resources += own.prices[of]
         np.maximum(cycles, own.cycles[of], out=cycles)
         for read in read_by.get(layer.name, ()):
             before = placed[read.source.name]
-            prices, slow = _joint(read, before, (own, of), element.bits, model)
+            bits = (second if read.port and second else element).bits
+            prices, slow = _joint(read, before, (own, of), bits, model)
             resources += prices
             np.maximum(cycles, slow, out=cycles)
         placed[layer.name] = own, of
@@ -179,13 +181,14 @@ def _options(
     compression: Compression | None,
     foldings: Array,
     model: CostModel,
+    sums: IntType | None,
 ) -> _Options:
     """Price `(5, U)` distinct foldings of a layer."""
     pe, simd, swu_simd, memory, compute = foldings
 
-    def units(rows: Array | slice, *styles: str) -> tuple[Unit, ...]:
+    def units(rows: Array | slice, memory: str, compute: str) -> tuple[Unit, ...]:
         chosen = pe[rows], simd[rows], swu_simd[rows]
-        return main_units(layer, element, structure, compression, *chosen, *styles)
+        return main_units(layer, element, structure, compression, *chosen, memory, compute, sums)
 
     *windows, main = units(slice(None), MEMORIES[0], COMPUTES[0])  # styles change prices only
     assert not isinstance(main, WidthConverter | Fifo)
@@ -213,7 +216,8 @@ def _options(
         prices += _table(window, model, pe.shape) + joined
         cycles = np.maximum(np.maximum(cycles, window.cycles), slow)
         door, room = np.asarray(window.in_width), np.full_like(pe, PLAIN_DEPTH)
-    return _Options(prices, cycles, np.broadcast_to(door, pe.shape), room, pe, out_bits)
+    out = np.broadcast_to(main.out_width, pe.shape)
+    return _Options(prices, cycles, np.broadcast_to(door, pe.shape), room, out, out_bits)
 
 
 def _joint(

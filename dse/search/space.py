@@ -273,6 +273,8 @@ def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:
     """Whether a knob can change anything: no activation, nothing to prune."""
     if knob == "activation_bits":
         return layer.activation
+    if knob == "weight_bits":
+        return not layer.constant_weights
     if knob in PRUNING_KNOBS and not layer.prunable:
         return False
     if knob in PRUNING_KNOBS and knob != "sparsity":

@@ -13,6 +13,7 @@ import torch
 from dse.data._dataset import Dataset
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression
+from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights
 from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
@@ -116,7 +117,8 @@ def quantised(
 ) -> QuantisedNetwork:
     """Return the quantised network of a candidate before training, its steps set on training images."""
     built, layers = pruned(network, compressions, base)
-    module = QuantisedNetwork(built, layers).to(device).train()
+    lanes = {x.name: base.layers[x.name] for x in built.layers if isinstance(x, FusedAdd)}
+    module = QuantisedNetwork(built, layers, lanes).to(device).train()
     sample = dataset.train.first(CALIBRATION_IMAGES)
     with torch.no_grad():
         module.calibrate(as_input(torch.tensor(sample.images, device=device)))
@@ -136,4 +138,5 @@ def groups(module: QuantisedNetwork, lost: float) -> list[Group]:
         size = float(matrix.weights.detach().square().mean().sqrt())
         others = [p for p in matrix.parameters() if p is not matrix.weights]
         result += [Group([matrix.weights], rate * size), Group(others, NORM_RATE)]
-    return result
+    lanes = [p for name in module.lanes for p in module.lane(name).parameters()]
+    return [*result, Group(lanes, NORM_RATE)] if lanes else result

@@ -11,10 +11,13 @@ from torch.nn import functional as f
 
 from dse.data._dataset import Dataset
 from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.layers.global_average_pool import GlobalAveragePool
+from dse.ir.layers.thresholding import Thresholding
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights, BatchNorm, Floats, LayerWeights
 from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
+from dse.training.lanes import FloatLane, FloatThresholds
 from dse.training.torch_ops import EPSILON, one_thread, pooled, product, resolved, run
 
 RATE = 4e-3  # largest learning rate
@@ -72,15 +75,21 @@ class FloatNetwork(nn.Module):
         self.network = network
         self.input_scale = 2.0**-network.input_type.bits
         generator = torch.Generator().manual_seed(seed)
-        layers = {m.name: FloatLayer(m, generator) for m in network.matrix_layers}
-        self.matrices = nn.ModuleDict(layers)
+        self.matrices = nn.ModuleDict()
+        for layer in network.layers:
+            if isinstance(layer, Thresholding):
+                self.matrices[layer.name] = FloatThresholds(layer)
+            elif isinstance(layer, MatrixLayer):
+                self.matrices[layer.name] = FloatLayer(layer, generator)
+            elif isinstance(layer, FusedAdd):
+                self.matrices[layer.name] = FloatLane(layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(n, classes)` scores of integer images."""
         return run(self.network, x * self.input_scale, self._output)
 
     def _output(self, layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
-        if isinstance(layer, MatrixLayer):
+        if layer.name in self.matrices:
             return cast(Tensor, self.matrices[layer.name](*inputs))
         return _averaged(layer, inputs)
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as f
 
-from dse.ir.graph import shared_codes
+from dse.ir.graph import beginning, coded, shared_codes
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.average_pool2d import AveragePool2d
+from dse.ir.layers.fused_add import FusedAdd
+from dse.ir.layers.thresholding import Thresholding
 from dse.ir.network import Network
 from dse.ir.numbers import IntType, activation_type
+from dse.training.base_weights import LayerWeights
+from dse.training.lanes import FloatLane, QuantisedLane, largest_of, stream_steps
 from dse.training.pruned import PrunedLayer
 from dse.training.quantisers import (
     IntegerQuantiser,
@@ -30,6 +36,8 @@ LOGIT_DEVIATION = 3.0  # of the class scores before training: neither flat nor s
 class QuantisedLayer(nn.Module):
     """Integer product, then batch normalisation and quantised activation, or one scale for the class scores.
 
+    `raw`: the sums go on as they are, to a `FusedAdd`.
+
     In evaluation mode the batch normalisation is one multiplication and one addition a value, the same operations for
     a single sum as for a whole map: what `dse.training.thresholds` searches is what is computed here.
     """
@@ -39,7 +47,7 @@ class QuantisedLayer(nn.Module):
     variance: Tensor
     logit_scale: Tensor
 
-    def __init__(self, pruned: PrunedLayer, source: IntType) -> None:
+    def __init__(self, pruned: PrunedLayer, source: IntType, *, raw: bool = False) -> None:
         super().__init__()
         self.layer = pruned.layer
         self.compression = pruned.compression
@@ -48,11 +56,14 @@ class QuantisedLayer(nn.Module):
         self.weights = nn.Parameter(weights)
         self.register_buffer("kept", None if bool(kept.all()) else kept.to(torch.float32))
         self.weight_quantiser = weight_quantiser(
-            weights, kept, self.compression.weight_bits, per_row=pruned.norm is not None
+            weights, kept, self.compression.weight_bits, per_row=raw or pruned.norm is not None
         )
         self.activation: Quantiser | None = None  # set by `calibrate`
         self.normalised = pruned.norm is not None
-        if pruned.norm is None:
+        self.raw = raw
+        if raw:
+            self.register_buffer("logit_scale", torch.ones(()))
+        elif pruned.norm is None:
             self.logit_scale = nn.Parameter(torch.ones(()))
         else:
             self.gain = nn.Parameter(torch.tensor(pruned.norm.gain))
@@ -106,6 +117,8 @@ class QuantisedLayer(nn.Module):
             step: of activations that are added.
         """
         dot = self.dot(x)
+        if self.raw:
+            return dot
         if not self.normalised:
             deviation = dot.std().clamp(min=1e-6)
             self.logit_scale.copy_(LOGIT_DEVIATION / deviation)
@@ -121,25 +134,66 @@ class QuantisedLayer(nn.Module):
         return cast(Tensor, self.activation(values))
 
 
-class QuantisedNetwork(nn.Module):
-    """All layers in order; layers whose activations are added share one step."""
+class QuantisedThresholds(QuantisedLayer):
+    """Thresholds of a residual stream: a bias of each channel, and a quantised activation."""
 
-    def __init__(self, network: Network, layers: tuple[PrunedLayer, ...]) -> None:
+    input_step: Tensor
+
+    def __init__(self, pruned: PrunedLayer, source: IntType) -> None:
+        super().__init__(pruned, source)
+        self.register_buffer("input_step", torch.ones(()))
+
+    def integer_weights(self) -> Tensor:
+        """Return ones."""
+        return torch.ones_like(self.weights)
+
+    def dot(self, x: Tensor) -> Tensor:
+        """Return the stream itself."""
+        return x
+
+    def normalise(self, dot: Tensor) -> Tensor:
+        """Return the values that the integers of the stream stand for, with the bias."""
+        shape = (-1,) + (1,) * (dot.ndim - 2)
+        return dot * self.input_step + self.offset.view(shape)
+
+
+class QuantisedNetwork(nn.Module):
+    """All layers in order; layers whose activations are added share one step.
+
+    Args:
+        network: the network that is built.
+        layers: its matrix layers.
+        base: by layer, the base weights of every `FusedAdd`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        layers: tuple[PrunedLayer, ...],
+        base: Mapping[str, LayerWeights] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.network = network
         by_name = {pruned.layer.name: pruned for pruned in layers}
         self.matrices = nn.ModuleDict()
+        self.lanes = nn.ModuleDict()
         self.largest: dict[str, float] = {}  # code of every sum
         types = {"input": network.input_type}
         for layer in network.layers:
             source = types[layer.inputs[0]]
             if layer.name not in by_name:
                 types[layer.name] = layer.output_type(source)
-                if isinstance(layer, Add):
+                if isinstance(layer, FusedAdd):
+                    self.lanes[layer.name] = QuantisedLane(layer, base[layer.name])
+                elif isinstance(layer, Add):
                     self.largest[layer.name] = float(types[layer.name].max)
                 continue
             pruned = by_name[layer.name]
-            self.matrices[layer.name] = QuantisedLayer(pruned, source)
+            if isinstance(layer, Thresholding):
+                self.matrices[layer.name] = QuantisedThresholds(pruned, source)
+            else:
+                raw = pruned.norm is None and layer is not network.layers[-1]
+                self.matrices[layer.name] = QuantisedLayer(pruned, source, raw=raw)
             bits = pruned.compression.activation_bits
             if bits is not None:
                 types[layer.name] = activation_type(bits, signed=pruned.layer.signed)
@@ -151,7 +205,12 @@ class QuantisedNetwork(nn.Module):
     def _output(self, layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
         if isinstance(layer, MatrixLayer):
             return cast(Tensor, self.matrices[layer.name](*inputs))
-        return pooled(layer, *inputs, largest=self.largest.get(layer.name))
+        if isinstance(layer, FusedAdd):
+            return cast(Tensor, self.lanes[layer.name](*inputs))
+        y = pooled(layer, *inputs, largest=self.largest.get(layer.name))
+        if isinstance(layer, AveragePool2d):
+            return y + (torch.floor(y + 0.5) - y).detach()
+        return y
 
     def calibrate(self, x: Tensor) -> None:
         """Set steps and scales, layer by layer, on some integer images; the network is in training mode."""
@@ -177,7 +236,13 @@ class QuantisedNetwork(nn.Module):
         group_of = {name: group for group in groups for name in group}
         values: dict[tuple[str, ...], list[Tensor]] = {group: [] for group in groups}
 
+        largest: dict[str, float] = {}
+
         def output(layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
+            if isinstance(layer, FusedAdd):
+                y = FloatLane.forward(self.lane(layer.name), *inputs)
+                largest[layer.name] = largest_of(y)
+                return y
             if isinstance(layer, Add):
                 y = pooled(layer, *inputs)
                 met = _group(self.network, layer, group_of)
@@ -198,7 +263,31 @@ class QuantisedNetwork(nn.Module):
             bits = self.matrix(group[0]).compression.activation_bits
             assert bits is not None
             steps.update(dict.fromkeys(group, shared_step(found, bits)))
+        if largest:
+            self._set_stream(steps, largest)
         return steps
+
+    def _set_stream(self, steps: dict[str, Tensor], largest: Mapping[str, float]) -> None:
+        """Set the step of the residual stream, and make that of the codes that begin it a multiple of it."""
+        lanes = [self.lane(name) for name in largest]
+        begin = beginning(self.network)
+        bits = min(lane.layer.stream_bits for lane in lanes)
+        step, first = stream_steps(largest, bits, float(steps[begin]))
+        steps[begin] = torch.full_like(steps[begin], first)
+        for layer in self.network.layers:
+            own = self.matrices[layer.name] if layer.name in self.matrices else None
+            if not isinstance(layer, FusedAdd) and not isinstance(own, QuantisedThresholds):
+                continue
+            read = first if coded(self.network, layer.inputs[0]).name == begin else step
+            if isinstance(own, QuantisedThresholds):
+                own.input_step.fill_(read)
+            else:
+                self.lane(layer.name).step.fill_(step)
+                self.lane(layer.name).shortcut_step.fill_(read)
+
+    def lane(self, name: str) -> QuantisedLane:
+        """Return the fused sum `name`."""
+        return cast(QuantisedLane, self.lanes[name])
 
     def matrix(self, name: str) -> QuantisedLayer:
         """Return the matrix layer `name`."""

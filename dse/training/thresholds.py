@@ -28,7 +28,8 @@ def accelerator(network: QuantisedNetwork) -> Accelerator:
     network.to("cpu", torch.float64).eval()
     names = [layer.name for layer in network.network.matrix_layers]
     parameters = {name: _parameters(network.matrix(name)) for name in names}
-    return Accelerator(network.network, parameters)
+    lanes = {name: network.lane(name).parameters_now() for name in network.lanes}
+    return Accelerator(network.network, parameters, lanes)
 
 
 def _parameters(layer: QuantisedLayer) -> MatrixParameters:

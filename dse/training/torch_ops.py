@@ -12,8 +12,10 @@ from torch.nn import functional as f
 from dse.ir.graph import last_readers
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.average_pool2d import AveragePool2d
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.duplicate import Duplicate
 from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
@@ -59,6 +61,10 @@ def pooled(layer: Layer, x: Tensor, *others: Tensor, largest: float | None = Non
         return (x + others[0]).clamp(min=0, max=largest)
     if isinstance(layer, GlobalAveragePool):
         return x.sum(dim=(2, 3))
+    if isinstance(layer, AveragePool2d):
+        return f.avg_pool2d(x, layer.kernel)
+    if isinstance(layer, Duplicate):
+        return x.repeat_interleave(2, dim=1)
     if not isinstance(layer, MaxPool2d):
         msg = f"layer {layer.name!r} cannot be trained ({type(layer).__name__})"
         raise TypeError(msg)

@@ -83,6 +83,11 @@ class MatrixLayer(Layer):
         return True
 
     @property
+    def constant_weights(self) -> bool:
+        """Whether the weights are all +1: neither trained nor searched."""
+        return False
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates per frame, dense."""
         return self.mh * self.mw * self.vectors

@@ -1,0 +1,40 @@
+"""BaseBNN: ReActNet on MobileNetV1 with binary 3x3 and 1x1 convolutions (Yang et al., TRETS 2023), fused."""
+
+from __future__ import annotations
+
+from dse.config.values import Stages
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
+from dse.networks._build import Chain, scaled
+from dse.networks._fused import BLOCKS, LARGE, block, options_of, stem
+
+DATA: str | None = None
+STAGES = Stages(pretrain_epochs=10, finetune_epochs=4, finetune_images=2000, final_epochs=15)
+
+
+def build(
+    input_shape: tuple[int, ...], input_type: IntType, classes: int, **options: float
+) -> Network:
+    """Return conv 32, 13 blocks of a 3x3 and a 1x1 convolution with shortcuts, mean, dense `classes`.
+
+    Reconstructed from the abstract: every depthwise convolution of MobileNetV1 is a standard one, as in
+    ReActNet. The precision of a block is that of its thresholds and of its weights: 1 bit is BaseBNN.
+
+    Args:
+        input_shape: `(H, W, C)`; every block that halves the map needs an even one.
+        input_type: type of the pixels.
+        classes: number of classes.
+        options: `width` scales the channels, `blocks` keeps the first so many, `stream` are the bits of the
+            residual stream, `constants` those of its constants, `shifts` 1 makes these powers of two.
+
+    Raises:
+        UsageError: an option is unknown or illegal, or the images do not fit.
+    """
+    width, blocks, lanes = options_of("basebnn", options)
+    chain = Chain("basebnn", input_shape, input_type)
+    stem(chain, width, 2 if min(input_shape[:2]) > LARGE else 1)
+    for number, (channels, stride) in enumerate(BLOCKS[:blocks], start=1):
+        block(chain, number, scaled(channels, width), stride, lanes, depthwise=False)
+    chain.mean("mean")
+    chain.dense("fc", classes, activation=False)
+    return chain.network()
