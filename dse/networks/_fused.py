@@ -65,8 +65,14 @@ def options_of(network: str, options: Mapping[str, float]) -> tuple[float, int, 
     return width, found["blocks"], lanes
 
 
-def stem(chain: Chain, width: float, stride: int) -> None:
-    """Add the first convolution, which begins the residual stream: signed codes, not ReLU."""
+def stem(chain: Chain, width: float, blocks: int) -> None:
+    """Add the first convolution, which begins the residual stream: signed codes, not ReLU.
+
+    Raises:
+        UsageError: the images are too small for so many blocks.
+    """
+    chain.needs_map("conv1", 2 ** sum(stride == 2 for _, stride in BLOCKS[:blocks]))
+    stride = 2 if min(chain.input_shape[:2]) > LARGE else 1
     chain.conv("conv1", scaled(STEM, width), 3, padding=1, stride=stride, signed=True)
 
 

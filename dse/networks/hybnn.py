@@ -6,7 +6,7 @@ from dse.config.values import Stages
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.networks._build import Chain, scaled
-from dse.networks._fused import BLOCKS, LARGE, block, options_of, stem
+from dse.networks._fused import BLOCKS, block, options_of, stem
 
 DATA: str | None = None
 STAGES = Stages(pretrain_epochs=10, finetune_epochs=4, finetune_images=2000, final_epochs=15)
@@ -32,7 +32,7 @@ def build(
     """
     width, blocks, lanes = options_of("hybnn", options)
     chain = Chain("hybnn", input_shape, input_type)
-    stem(chain, width, 2 if min(input_shape[:2]) > LARGE else 1)
+    stem(chain, width, blocks)
     for number, (channels, stride) in enumerate(BLOCKS[:blocks], start=1):
         block(chain, number, scaled(channels, width), stride, lanes, depthwise=True)
     chain.mean("mean")

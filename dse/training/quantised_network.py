@@ -275,15 +275,14 @@ class QuantisedNetwork(nn.Module):
         step, first = stream_steps(largest, bits, float(steps[begin]))
         steps[begin] = torch.full_like(steps[begin], first)
         for layer in self.network.layers:
-            own = self.matrices[layer.name] if layer.name in self.matrices else None
-            if not isinstance(layer, FusedAdd) and not isinstance(own, QuantisedThresholds):
+            if not isinstance(layer, FusedAdd | Thresholding):
                 continue
             read = first if coded(self.network, layer.inputs[0]).name == begin else step
-            if isinstance(own, QuantisedThresholds):
-                own.input_step.fill_(read)
-            else:
+            if isinstance(layer, FusedAdd):
                 self.lane(layer.name).step.fill_(step)
                 self.lane(layer.name).shortcut_step.fill_(read)
+            else:
+                cast(QuantisedThresholds, self.matrices[layer.name]).input_step.fill_(read)
 
     def lane(self, name: str) -> QuantisedLane:
         """Return the fused sum `name`."""

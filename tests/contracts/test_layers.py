@@ -14,13 +14,18 @@ from dse.compression import canonical
 from dse.ir import plugins
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression
+from dse.ir.lanes import LaneParameters
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.average_pool2d import AveragePool2d
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
+from dse.ir.layers.duplicate import Duplicate
+from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.layers.thresholding import Thresholding
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
@@ -33,6 +38,16 @@ PIXEL = IntType(4, signed=False)
 SHAPE = (7, 6, 4)
 # a new layer file needs an example here, and a kernel
 EXAMPLES: dict[str, tuple[Layer, str]] = {
+    "average_pool2d": (AveragePool2d("x", ("input",), SHAPE, kernel=2), "average_pool.hpp"),
+    "duplicate": (Duplicate("x", ("input",), SHAPE), "stream_duplicate.hpp"),
+    "fused_add": (
+        FusedAdd("x", ("front", "branch"), SHAPE, (True, True), 8, 6, shifts=False),
+        "residual_lane.hpp",
+    ),
+    "thresholding": (
+        Thresholding("x", ("input",), SHAPE, activation=True, kernel=1),
+        "depthwise_unit.hpp",
+    ),
     "add": (Add("x", ("branch", "front"), SHAPE, signed=(True, False)), "stream_add.hpp"),
     "conv2d": (
         Conv2d("x", ("input",), SHAPE, activation=True, out_channels=8, kernel=3, padding=1),
@@ -54,6 +69,8 @@ def network_of(layer: Layer) -> Network:
         return Network("n", SHAPE, PIXEL, (layer, last))
     front = Conv2d("front", ("input",), SHAPE, activation=True, out_channels=4, kernel=1)
     branch = replace(front, name="branch", inputs=("front",), kernel=3, padding=1, signed=True)
+    if isinstance(layer, FusedAdd):
+        front, branch = replace(front, signed=True), replace(branch, activation=False, signed=False)
     return Network("n", SHAPE, PIXEL, (front, branch, layer, last))
 
 
@@ -76,8 +93,9 @@ def test_a_layer_file_keeps_the_promise(name: str) -> None:
     rng = np.random.default_rng(0)
     network = network_of(layer)
     built = {m.name: parameters(m, rng) for m in network.matrix_layers}
+    lane = LaneParameters(*rng.integers(-31, 32, (3, SHAPE[-1])), 4, 4, 1)
     images = rng.integers(0, 16, (3, *SHAPE))
-    scores = Accelerator(network, built).scores(images)
+    scores = Accelerator(network, built, {"x": lane}).scores(images)
     assert scores.shape == (3, 3)
     assert layer.is_matrix == isinstance(layer, MatrixLayer)
     if isinstance(layer, MatrixLayer):
