@@ -9,6 +9,7 @@ from dse.emit.lanes import lane_tables, lane_traits
 from dse.emit.tables import Table, matrix_tables
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.stages import Parallel, Stage, flat
 from dse.ir.units import (
@@ -33,6 +34,7 @@ PLAIN_DEPTH = 2  # words of a stream that no FIFO of the pipeline stands for
 SUFFIX = {
     SlidingWindowUnit: "window",
     MatrixUnit: "matrix",
+    EdgeSkipUnit: "matrix",
     DepthwiseUnit: "depthwise",
     PoolUnit: "pool",
     SumUnit: "sum",
@@ -316,6 +318,11 @@ def _products(
         "dsp": unit.compute == "dsp",
     }
     tables = matrix_tables(name, unit, accelerator.parameters[unit.layer])
+    if isinstance(unit, EdgeSkipUnit):
+        traits |= _edge_traits(unit)
+        return Module(
+            name, unit, traits, (Process(name, "edge_skip_unit", sources, targets, tables),)
+        )
     t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is None:
         kernel = "matrix_unit" if isinstance(unit, MatrixUnit) else "depthwise_unit"
@@ -334,3 +341,14 @@ def _products(
         Process(f"{name}_rows", "tiled_rows", (sums,), targets, tables[-1:]),
     )
     return Module(name, unit, traits, processes)
+
+
+def _edge_traits(unit: EdgeSkipUnit) -> dict[str, int | bool]:
+    pool = unit.pooling
+    return {
+        "lockstep": unit.mode == "lockstep",
+        "held": unit.held_vectors,
+        "pool": 0 if pool is None else pool.kernel,
+        "pool_height": 0 if pool is None else pool.height,
+        "pool_width": 0 if pool is None else pool.width,
+    }

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dse.emit.words import chunks, codes
 from dse.errors import UsageError
 from dse.ir.accelerator import MatrixParameters
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.numbers import weight_type
 from dse.ir.units import MatrixUnit, ProductUnit
 from pruning._pack import pack
@@ -78,7 +79,9 @@ def matrix_tables(name: str, unit: ProductUnit, p: MatrixParameters) -> tuple[Ta
         f"dse::rom_uint<{width}>",
         words,
         (
-            *(f"ARRAY_RESHAPE variable={name}_weights complete dim={d}" for d in (2, 3)),
+            # PEs that go on by themselves have a bank each
+            f"{'ARRAY_PARTITION' if _banked(unit) else 'ARRAY_RESHAPE'} variable={name}_weights complete dim=2",
+            f"ARRAY_RESHAPE variable={name}_weights complete dim=3",
             f"BIND_STORAGE variable={name}_weights {STORAGE[unit.memory]}",
         ),
     )
@@ -104,6 +107,10 @@ def matrix_tables(name: str, unit: ProductUnit, p: MatrixParameters) -> tuple[Ta
         )
     )
     return weights, columns, choices, rows
+
+
+def _banked(unit: ProductUnit) -> bool:
+    return isinstance(unit, EdgeSkipUnit) and unit.mode == "ooo"
 
 
 def packed_weights(unit: ProductUnit, p: MatrixParameters) -> PackedWeights:
