@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cost_models._model import Floats
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
@@ -111,6 +112,7 @@ def _lane(unit: LaneUnit) -> dict[str, Any]:
 
 AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     MatrixUnit: _matrix,
+    EdgeSkipUnit: _matrix,
     DepthwiseUnit: _depthwise,
     SlidingWindowUnit: _window,
     PoolUnit: _pool,
@@ -126,6 +128,7 @@ AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
 
 _EXAMPLES: Mapping[str, Unit] = {  # a unit of every kind: only the names of its axes matter
     "matrix": MatrixUnit("", 4, 4, 1, 1, 1, 1, 1, True, 1, "bram", "lut"),
+    "edge_skip": EdgeSkipUnit("", 4, 4, 1, 1, 1, 1, 1, True, 1, "bram", "lut"),
     "depthwise": DepthwiseUnit("", 4, 4, 1, 1, 1, 1, 1, True, 1, "bram", "lut"),
     "window": SlidingWindowUnit("", 4, 4, 1, 1, 1, 0, 1, 1),
     "pool": PoolUnit("", 4, 4, 1, 2, 1, 1),

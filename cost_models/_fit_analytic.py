@@ -154,6 +154,18 @@ DEPTHWISE = {
 }
 """Terms of depthwise units: no record, the factors of matrix units."""
 
+EDGE_SKIP = {
+    "lut": (
+        ("control", "popcount", "accumulate", "compare", "thresholds", "weights"),
+        ("decide", "vectors", "bits", "position"),
+    ),
+    "ff": (
+        ("control", "weights", "input_word", "popcount", "accumulate", "compare"),
+        ("word", "position"),
+    ),
+}
+"""Terms of units that skip edges: no record, the factors of matrix units, and 1 for what these have not."""
+
 Row = Mapping[str, str]
 Factors = dict[str, float]
 
@@ -386,6 +398,19 @@ def depthwise(matrix: Mapping[str, Any]) -> dict[str, Any]:
     return borrowed | dict.fromkeys(("dsp", "bram18", "uram"), BLOCKS)
 
 
+def edge_skip(matrix: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `analytic.json` says about units that skip edges, given what it says about matrix units."""
+    borrowed: dict[str, Any] = {
+        r: {
+            "factors": {n: matrix[r]["factors"][n] for n in names} | dict.fromkeys(own, 1.0),
+            "band": (0.5, 2.0),
+            "stated": True,
+        }
+        for r, (names, own) in EDGE_SKIP.items()
+    }
+    return borrowed | dict.fromkeys(("dsp", "bram18", "uram"), BLOCKS)
+
+
 def main(table: Path) -> None:
     """Fit, and write the coefficients."""
     with gzip.open(table, "rt", encoding="utf-8") as file:
@@ -399,6 +424,7 @@ def main(table: Path) -> None:
     for resource, names in TILED.items():
         kinds["matrix"][resource]["factors"] |= dict.fromkeys(names, 1.0)
     kinds["depthwise"] = depthwise(kinds["matrix"])
+    kinds["edge_skip"] = edge_skip(kinds["matrix"])
     stored = {"format": FORMAT, "source": SOURCE, "note": NOTE, "kinds": kinds}
     OUTPUT.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     for kind, resources in kinds.items():

@@ -47,7 +47,7 @@ ZERO: Floats = np.float64(0.0) * np.ones(())
 
 def matrix(unit: MatrixUnit) -> Terms:
     """Terms of a matrix-vector-threshold unit: FINN's, the input buffer, and all that tiles add."""
-    own, extra = _products(unit), _tiled(unit)
+    own, extra = products(unit), _tiled(unit)
     input_bits = np.asarray(unit.in_width) * unit.input_bits
     vector = np.asarray(unit.mw) * unit.input_bits
     # models that were calibrated have the flip-flops in this order
@@ -71,13 +71,13 @@ def depthwise(unit: DepthwiseUnit) -> Terms:
 
     The sums of a vector wait in LUTs: mh / PE words of one accumulator for every PE.
     """
-    own = _products(unit)
+    own = products(unit)
     words = np.asarray(unit.mh) // unit.pe
     held = np.asarray(unit.pe) * unit.acc_bits * np.ceil(words / 32)
     return replace(own, lut={**own.lut, "accumulators": np.where(words > 1, held, 0.0)})
 
 
-def _products(unit: ProductUnit) -> Terms:
+def products(unit: ProductUnit) -> Terms:
     """Terms of weights, products, sums and thresholds.
 
     An XNOR-popcount unit has one term for products and tree: FINN-R's P * Q * W * A.

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from cost_models import _terms, _terms_lane
+from cost_models import _terms, _terms_edge, _terms_lane
 from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
 from dse.errors import UsageError
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
     AddUnit,
@@ -36,6 +37,7 @@ URAM_FAMILIES = ("ultrascale+",)
 
 KINDS: Mapping[type, tuple[str, Callable[[Any], _terms.Terms]]] = {
     MatrixUnit: ("matrix", _terms.matrix),
+    EdgeSkipUnit: ("edge_skip", _terms_edge.edge_skip),
     DepthwiseUnit: ("depthwise", _terms.depthwise),
     SlidingWindowUnit: ("window", _terms.window),
     PoolUnit: ("pool", _terms.pool),

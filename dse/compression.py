@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 from dse.errors import UsageError
 from dse.ir import plugins
 from dse.ir.design import Compression
+from dse.ir.edge_skip import pooling_behind
 from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
@@ -58,17 +59,32 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
         assert isinstance(now, MatrixLayer)
         bits = added.get(layer.name, c.activation_bits) if layer.activation else None
         dense = Compression(1 if layer.constant_weights else c.weight_bits, bits)
+        early = _edge_losses(network, layer, c, bits)
         keeps = not layer.activation or layer.name in whole
         if not layer.prunable or (c.scheme == "filter" and keeps):
             c = dense
         if c.scheme != "dense" and c.sparsity > 0:
             sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
             c = replace(c, activation_bits=bits, sparsity=sparsity, block=block)
-        result[layer.name] = c if c.scheme != "dense" and c.sparsity > 0 else dense
+            c = replace(c, lambda_threshold=0.0, lambda_pooling=0.0)
+        pruned = c.scheme != "dense" and c.sparsity > 0
+        result[layer.name] = (
+            c if pruned else replace(dense, lambda_threshold=early[0], lambda_pooling=early[1])
+        )
         built = scheme(result[layer.name].scheme).structure(now.mh, now.mw, result[layer.name])
         if built.mh != layer.mh:
             channels[layer.name] = built.mh
     return tuple(result.items())
+
+
+def _edge_losses(
+    network: Network, layer: MatrixLayer, c: Compression, bits: int | None
+) -> tuple[float, float]:
+    """Return the weights of the losses that bring early decisions: those of layers that may skip edges."""
+    if bits != 1 or c.weight_bits != 1 or layer.inputs[0] == "input":
+        return 0.0, 0.0
+    pooled = pooling_behind(network, layer) is not None
+    return c.lambda_threshold, c.lambda_pooling if pooled else 0.0
 
 
 def _added_bits(network: Network, wanted: Mapping[str, Compression]) -> dict[str, int | None]:

@@ -12,6 +12,7 @@ from cost_models.reports import read_reports
 from dse.calibration.records import Origin, Skipped, SynthesisRecord
 from dse.errors import UsageError
 from dse.ir import units
+from dse.ir.edge_skip import EdgeSkipUnit, Pooling
 from dse.ir.hardware import RESOURCES
 from dse.ir.measurement import Measurement
 
@@ -160,10 +161,12 @@ def built_unit(row: Mapping[str, Any]) -> tuple[str, tuple[str, ...], units.Unit
         UsageError: it is not a unit of this version.
     """
     try:
-        kind = getattr(units, row["kind"])
+        kind = EdgeSkipUnit if row["kind"] == "EdgeSkipUnit" else getattr(units, row["kind"])
         values = dict(row["parameters"])
         if values.get("tiling") is not None:
             values["tiling"] = units.Tiling(**values["tiling"])
+        if values.get("pooling") is not None:
+            values["pooling"] = Pooling(**values["pooling"])
         if "signed" in values:  # of both inputs of a sum
             values["signed"] = tuple(values["signed"])
         return str(row["name"]), tuple(row["instances"]), kind(**values)

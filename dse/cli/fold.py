@@ -50,7 +50,11 @@ class Finite(click.FloatRange):
 @click.option("--input-bits", type=click.IntRange(1, 8), help="Of an input element; 1: {-1, +1}.")
 @click.option("--classes", type=click.IntRange(1), help="Default: what the model is made for.")
 @click.option(
-    "--pin", "pins", multiple=True, metavar="LAYER.pe=8", help="Also simd, memory, compute."
+    "--pin",
+    "pins",
+    multiple=True,
+    metavar="LAYER.pe=8",
+    help="Also simd, memory, compute, edge_skip.",
 )
 @click.option(
     "--prefer",

@@ -75,6 +75,25 @@ def fractions(name: str) -> NumberKnob:
     return NumberKnob(name, read, FLOAT_STEP)
 
 
+def amounts(name: str, high: float) -> NumberKnob:
+    """Return a knob of numbers from 0 to `high`."""
+
+    def read(node: Node, what: str, complaints: Complaints) -> float | None:
+        found = scalar(node, what, complaints)
+        if found is None:
+            return None
+        value = found.value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and 0 <= float(value) <= high:  # type: ignore[arg-type]
+            return float(value)  # type: ignore[arg-type]
+        slug = "out-of-range" if number else "bad-value"
+        message = f"{what} is a number from 0 to {high:g}, not {describe(found)}"
+        complaints.add(found.span, slug, message)
+        return None
+
+    return NumberKnob(name, read, FLOAT_STEP)
+
+
 def numbers(node: Node, knob: NumberKnob, complaints: Complaints) -> tuple[Number, ...] | None:
     """Read the values of a numeric knob, ascending."""
     if isinstance(node, Map):

@@ -6,21 +6,24 @@ from dataclasses import fields
 from typing import Any
 
 from dse.config.complaints import Complaints
-from dse.config.knobs import blocks, fractions, integers, numbers, words
+from dse.config.knobs import amounts, blocks, fractions, integers, numbers, words
 from dse.config.read import entries, items, keys, not_supported, one_of, scalar
 from dse.config.tree import Entry, Items, Node, Scalar
 from dse.config.values import Knobs, Space
 from dse.ir import plugins
-from dse.ir.design import COMPUTES, MEMORIES, PRUNED_BY
+from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, PRUNED_BY
 from dse.ir.hardware import Board
 
 MOST_LANES = 65536  # PE or SIMD: far beyond any matrix that is built
+MOST_LAMBDA = 100.0  # of a loss beside the cross-entropy, which is a few units
 NUMBERS = {
     k.name: k
     for k in (
         integers("weight_bits", 1, 8, "8 bits are the widest that is built"),
         integers("activation_bits", 1, 8, "8 bits are the widest that is built"),
         fractions("sparsity"),
+        amounts("lambda_threshold", MOST_LAMBDA),
+        amounts("lambda_pooling", MOST_LAMBDA),
         integers("pe", 1, MOST_LANES),
         integers("simd", 1, MOST_LANES),
     )
@@ -38,9 +41,15 @@ KNOBS = (
     "compute",
     "scheme",
     "prune_by",
+    "edge_skip",
+    "lambda_threshold",
+    "lambda_pooling",
     "tie",
 )
-TIEABLE = ("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by")
+TIEABLE = (
+    *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by"),
+    *("lambda_threshold", "lambda_pooling"),
+)
 REQUIRE = {"require": "use constraints, or lists of pe and simd"}
 SPACE = keys("space", (*KNOBS, "layers", "defaults"), later=REQUIRE)
 DEFAULTS = keys("space.defaults", KNOBS)
@@ -142,6 +151,8 @@ def _knobs(found: dict[str, Entry], board: Board | None, complaints: Complaints)
             values[name] = words(node, name, known, complaints)
         elif name == "prune_by":
             values[name] = words(node, name, PRUNED_BY, complaints)
+        elif name == "edge_skip":
+            values[name] = words(node, name, EDGE_SKIPS, complaints)
         elif name == "memory":
             values[name] = words(node, name, MEMORIES, complaints)
             _check_uram(node, board, complaints)

@@ -54,11 +54,14 @@ class Knobs:
     sparsity: tuple[float, ...] | None = None
     block: tuple[tuple[int, int], ...] | None = None
     prune_by: tuple[str, ...] | None = None
+    lambda_threshold: tuple[float, ...] | None = None
+    lambda_pooling: tuple[float, ...] | None = None
     fold: Literal["balanced", "free"] | None = None
     pe: tuple[int, ...] | None = None
     simd: tuple[int, ...] | None = None
     memory: tuple[str, ...] | None = None
     compute: tuple[str, ...] | None = None
+    edge_skip: tuple[str, ...] | None = None
     tie: tuple[str, ...] | None = None  # knob names with one choice for all matched layers
 
 

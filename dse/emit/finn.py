@@ -11,6 +11,7 @@ from typing import Any
 
 from dse.errors import UsageError
 from dse.ir.design import DesignPoint, Folding
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
@@ -32,6 +33,7 @@ RAM_STYLE = {"bram": "block", "lutram": "distributed", "uram": "ultra"}
 # FINN names a node after its type and counts each type
 NODE = {
     MatrixUnit: "MVAU_hls",
+    EdgeSkipUnit: "MVAU_hls",
     DepthwiseUnit: "VVAU_hls",
     SlidingWindowUnit: "ConvolutionInputGenerator_hls",
     PoolUnit: "StreamingMaxPool_hls",
@@ -51,7 +53,7 @@ def folding_config(units: tuple[Unit, ...]) -> dict[str, dict[str, Any]]:
     """Return the folding of a pipeline: "MVAU_hls_0": {"PE": ..., "SIMD": ...} and so on.
 
     Weights are constants of the unit ("internal_embedded"). What FINN has no word for, the tiles of a pruned
-    unit, is left out; design.json has it.
+    unit and whether it skips edges, is left out; design.json has it.
     """
     counted: Counter[str] = Counter()
     result: dict[str, dict[str, Any]] = {"Defaults": {}}

@@ -10,6 +10,7 @@ from dse.ir.network import digest_of
 
 MEMORIES = ("bram", "lutram", "uram")  # where a matrix unit keeps its weights
 COMPUTES = ("lut", "dsp")  # what its multipliers are made of (FINN: resType)
+EDGE_SKIPS = ("off", "lockstep", "ooo")  # whether PEs stop early, and how they go on
 PRUNED_BY = ("magnitude", "admm", "group_lasso")  # what prepares the weights for their mask
 # fields that every stored design has, whatever they say; later ones are written where they say something
 ALWAYS_WRITTEN = {
@@ -32,6 +33,9 @@ class Compression:
     sparsity: float = 0.0  # 0 <= sparsity < 1
     block: tuple[int, int] | None = None  # (rows, columns) of the weight matrix
     prune_by: str = "magnitude"  # one of PRUNED_BY; "magnitude" where nothing is pruned
+    # weights in the loss of what lets 1-bit outputs be decided early (`dse.training.edge_losses`)
+    lambda_threshold: float = 0.0
+    lambda_pooling: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Folding:
     swu_simd: int = 0  # channels per word of the sliding window unit; 0: there is none
     memory: str = "bram"  # one of MEMORIES
     compute: str = "lut"  # one of COMPUTES
+    edge_skip: str = "off"  # one of EDGE_SKIPS
 
 
 @dataclass(frozen=True, slots=True)

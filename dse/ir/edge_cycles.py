@@ -19,6 +19,7 @@ from dse.ir.layers.conv2d import Conv2d
 from dse.ir.network import Network
 
 Array = npt.NDArray[np.int64]
+Inputs = npt.NDArray[np.integer] | npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 ELEMENTS = 2**24  # numbers of a batch held at once
@@ -70,7 +71,7 @@ class EdgeWork:
     edges: EdgeCounts
 
 
-def edge_work(unit: EdgeSkipUnit, p: MatrixParameters, x: Integers) -> EdgeWork:
+def edge_work(unit: EdgeSkipUnit, p: MatrixParameters, x: Inputs) -> EdgeWork:
     """Return what a unit does.
 
     Args:
@@ -153,7 +154,7 @@ def frame_ends(unit: EdgeSkipUnit, work: EdgeWork) -> Array:
 
 def layer_inputs(
     accelerator: Accelerator, name: str, images: Integers
-) -> Iterator[tuple[slice, Integers]]:
+) -> Iterator[tuple[slice, Inputs]]:
     """Yield images and the vectors `(images * vectors, mw)` that enter a matrix layer, in stream order.
 
     Args:

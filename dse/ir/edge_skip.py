@@ -16,6 +16,10 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from dse.ir.layers._base import Layer
+from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.max_pool2d import MaxPool2d
+from dse.ir.network import Network
 from dse.ir.product_units import Ints, MatrixUnit
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +43,21 @@ class Pooling:
     def columns(self) -> int:
         """Columns of the pooled map."""
         return self.width // self.kernel
+
+
+def pooling_behind(network: Network, layer: Layer) -> Pooling | None:
+    """Return the max-pool that alone reads a convolution, its windows side by side; None: there is none.
+
+    Windows that overlap are left out: a row would be unnecessary only where all of them are decided.
+    """
+    readers = [other for other in network.layers if layer.name in other.inputs]
+    if not isinstance(layer, Conv2d) or len(readers) != 1:
+        return None
+    (pool,) = readers
+    if not isinstance(pool, MaxPool2d) or pool.windowed:
+        return None
+    height, width, _ = layer.output_shape
+    return Pooling(pool.kernel, height, width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +116,9 @@ class EdgeSkipUnit(MatrixUnit):
             return total
         steps = np.arange(undecided.shape[1])
         mean = float((undecided.sum(axis=1) + 1 - undecided[:, 0]).mean())
-        square = float(((2 * steps + 1) * undecided).sum(axis=1).mean() + 1 - undecided[:, 0].mean())
+        square = float(
+            ((2 * steps + 1) * undecided).sum(axis=1).mean() + 1 - undecided[:, 0].mean()
+        )
         deviation = max(square - mean**2, 0.0) ** 0.5
         apart = self.held_vectors * (mh // pe)  # rows of a PE that may wait for each other
         uneven: Floats = mean + deviation * np.sqrt(2 * np.log(np.maximum(pe, 1)) / apart)

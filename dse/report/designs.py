@@ -183,7 +183,7 @@ def _refold(unit: MatrixUnit) -> tuple[int, int, int] | None:
     """Return (PE, SIMD, cycles) of the cheapest faster folding."""
     pes, simds = legal_folds(int(unit.mh), int(unit.mw), unit.tiling)
     values = {f.name: getattr(unit, f.name) for f in fields(unit)}
-    cycles = np.asarray(MatrixUnit(**{**values, "pe": pes, "simd": simds}).cycles)
+    cycles = np.asarray(type(unit)(**{**values, "pe": pes, "simd": simds}).cycles)
     faster = np.flatnonzero(cycles < int(unit.cycles)).tolist()
     if not faster:
         return None

@@ -17,7 +17,8 @@ import numpy as np
 from cost_models._model import CostModel
 from dse.compression import effective
 from dse.config.values import Knobs
-from dse.ir.design import MEMORIES, Compression, DesignPoint, Folding, LayerDesign
+from dse.ir.design import EDGE_SKIPS, MEMORIES, Compression, DesignPoint, Folding, LayerDesign
+from dse.ir.edge_skip import pooling_behind
 from dse.ir.graph import Block, Series, series
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.network import Network
@@ -116,7 +117,7 @@ class Folder:
             compressions: canonical, one per matrix layer.
             board: the board.
             model: prices the units; must be hashable (by identity will do).
-            pins: values that `pe`, `simd`, `memory` and `compute` of a layer are restricted to.
+            pins: values that `pe`, `simd`, `memory`, `compute` and `edge_skip` of a layer are restricted to.
                 Values that are illegal for a layer are dropped.
 
         Raises:
@@ -135,6 +136,7 @@ class Folder:
                 _folding_knobs(pins.get(layer.name, Knobs())),
                 model,
                 sums.get(layer.name),
+                pooling_behind(built, layer),
             )
             for layer in built.layers
         )
@@ -220,7 +222,10 @@ class Folder:
         for name, choice in choices.items():
             row, o = self._pick(name, choice), self._of(name)
             pins[name] = replace(
-                self.pins.get(name, Knobs()), pe=(int(o.pe[row]),), simd=(int(o.simd[row]),)
+                self.pins.get(name, Knobs()),
+                pe=(int(o.pe[row]),),
+                simd=(int(o.simd[row]),),
+                edge_skip=(EDGE_SKIPS[o.edge_skip[row]],),
             )
         return pins
 
@@ -314,6 +319,7 @@ def _joints(
 def _place(o: LayerOptions, folding: Folding) -> tuple[int, int]:
     """Return the entry and the style that a folding is."""
     same = (o.pe[o.fold] == folding.pe) & (o.simd[o.fold] == folding.simd)
+    same &= o.edge_skip[o.fold] == EDGE_SKIPS.index(folding.edge_skip)
     entry = int(np.flatnonzero(same & (o.swu_simd == folding.swu_simd))[0])
     return entry, o.styles.index((folding.memory, folding.compute))
 
@@ -328,4 +334,5 @@ def _cost(resources: Floats, weights: Floats) -> Array:
 
 def _folding_knobs(pins: Knobs) -> Knobs:
     """Return only what restricts a folding, so that tables are shared between compressions."""
-    return Knobs(pe=pins.pe, simd=pins.simd, memory=pins.memory, compute=pins.compute)
+    kept = ("pe", "simd", "memory", "compute", "edge_skip")
+    return Knobs(**{k: getattr(pins, k) for k in kept})

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint, Folding, LayerDesign
+from dse.ir.design import (
+    COMPUTES,
+    EDGE_SKIPS,
+    MEMORIES,
+    Compression,
+    DesignPoint,
+    Folding,
+    LayerDesign,
+)
 from dse.ir.network import Network
 
 Array = npt.NDArray[np.int64]
@@ -24,6 +32,7 @@ class Foldings:
         swu_simd: 0 where the layer has none.
         memory: indices into MEMORIES.
         compute: indices into COMPUTES.
+        edge_skip: indices into EDGE_SKIPS.
     """
 
     pe: Array
@@ -31,6 +40,7 @@ class Foldings:
     swu_simd: Array
     memory: Array
     compute: Array
+    edge_skip: Array
 
     def __len__(self) -> int:
         return len(self.pe)
@@ -40,7 +50,14 @@ class Foldings:
         """Return the foldings of designs."""
         rows = [
             [
-                (f.pe, f.simd, f.swu_simd, MEMORIES.index(f.memory), COMPUTES.index(f.compute))
+                (
+                    f.pe,
+                    f.simd,
+                    f.swu_simd,
+                    MEMORIES.index(f.memory),
+                    COMPUTES.index(f.compute),
+                    EDGE_SKIPS.index(f.edge_skip),
+                )
                 for f in (layer.folding for _, layer in design.layers)
             ]
             for design in designs
@@ -48,9 +65,8 @@ class Foldings:
         return Foldings(*np.moveaxis(np.array(rows, dtype=np.int64), -1, 0))
 
     def of_layer(self, number: int) -> Array:
-        """Return `(5, N)`: all that is decided about one layer, in the order of the attributes."""
-        columns = (self.pe, self.simd, self.swu_simd, self.memory, self.compute)
-        return np.stack([c[:, number] for c in columns])
+        """Return `(6, N)`: all that is decided about one layer, in the order of the attributes."""
+        return np.stack([getattr(self, f.name)[:, number] for f in fields(Foldings)])
 
     def design(
         self, number: int, network: Network, compressions: Mapping[str, Compression]
@@ -58,7 +74,8 @@ class Foldings:
         """Return one of the designs."""
         layers = []
         for i, layer in enumerate(network.layers):
-            pe, simd, swu_simd, memory, compute = self.of_layer(i)[:, number].tolist()
-            folding = Folding(pe, simd, swu_simd, MEMORIES[memory], COMPUTES[compute])
+            pe, simd, swu_simd, memory, compute, skip = self.of_layer(i)[:, number].tolist()
+            styles = MEMORIES[memory], COMPUTES[compute], EDGE_SKIPS[skip]
+            folding = Folding(pe, simd, swu_simd, *styles)
             layers.append((layer.name, LayerDesign(compressions.get(layer.name), folding)))
         return DesignPoint(tuple(layers))

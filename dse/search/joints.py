@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.layers._base import Layer
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.global_average_pool import GlobalAveragePool
@@ -51,6 +52,8 @@ def connectors(
 def vector_words(matrix: ProductUnit, window: SlidingWindowUnit | None = None) -> Ints:
     """Words of FIFO in front of a matrix unit; a depthwise unit takes a word every cycle.
 
+    One that skips edges has room for vectors itself.
+
     The unit takes a vector in its first pass only. Where it makes more passes, the unit before
     works ahead meanwhile: there is room for one vector. A window unit that is done with a vector
     soon enough may as well wait; it loads its map all the same.
@@ -59,7 +62,7 @@ def vector_words(matrix: ProductUnit, window: SlidingWindowUnit | None = None) -
         matrix: the unit.
         window: the window unit in front of it.
     """
-    if not isinstance(matrix, MatrixUnit):
+    if isinstance(matrix, EdgeSkipUnit) or not isinstance(matrix, MatrixUnit):
         return PLAIN_DEPTH
     passes = _passes(matrix)
     late = np.asarray(passes) > 1

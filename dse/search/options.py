@@ -13,7 +13,8 @@ import numpy.typing as npt
 from cost_models._model import CostModel
 from dse.config.values import Knobs
 from dse.errors import UsageError
-from dse.ir.design import Compression, Folding
+from dse.ir.design import EDGE_SKIPS, Compression, Folding
+from dse.ir.edge_skip import Pooling
 from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.numbers import IntType
@@ -26,6 +27,7 @@ from dse.ir.units import (
     WidthConverter,
     divisors,
 )
+from dse.search.edges import edge_skips
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from dse.search.pipeline import layer_folds, main_units
 from pruning._scheme import Structure
@@ -51,6 +53,7 @@ class LayerOptions:
         fixed: `(N, 5)` resources of the window unit and of what joins it to the matrix unit.
         pe: `(F,)`; elements per output word too.
         simd: `(F,)`.
+        edge_skip: `(F,)` index into EDGE_SKIPS.
         main_cycles: `(F,)` of the main unit alone.
         styles: V pairs of (memory, compute).
         main: `(V, F, 5)` resources of the main unit.
@@ -67,6 +70,7 @@ class LayerOptions:
     fixed: Floats
     pe: Array
     simd: Array
+    edge_skip: Array
     main_cycles: Array
     styles: tuple[tuple[str, str], ...]
     main: Floats
@@ -86,6 +90,7 @@ class LayerOptions:
             int(self.swu_simd[entry]),
             memory,
             compute,
+            EDGE_SKIPS[self.edge_skip[row]],
         )
 
 
@@ -99,6 +104,7 @@ def layer_options(
     pins: Knobs,
     model: CostModel,
     sums: IntType | None = None,
+    pooling: Pooling | None = None,
 ) -> LayerOptions:
     """Return the options of a layer.
 
@@ -108,9 +114,10 @@ def layer_options(
         structure: what pruning left of its matrix; None for pooling.
         compression: None for pooling.
         memories: memory styles to choose from.
-        pins: `pe`, `simd`, `memory` and `compute` are restricted to these values.
+        pins: `pe`, `simd`, `memory`, `compute` and `edge_skip` are restricted to these values.
         model: prices the units; must be hashable (by identity will do).
         sums: what enters the second input of a fused sum.
+        pooling: the max-pool that edge skipping may make use of.
 
     Raises:
         UsageError: none of the pinned values is legal, or the layer is too wide for any folding.
@@ -135,6 +142,7 @@ def layer_options(
             fixed=fixed,
             pe=pe,
             simd=np.ones_like(pe),
+            edge_skip=np.zeros_like(pe),
             main_cycles=np.asarray(pool.cycles),
             styles=(("bram", "lut"),),
             main=priced(pool, model, pe.shape)[None],
@@ -150,32 +158,24 @@ def layer_options(
     windows = divisors(channels) if layer.windowed else np.zeros(1, dtype=np.int64)
     windows = windows[windows * element.bits <= STREAM_BITS]
 
-    def units(memory: str, compute: str, swu_simd: Array) -> tuple[Unit, ...]:
-        return main_units(
-            layer, element, structure, compression, pe, simd, swu_simd, memory, compute
-        )
+    modes = edge_skips(layer, element, structure, compression, pins.edge_skip)
+    parts = []
+    for mode in modes:
 
-    matrices = [cast(ProductUnit, units(*style, windows)[-1]) for style in styles]
-    matrix = matrices[0]
+        def units(memory: str, compute: str, swu_simd: Array, mode: str = mode) -> tuple[Unit, ...]:
+            folds = (pe, simd, swu_simd, memory, compute, sums, mode, pooling)
+            return main_units(layer, element, structure, compression, *folds)
+
+        matrices = [cast(ProductUnit, units(*style, windows)[-1]) for style in styles]
+        front = units(*styles[0], windows[:, None])[0]
+        opens = front if isinstance(front, SlidingWindowUnit) else None
+        parts.append(_priced_mode(matrices, opens, windows, element.bits, len(pe), model))
+    fixed, cycles, width, room = (
+        np.concatenate([getattr(p, k) for p in parts], axis=1)
+        for k in ("fixed", "cycles", "width", "room")
+    )
+    pe, simd = np.tile(pe, len(modes)), np.tile(simd, len(modes))
     entries = (len(windows), len(pe))
-    cycles = np.broadcast_to(np.asarray(matrix.cycles), entries)
-    fixed = np.zeros((*entries, len(RESOURCES)))
-    width: Ints = matrix.in_width
-    room: Ints = vector_words(matrix)
-    if layer.windowed:
-        window = cast(SlidingWindowUnit, units(*styles[0], windows[:, None])[0])
-        _, converter, fifo = connectors(
-            layer.name,
-            window.out_width,
-            matrix.in_width,
-            element.bits,
-            window.words_written * window.simd,
-            PLAIN_DEPTH,
-            vector_words(matrix, window),
-        )
-        fixed = sum((priced(u, model, entries) for u in (window, converter, fifo)), fixed)
-        cycles = np.maximum(cycles, window.cycles)
-        width, room = windows[:, None], PLAIN_DEPTH
     doors, door_index = _distinct(width, room, entries)
     outs, out_index = np.unique(np.broadcast_to(pe, entries), return_inverse=True)
     return LayerOptions(
@@ -185,14 +185,78 @@ def layer_options(
         fixed=fixed.reshape(-1, len(RESOURCES)),
         pe=pe,
         simd=simd,
-        main_cycles=np.asarray(matrix.cycles),
+        edge_skip=np.repeat([EDGE_SKIPS.index(m) for m in modes], len(pe) // len(modes)),
+        main_cycles=np.concatenate([p.main_cycles for p in parts]),
         styles=styles,
-        main=np.stack([priced(m, model, pe.shape) for m in matrices]),
+        main=np.concatenate([p.main for p in parts], axis=1),
         doors=doors,
         outs=outs,
         door_index=door_index,
         out_index=out_index.ravel(),
-        out_bits=int(matrix.out_element_bits),
+        out_bits=parts[0].out_bits,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Mode:
+    """All foldings of a matrix layer in one mode of edge skipping: W widths of windows by F of (PE, SIMD).
+
+    Attributes:
+        fixed: `(W, F, 5)` resources of the window unit and of what joins it to the matrix unit.
+        cycles: `(W, F)` of the slowest unit.
+        width: `(W, F)` elements per input word.
+        room: `(W, F)` words of FIFO in front.
+        main: `(V, F, 5)` resources of the matrix unit by style.
+        main_cycles: `(F,)` of the matrix unit.
+        out_bits: bits of an output element.
+    """
+
+    fixed: Floats
+    cycles: Array
+    width: Array
+    room: Array
+    main: Floats
+    main_cycles: Array
+    out_bits: int
+
+
+def _priced_mode(
+    matrices: Sequence[ProductUnit],
+    window: SlidingWindowUnit | None,
+    windows: Array,
+    bits: int,
+    folds: int,
+    model: CostModel,
+) -> _Mode:
+    """Price the matrix unit in every style, the window unit of every width, and what joins them."""
+    matrix = matrices[0]
+    entries = (len(windows), folds)
+    main_cycles = np.broadcast_to(np.asarray(matrix.cycles), (folds,))
+    cycles = np.broadcast_to(main_cycles, entries)
+    fixed = np.zeros((*entries, len(RESOURCES)))
+    width: Ints = matrix.in_width
+    room: Ints = vector_words(matrix)
+    if window is not None:
+        _, converter, fifo = connectors(
+            window.layer,
+            window.out_width,
+            matrix.in_width,
+            bits,
+            window.words_written * window.simd,
+            PLAIN_DEPTH,
+            vector_words(matrix, window),
+        )
+        fixed = sum((priced(u, model, entries) for u in (window, converter, fifo)), fixed)
+        cycles = np.maximum(cycles, window.cycles)
+        width, room = windows[:, None], PLAIN_DEPTH
+    return _Mode(
+        fixed,
+        cycles,
+        np.broadcast_to(width, entries),
+        np.broadcast_to(room, entries),
+        np.stack([priced(m, model, (folds,)) for m in matrices]),
+        main_cycles,
+        int(matrix.out_element_bits),
     )
 
 

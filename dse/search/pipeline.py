@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from dse.compression import canonical, effective
 from dse.errors import UsageError
-from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
+from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, Compression, DesignPoint
+from dse.ir.edge_skip import EdgeSkipUnit, Pooling, pooling_behind
 from dse.ir.graph import Block, Series, series
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
@@ -45,6 +46,7 @@ from dse.ir.units import (
     legal_folds,
 )
 from dse.search.branches import waiting_words
+from dse.search.edges import check_edge_skip
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from pruning._scheme import Structure
 
@@ -95,8 +97,10 @@ def main_units(
     memory: str,
     compute: str,
     sums: IntType | None = None,
+    edge_skip: str = "off",
+    pooling: Pooling | None = None,
 ) -> tuple[Unit, ...]:
-    """Return the units of one (effective) layer; foldings may be arrays.
+    """Return the units of one (effective) layer; foldings may be arrays. `pooling`: of `pooling_behind`.
 
     A convolution is a sliding window and a matrix or depthwise unit, a pointwise convolution and a dense
     layer a matrix unit, pooling and adding a unit of its own; where pools overlap, behind a sliding window.
@@ -146,6 +150,8 @@ def main_units(
     build: Callable[..., ProductUnit] = partial(MatrixUnit, tiling=structure.tiling)
     if isinstance(layer, DepthwiseConv2d):
         build = DepthwiseUnit
+    elif edge_skip != "off":
+        build = partial(EdgeSkipUnit, mode=edge_skip, pooling=pooling)
     matrix = build(
         layer=layer.name,
         mh=structure.mh,
@@ -195,6 +201,7 @@ def pipeline(network: Network, design: DesignPoint) -> Stages:
         element_types(network, design.compressions),
         sum_types(network, design.compressions),
         structures,
+        built,
     )
     stages, end = lowering.series(series(built), None)
     last = stages[-1]
@@ -223,6 +230,7 @@ class _Lowering:
     types: Mapping[str, IntType]
     sums: Mapping[str, IntType]
     structures: Mapping[str, Structure]
+    built: Network
 
     def series(self, parts: Series, end: _End | None) -> tuple[list[Stage], _End | None]:
         """Return the units of layers and blocks, and where they end; None: the begin of the network."""
@@ -249,6 +257,9 @@ class _Lowering:
             f.swu_simd,
             f.memory,
             f.compute,
+            None,
+            f.edge_skip,
+            pooling_behind(self.built, layer),
         )
         stages: list[Stage] = []
         elements = int(np.prod(layer.input_shape))
@@ -337,6 +348,7 @@ def check(network: Network, design: DesignPoint) -> None:
         for kind, value, known in (
             ("memory", d.folding.memory, MEMORIES),
             ("compute", d.folding.compute, COMPUTES),
+            ("edge_skip", d.folding.edge_skip, EDGE_SKIPS),
         ):
             if value not in known:
                 msg = f"layer {name}: {kind} must be one of {', '.join(known)}, got {value!r}"
@@ -345,8 +357,16 @@ def check(network: Network, design: DesignPoint) -> None:
         msg = "the compression of the design is not canonical; pass it through `canonical` first"
         raise UsageError(msg)
     built, structures = effective(network, design.compressions)
+    types = element_types(network, design.compressions)
     for layer in built.layers:
         f = design[layer.name].folding
+        if f.edge_skip != "off":
+            check_edge_skip(
+                layer,
+                types[layer.name],
+                structures.get(layer.name),
+                design[layer.name].compression,
+            )
         if isinstance(layer, MatrixLayer):
             s = structures[layer.name]
             pes, simds = layer_folds(layer, s)

@@ -71,9 +71,10 @@ def compression_values(space: SearchSpace, wanted: Mapping[str, Compression]) ->
             key=lambda option: _distance(_tried(space, layer, values, names, option), target),
         )
         values = _with(values, names, best)
-        by = names["prune_by"]  # where the space lacks it, the baseline's
-        if by is not None and target.prune_by in offered["prune_by"]:
-            values[by] = target.prune_by
+        for knob in ("prune_by", "lambda_threshold", "lambda_pooling"):
+            by = names[knob]  # where the space lacks it, the baseline's
+            if by is not None and getattr(target, knob) in offered[knob]:
+                values[by] = getattr(target, knob)
         found = space.compressions(values)[layer.name]
         if _distance(found, target) > SPARSITY_TOLERANCE:
             msg = (

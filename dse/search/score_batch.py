@@ -15,13 +15,15 @@ import numpy.typing as npt
 
 from cost_models._model import CostModel, Floats
 from dse.compression import effective
-from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
+from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, Compression, DesignPoint
+from dse.ir.edge_skip import Pooling, pooling_behind
 from dse.ir.hardware import RESOURCES, Board
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import Fifo, Ints, ProductUnit, SlidingWindowUnit, Unit, WidthConverter
 from dse.search.branches import Read, reads, waiting_words
+from dse.search.edges import refusal
 from dse.search.estimate import ENDS, check_memory, price_table
 from dse.search.foldings import Array, Foldings
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
@@ -126,11 +128,15 @@ def folded(
         distinct, of = _distinct(foldings.of_layer(i))
         for memory in np.unique(distinct[3]):
             check_memory(layer.name, MEMORIES[memory], board)
-        if (wrong := ~_legal(layer, structure, distinct)[of]).any():
+        compression = compressions.get(layer.name)
+        legal = _legal(layer, structure, distinct)
+        if refusal(layer, element, structure, compression):
+            legal &= distinct[5] == EDGE_SKIPS.index("off")
+        if (wrong := ~legal[of]).any():
             first = int(np.flatnonzero(wrong)[0])
             check(network, foldings.design(first, network, compressions))
-        c, second = compressions.get(layer.name), sums.get(layer.name)
-        own = _options(layer, element, structure, c, distinct, model, second)
+        second, pooling = sums.get(layer.name), pooling_behind(built, layer)
+        own = _options(layer, element, structure, compression, distinct, model, second, pooling)
         resources += own.prices[of]
         np.maximum(cycles, own.cycles[of], out=cycles)
         for read in read_by.get(layer.name, ()):
@@ -153,7 +159,7 @@ def folded(
 
 
 def _distinct(columns: Array) -> tuple[Array, Array]:
-    """Return the `(5, U)` distinct columns of `(5, N)`, and which of them each column is."""
+    """Return the `(6, U)` distinct columns of `(6, N)`, and which of them each column is."""
     sizes = tuple(columns.max(axis=1) + 1)
     keys, of = np.unique(np.ravel_multi_index(tuple(columns), sizes), return_inverse=True)
     return np.stack(np.unravel_index(keys, sizes)), of
@@ -182,13 +188,42 @@ def _options(
     foldings: Array,
     model: CostModel,
     sums: IntType | None,
+    pooling: Pooling | None,
 ) -> _Options:
-    """Price `(5, U)` distinct foldings of a layer."""
-    pe, simd, swu_simd, memory, compute = foldings
+    """Price `(6, U)` distinct foldings of a layer."""
+    skips = np.unique(foldings[5])
+    rows_of = [np.flatnonzero(foldings[5] == skip) for skip in skips]
+    parts = [
+        _of_mode(
+            layer, element, structure, compression, foldings[:, rows], model, sums, pooling
+        )
+        for rows in rows_of
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    back = np.argsort(np.concatenate(rows_of))
+    names = ("prices", "cycles", "door", "room", "out")
+    joined = {n: np.concatenate([getattr(p, n) for p in parts])[back] for n in names}
+    return _Options(**joined, out_bits=parts[0].out_bits)
+
+
+def _of_mode(
+    layer: Layer,
+    element: IntType,
+    structure: Structure | None,
+    compression: Compression | None,
+    foldings: Array,
+    model: CostModel,
+    sums: IntType | None,
+    pooling: Pooling | None,
+) -> _Options:
+    """Price foldings of a layer that skip edges in the same way."""
+    pe, simd, swu_simd, memory, compute, skip = foldings
+    mode = EDGE_SKIPS[skip[0]]
 
     def units(rows: Array | slice, memory: str, compute: str) -> tuple[Unit, ...]:
-        chosen = pe[rows], simd[rows], swu_simd[rows]
-        return main_units(layer, element, structure, compression, *chosen, memory, compute, sums)
+        chosen = pe[rows], simd[rows], swu_simd[rows], memory, compute
+        return main_units(layer, element, structure, compression, *chosen, sums, mode, pooling)
 
     *windows, main = units(slice(None), MEMORIES[0], COMPUTES[0])  # styles change prices only
     assert not isinstance(main, WidthConverter | Fifo)

@@ -24,8 +24,12 @@ from dse.search.fold import Folder
 
 Values: TypeAlias = Mapping[str, Any]
 
-COMPRESSION_KNOBS = ("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by")
+COMPRESSION_KNOBS = (
+    *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by"),
+    *("lambda_threshold", "lambda_pooling"),
+)
 PRUNING_KNOBS = ("scheme", "sparsity", "block", "prune_by")  # mean nothing where nothing is pruned
+EDGE_LOSSES = ("lambda_threshold", "lambda_pooling")
 # unlisted knobs are fixed at these: an 8-bit dense network; 8x8 blocks where pruning is asked for
 FIXED = Knobs(
     weight_bits=(8,),
@@ -33,6 +37,8 @@ FIXED = Knobs(
     sparsity=(0.0,),
     block=((8, 8),),
     prune_by=("magnitude",),
+    lambda_threshold=(0.0,),
+    lambda_pooling=(0.0,),
     fold="balanced",
 )
 PREFERENCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # LUT against BRAM, URAM and DSP, in Folder.solve
@@ -92,6 +98,8 @@ class SearchSpace:
                 sparsity=chosen["sparsity"],
                 block=block,
                 prune_by=chosen["prune_by"],
+                lambda_threshold=chosen["lambda_threshold"],
+                lambda_pooling=chosen["lambda_pooling"],
             )
         return canonical(self.network, wanted)
 
@@ -275,6 +283,8 @@ def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:
         return layer.activation
     if knob == "weight_bits":
         return not layer.constant_weights
+    if knob in EDGE_LOSSES:
+        return layer.activation and 1 in (knobs.activation_bits or ())
     if knob in PRUNING_KNOBS and not layer.prunable:
         return False
     if knob in PRUNING_KNOBS and knob != "sparsity":

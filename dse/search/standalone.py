@@ -11,7 +11,7 @@ from dse.compression import canonical
 from dse.config.values import Knobs
 from dse.errors import NoFeasibleDesignError, UsageError
 from dse.ir import plugins
-from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint
+from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, Compression, DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, Resources
 from dse.ir.layers.add import Add
 from dse.ir.network import Network
@@ -38,7 +38,11 @@ USUAL: Mapping[str, tuple[tuple[int, ...], int, int]] = {
     "vgg_bnn": ((32, 32, 3), 8, 10),
 }
 INTEGERS = ("pe", "simd")
-WORDS: Mapping[str, tuple[str, ...]] = {"memory": MEMORIES, "compute": COMPUTES}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "memory": MEMORIES,
+    "compute": COMPUTES,
+    "edge_skip": EDGE_SKIPS,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +143,8 @@ def parsed_pins(network: Network, pins: Sequence[str]) -> dict[str, Knobs]:
             found.setdefault(layer, {})[knob] = values
         else:
             msg = (
-                f"--pin must be like {layer}.pe=8, {layer}.simd=4, {layer}.memory=lutram or"
-                f" {layer}.compute=dsp, got {pin!r}"
+                f"--pin must be like {layer}.pe=8, {layer}.simd=4, {layer}.memory=lutram,"
+                f" {layer}.compute=dsp or {layer}.edge_skip=ooo, got {pin!r}"
             )
             raise UsageError(msg)
     return {layer: Knobs(**knobs) for layer, knobs in found.items()}  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from dse.ir.design import Compression
 from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights
+from dse.training.edge_losses import edge_losses
 from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
 from dse.training.pruned import pruned
 from dse.training.quantised_network import QuantisedNetwork
@@ -89,12 +90,21 @@ def finetune(
     with one_thread():
         module = quantised(network, compressions, base, dataset, device)
         lost = base.accuracy - accuracy(module, train.first(CALIBRATION_IMAGES), device)
+        penalty = edge_losses(module)
         if start is not None:
             module.load_state_dict({name: torch.tensor(a) for name, a in start.items()})
         elif before:
-            fit(module, groups(module, lost), train, Recipe(before), seed, device)
+            fit(module, groups(module, lost), train, Recipe(before), seed, device, penalty)
         # what continues sees the images in another order
-        fit(module, groups(module, lost), train, Recipe(epochs), seed + bool(before), device)
+        fit(
+            module,
+            groups(module, lost),
+            train,
+            Recipe(epochs),
+            seed + bool(before),
+            device,
+            penalty,
+        )
         state = state_of(module) if keep_state else None
         settle_statistics(module, train, device)
         integer = accelerator(module)

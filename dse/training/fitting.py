@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,7 @@ def fit(
     recipe: Recipe,
     seed: int,
     device: str,
+    penalty: Callable[[], Tensor] | None = None,
 ) -> None:
     """Train `module` in place on cross-entropy.
 
@@ -56,6 +57,7 @@ def fit(
         recipe: how to train.
         seed: of the order of the images.
         device: a torch device.
+        penalty: what is added to the cross-entropy of a batch, asked after its forward pass.
 
     Raises:
         TrainingError: the loss is no longer a number; the message names the first layer that broke.
@@ -81,6 +83,8 @@ def fit(
             for group, own in zip(groups, optimiser.param_groups, strict=True):
                 own["lr"] = group.rate * share
             loss = f.cross_entropy(module(as_input(x[picked])), y[picked])
+            if penalty is not None:
+                loss = loss + penalty()
             if not bool(torch.isfinite(loss)):
                 raise TrainingError(_diverged(module, f"epoch {epoch + 1}"))
             optimiser.zero_grad()

@@ -59,6 +59,10 @@ class QuantisedLayer(nn.Module):
             weights, kept, self.compression.weight_bits, per_row=raw or pruned.norm is not None
         )
         self.activation: Quantiser | None = None  # set by `calibrate`
+        self.keeps_sums = False  # set by `dse.training.edge_losses`
+        self.sums: tuple[Tensor, Tensor] | None = (
+            None  # of the last forward pass, before and after normalising
+        )
         self.normalised = pruned.norm is not None
         self.raw = raw
         if raw:
@@ -101,7 +105,9 @@ class QuantisedLayer(nn.Module):
     def activate(self, dot: Tensor) -> Tensor:
         """Return the integer activations of integer sums."""
         assert self.activation is not None
-        return cast(Tensor, self.activation(self.normalise(dot)))
+        values = self.normalise(dot)
+        self.sums = (dot, values) if self.training and self.keeps_sums else None
+        return cast(Tensor, self.activation(values))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return integer activations, or class scores."""

@@ -11,6 +11,7 @@ import pytest
 from cost_models._model import CostModel, ResourceArrays
 from dse.errors import UsageError
 from dse.ir import plugins
+from dse.ir.edge_skip import EdgeSkipUnit, Pooling
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
     AddUnit,
@@ -30,11 +31,16 @@ from dse.ir.units import (
 FAMILIES = ("7series", "ultrascale+")
 MATRIX = MatrixUnit("m", 32, 96, 10, 4, 8, 4, 4, False, 4, "bram", "lut")
 DEPTHWISE = DepthwiseUnit("d", 32, 9, 10, 4, 1, 4, 4, False, 4, "bram", "lut")
+EDGE_SKIP = EdgeSkipUnit(
+    *("e", 32, 96, 16, 4, 8, 1, 1, True, 1, "bram", "lut"), pooling=Pooling(2, 4, 4)
+)
 UNITS: dict[str, Unit] = {
     "dense": MATRIX,
     "lutram": replace(MATRIX, memory="lutram"),
     "dsp": replace(MATRIX, compute="dsp"),
     "binary": replace(MATRIX, weight_bits=1, input_bits=1, input_signed=True, output_bits=1),
+    "edge skip": replace(EDGE_SKIP, mode="lockstep", memory="lutram"),
+    "edge skip by PE": EDGE_SKIP,
     "scores": replace(MATRIX, output_bits=0),
     "tiled": replace(MATRIX, tiling=Tiling(8, 16, 8, 4), pe=2, simd=2),
     "rows pruned": replace(MATRIX, tiling=Tiling(8, 16, 2, 8), pe=2, simd=4),

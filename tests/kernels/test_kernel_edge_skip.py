@@ -65,7 +65,9 @@ def pooled(case: Any, bits: np.ndarray) -> np.ndarray:
 
 
 def dense(case: Any) -> np.ndarray:
-    return (case.elements @ case.parameters.weights.T >= case.parameters.thresholds[:, 0]).astype(int)
+    return (case.elements @ case.parameters.weights.T >= case.parameters.thresholds[:, 0]).astype(
+        int
+    )
 
 
 def check(cases: list[Any], results: list[Any], cycles: bool = True) -> None:
