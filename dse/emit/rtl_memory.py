@@ -7,6 +7,7 @@ import numpy as np
 from dse.emit.tables import packed_weights, row_table
 from dse.emit.words import Codes, codes, hex_lines
 from dse.ir.accelerator import MatrixParameters
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.numbers import weight_type
 from dse.ir.units import MatrixUnit, ProductUnit
 
@@ -43,6 +44,24 @@ def matrix_memories(unit: ProductUnit, p: MatrixParameters) -> dict[str, str]:
         entry_bits = int(unit.acc_bits) + 1
         entries = (row_table(unit, p) & (2**entry_bits - 1)).astype(np.uint64)
         files["rows"] = memory_text(entries.reshape(int(unit.mh) // pe, -1), entry_bits)
+    return files
+
+
+def group_memories(unit: EdgeSkipUnit, p: MatrixParameters) -> dict[str, str]:
+    """Return the text of the memory files of every group of PEs: "weights0000", "rows0000" and so on.
+
+    Args:
+        unit: how it is built.
+        p: its integers.
+    """
+    groups, pe = int(unit.groups), int(unit.pe)
+    weights = codes(packed_weights(unit, p).weights, weight_type(1))
+    entries = row_table(unit, p).astype(np.uint64).reshape(-1, pe)
+    files = {}
+    for g, lanes in enumerate(np.arange(pe).reshape(groups, -1)):
+        bank = weights[:, lanes].reshape(len(weights), -1)
+        files[f"weights{g:04}"] = memory_text(bank, 1)
+        files[f"rows{g:04}"] = memory_text(entries[:, lanes], int(unit.acc_bits) + 1)
     return files
 
 

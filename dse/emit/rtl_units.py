@@ -9,8 +9,9 @@ from math import gcd
 from cost_models._terms import SHALLOW, SRL_FIFO
 from dse.emit.finn import RAM_STYLE
 from dse.emit.processes import Chain, Module
-from dse.emit.rtl_memory import matrix_memories
+from dse.emit.rtl_memory import group_memories, matrix_memories
 from dse.ir.accelerator import Accelerator, MatrixParameters
+from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.units import (
     AddUnit,
     Fifo,
@@ -116,6 +117,9 @@ def instance(
     """
     if isinstance(unit, Fifo):
         return _fifo(name, unit)
+    if isinstance(unit, EdgeSkipUnit):
+        assert integers is not None
+        return _edge_skip(name, unit, integers)
     if isinstance(unit, ProductUnit):
         assert integers is not None
         return _products(name, unit, integers, signed=is_signed)
@@ -187,6 +191,34 @@ def _products(
         memories={names[what]: text for what, text in texts.items()},
         in_bits=int(unit.in_width) * int(unit.input_bits),
         out_bits=int(unit.out_width) * int(unit.out_element_bits),
+    )
+
+
+def _edge_skip(name: str, unit: EdgeSkipUnit, integers: MatrixParameters) -> Instance:
+    pool = unit.pooling
+    texts = group_memories(unit, integers)
+    return Instance(
+        name=name,
+        unit=unit,
+        module="edge_skip_unit",
+        parameters={
+            "MH": int(unit.mh),
+            "MW": int(unit.mw),
+            "PE": int(unit.pe),
+            "SIMD": int(unit.simd),
+            "LOCKSTEP": int(unit.mode == "lockstep"),
+            "HELD": unit.held_vectors,
+            "POOL": 0 if pool is None else pool.kernel,
+            "POOL_HEIGHT": 1 if pool is None else pool.height,
+            "POOL_WIDTH": 1 if pool is None else pool.width,
+            "ACC_BITS": int(unit.acc_bits),
+            "MEMORY": RAM_STYLE[unit.memory] if unit.depth > 1 else "distributed",
+            "WEIGHTS": f"{name}_weights",
+            "ROWS": f"{name}_rows",
+        },
+        memories={f"{name}_{what}.hex": text for what, text in texts.items()},
+        in_bits=int(unit.in_width),
+        out_bits=int(unit.out_width),
     )
 
 

@@ -121,7 +121,14 @@ def _cancelled(pooling: Pooling | None, outputs: Mask) -> Mask:
 
 
 def frame_ends(unit: EdgeSkipUnit, work: EdgeWork) -> Array:
-    """Return `(frames,)`: cycles from the first one on until a frame is taken and its last output word has left.
+    """Return `(frames,)`: cycles from the first one on until a frame is taken and its last output word has left."""
+    last = np.maximum(*vector_times(unit, work))
+    ends: Array = last.reshape(-1, int(unit.vectors))[:, -1] + 1
+    return ends
+
+
+def vector_times(unit: EdgeSkipUnit, work: EdgeWork) -> tuple[Array, Array]:
+    """Return the cycles `(vectors,)` in which the last word of a vector is taken, and its last output word leaves.
 
     Taking vectors, adding and writing run side by side, each by the state before the cycle: a word can be
     added two cycles after it was taken (memory, register), an output word leaves in the cycle after the last
@@ -148,8 +155,7 @@ def frame_ends(unit: EdgeSkipUnit, work: EdgeWork) -> Array:
         ready = finished.max(axis=1) + 1
         ready[0] = max(int(ready[0]), int(left[v + held - 1]) + 1)
         left[v + held] = int((np.maximum.accumulate(ready - place) + place)[-1])
-    ends: Array = np.maximum(left[held:], whole).reshape(-1, int(unit.vectors))[:, -1] + 1
-    return ends
+    return whole, left[held:]
 
 
 def layer_inputs(
