@@ -32,7 +32,11 @@ def units_of(accelerator: Accelerator, mode: str) -> dict[str, EdgeSkipUnit]:
     found = {}
     for layer in accelerator.network.matrix_layers:
         p = accelerator.parameters[layer.name]
-        if p.weight_bits != 1 or p.output_bits != 1 or not accelerator.input_type(layer.name).bipolar:
+        if (
+            p.weight_bits != 1
+            or p.output_bits != 1
+            or not accelerator.input_type(layer.name).bipolar
+        ):
             continue
         found[layer.name] = EdgeSkipUnit(
             layer=layer.name,
@@ -123,13 +127,22 @@ def show(
 ) -> None:
     """Print the table of one network."""
     print(f"\n{title}, PE {PE}, SIMD {SIMD}; percent of all edges, of dense cycles")
-    print("| layer | T1 | T0 | PL | pruned | cycles saved, lockstep | ooo | ooo expected before training |")
+    print(
+        "| layer | T1 | T0 | PL | pruned | cycles saved, lockstep | ooo | ooo expected before training |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     dense = {n: int(u.dense_cycles) for n, u in units.items()}
     for name, e in edges.items():
         saved = [1 - cycles[m][name].mean() / dense[name] for m in MODES]
         prior = 1 - int(units[name].cycles) / dense[name]
-        cells = [e.by_one / e.total, e.by_zero / e.total, e.by_pool / e.total, e.pruned, *saved, prior]
+        cells = [
+            e.by_one / e.total,
+            e.by_zero / e.total,
+            e.by_pool / e.total,
+            e.pruned,
+            *saved,
+            prior,
+        ]
         print(f"| {name} | " + " | ".join(map(share, cells)) + " |")
 
 
@@ -172,13 +185,21 @@ def main() -> None:
         show(f"lambda_threshold {first:g}, lambda_pooling {second:g}", edges, cycles, units)
         rows.append((first, second, reached, *totals(edges, cycles, units), differ))
         print(f"{time.perf_counter() - begun:.0f} s", flush=True)
-    print(f"\n{len(test)} test images; edges of all layers that can skip; {options.counted} images for cycles")
-    print("| lambda_threshold | lambda_pooling | test accuracy | T1 | T0 | PL | pruned | cycles saved, lockstep | ooo | of the pruned | differing outputs |")
+    print(
+        f"\n{len(test)} test images; edges of all layers that can skip; {options.counted} images for cycles"
+    )
+    print(
+        "| lambda_threshold | lambda_pooling | test accuracy | T1 | T0 | PL | pruned | cycles saved, lockstep | ooo | of the pruned | differing outputs |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for first, second, reached, e, saved, differ in rows:
         cells = [e.by_one / e.total, e.by_zero / e.total, e.by_pool / e.total, e.pruned]
         cells += [saved["lockstep"], saved["ooo"], saved["ooo"] / e.pruned]
-        print(f"| {first:g} | {second:g} | {share(reached)} | " + " | ".join(map(share, cells)) + f" | {differ} |")
+        print(
+            f"| {first:g} | {second:g} | {share(reached)} | "
+            + " | ".join(map(share, cells))
+            + f" | {differ} |"
+        )
 
 
 if __name__ == "__main__":

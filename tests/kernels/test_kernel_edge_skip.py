@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 from dse.ir.accelerator import MatrixParameters
 from dse.ir.edge_cycles import edge_work, frame_ends
