@@ -56,6 +56,7 @@ src/kernels/activation.hpp
 src/kernels/axi_stream.hpp
 src/kernels/depthwise_unit.hpp
 src/kernels/dot.hpp
+src/kernels/edge_skip_unit.hpp
 src/kernels/global_sum.hpp
 src/kernels/matrix_unit.hpp
 src/kernels/max_pool.hpp
