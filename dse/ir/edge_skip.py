@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.ir.layers._base import Layer
+from dse.ir.layers.average_pool2d import AveragePool2d
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
@@ -48,13 +49,13 @@ class Pooling:
 def pooling_behind(network: Network, layer: Layer) -> Pooling | None:
     """Return the max-pool that alone reads a convolution, its windows side by side; None: there is none.
 
-    Windows that overlap are left out: a row would be unnecessary only where all of them are decided.
+    A mean is no OR. Windows that overlap are left out: a row would be unnecessary only where all of them are decided.
     """
     readers = [other for other in network.layers if layer.name in other.inputs]
     if not isinstance(layer, Conv2d) or len(readers) != 1:
         return None
     (pool,) = readers
-    if not isinstance(pool, MaxPool2d) or pool.windowed:
+    if not isinstance(pool, MaxPool2d) or isinstance(pool, AveragePool2d) or pool.windowed:
         return None
     height, width, _ = layer.output_shape
     return Pooling(pool.kernel, height, width)

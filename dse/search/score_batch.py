@@ -194,9 +194,7 @@ def _options(
     skips = np.unique(foldings[5])
     rows_of = [np.flatnonzero(foldings[5] == skip) for skip in skips]
     parts = [
-        _of_mode(
-            layer, element, structure, compression, foldings[:, rows], model, sums, pooling
-        )
+        _of_mode(layer, element, structure, compression, foldings[:, rows], model, sums, pooling)
         for rows in rows_of
     ]
     if len(parts) == 1:

@@ -53,6 +53,7 @@ hls/hls_config.cfg
 hls/run_hls.tcl
 src/config.h
 src/kernels/activation.hpp
+src/kernels/average_pool.hpp
 src/kernels/axi_stream.hpp
 src/kernels/depthwise_unit.hpp
 src/kernels/dot.hpp
@@ -61,8 +62,10 @@ src/kernels/global_sum.hpp
 src/kernels/matrix_unit.hpp
 src/kernels/max_pool.hpp
 src/kernels/numbers.hpp
+src/kernels/residual_lane.hpp
 src/kernels/sliding_window.hpp
 src/kernels/stream_add.hpp
+src/kernels/stream_duplicate.hpp
 src/kernels/stream_fork.hpp
 src/kernels/tiled_matrix_unit.hpp
 src/kernels/trips.hpp
