@@ -40,7 +40,7 @@ def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, 
         Canonical compressions: equal exactly when the compressed networks are built alike. Filter pruning of
         the last layer is dropped: its rows are the classes; so is that of layers whose channels meet others in
         a sum. So is every pruning of a depthwise layer, which loses the channels that the layer in front
-        loses. Layers whose activations are added have the activation bits of the first of them.
+        loses. What leaves before training leaves by magnitude: filters. Layers whose activations are added have the activation bits of the first of them.
 
     Raises:
         UsageError: activations of 1 bit are added.
@@ -67,6 +67,8 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
             sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
             c = replace(c, activation_bits=bits, sparsity=sparsity, block=block)
             c = replace(c, lambda_threshold=0.0, lambda_pooling=0.0)
+            if sparsity and scheme(c.scheme).structure(now.mh, now.mw, c).mh != now.mh:
+                c = replace(c, prune_by="magnitude")
         pruned = c.scheme != "dense" and c.sparsity > 0
         result[layer.name] = (
             c if pruned else replace(dense, lambda_threshold=early[0], lambda_pooling=early[1])

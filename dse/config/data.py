@@ -16,9 +16,10 @@ from dse.ir import plugins
 NPZ = "write data: {name: npz, path: FILE}"
 DATA = keys(
     "data",
-    ("name", "path", "pad", "validation", "limit"),
+    ("name", "path", "pad", "validation", "limit", "size"),
     later={"calibrate": NPZ, "validate": NPZ},
 )
+SIZED = "imagefolder"  # the one loader that scales images
 LIMIT = keys("limit", ("train", "validation", "test"))
 
 
@@ -76,6 +77,14 @@ def _described(
     pad = whole(found["pad"], "pad", 0, 1024, complaints) if "pad" in found else 0
     if "validation" in found:
         validation = _share(found["validation"], complaints)
+    size = whole(found["size"], "size", 8, 4096, complaints) if "size" in found else None
+    if size is not None and name not in (None, SIZED):
+        complaints.add(
+            found["size"].span,
+            "not-supported",
+            f"data {name!r} has images of one size",
+            f"leave size out; {SIZED} takes it",
+        )
     limit = {}
     for split, entry in (
         entries(found["limit"], LIMIT, complaints).items() if "limit" in found else ()
@@ -83,7 +92,7 @@ def _described(
         limit[split] = whole(entry.value, split, 1, ANY, complaints) or 0
     if len(complaints) > before or name is None:
         return None
-    return DataConfig(name, path, pad or 0, validation, limit)
+    return DataConfig(name, path, pad or 0, validation, limit, size)
 
 
 def _share(node: Node, complaints: Complaints) -> float | None:

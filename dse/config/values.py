@@ -128,6 +128,7 @@ class DataConfig:
     pad: int = 0  # pixels added on every side
     validation: float | None = None  # fraction of the training images; None: loader's default
     limit: Mapping[str, int] = field(default_factory=dict)
+    size: int | None = None  # pixels of a side, of image files; None: loader's default
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dse.data._image_files import ImageFiles
 from dse.ir.numbers import IntType
 
 
@@ -19,7 +20,9 @@ class Split:
     """Some images and what they show.
 
     Attributes:
-        images: `(n, *shape)` integers of the data set's input type; channels last.
+        images: `(n, *shape)` integers of the data set's input type; channels last. Where they are more than
+            memory holds, what stands for such an array (`dse.data._image_files`): `np.asarray` of a part of it reads
+            that part.
         labels: `(n,)` int64, 0 <= label < classes.
     """
 
@@ -64,10 +67,16 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """Hash of every image and label, in order."""
+        """Hash of every image and label, in order; of images that stay files, of their names and sizes."""
         h = hashlib.blake2b(f"{self.input_type}{self.classes}".encode(), digest_size=8)
         for split in (self.train, self.validation, self.test):
             h.update(str(split.images.shape).encode())
-            h.update(np.ascontiguousarray(split.images).tobytes())
+            h.update(_content(split.images))
             h.update(np.ascontiguousarray(split.labels).tobytes())
         return h.hexdigest()
+
+
+def _content(images: npt.NDArray[np.integer] | ImageFiles) -> bytes:
+    if isinstance(images, ImageFiles):
+        return images.fingerprint
+    return np.ascontiguousarray(images).tobytes()

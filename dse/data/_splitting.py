@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dse.config.values import DataConfig
 from dse.data._dataset import Dataset, Split
+from dse.data._image_files import ImageFiles
 from dse.errors import UsageError
 from dse.ir.numbers import IntType
 
@@ -103,6 +104,8 @@ def padded(split: Split, pixels: int) -> Split:
             f" got {pixels} for inputs of shape {split.images.shape[1:]}; leave out data.pad"
         )
         raise UsageError(msg)
+    if isinstance(split.images, ImageFiles):
+        return Split(split.images.padded(pixels), split.labels)
     sides = ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0))
     return Split(np.pad(split.images, sides), split.labels)
 
@@ -119,4 +122,7 @@ def check_limits(limit: Mapping[str, int]) -> None:
 
 
 def _picked(split: Split, order: npt.NDArray[np.int64]) -> Split:
-    return Split(np.ascontiguousarray(split.images[order]), split.labels[order].astype(np.int64))
+    images = split.images[order]
+    if isinstance(images, np.ndarray):  # image files have no order in memory
+        images = np.ascontiguousarray(images)
+    return Split(images, split.labels[order].astype(np.int64))

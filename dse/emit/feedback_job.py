@@ -20,6 +20,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cost_models import learned
 from cost_models.learned import LearnedModel
 from dse.calibration.calibrate import calibrate
@@ -115,7 +117,7 @@ def project(p: Plan, folder: Path, record: TrialRecord, tool: str) -> HlsProject
         board=p.config.board,
         clock_mhz=p.config.clock_mhz,
         estimate=record.hardware,
-        images=shown.images,
+        images=np.asarray(shown.images),
         labels=shown.labels,
     )
 

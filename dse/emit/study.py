@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dse.emit.hls import hls_project
 from dse.emit.rtl import rtl_project
 from dse.errors import NoFeasibleDesignError, UsageError
@@ -102,7 +104,7 @@ def emit_design(
         board=config.board,
         clock_mhz=config.clock_mhz,
         estimate=record.hardware,
-        images=shown.images,
+        images=np.asarray(shown.images),
         labels=shown.labels,
         accuracy={"validation": final.validation_accuracy, "test": final.test_accuracy},
     )

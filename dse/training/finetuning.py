@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dse.data._dataset import Dataset
+from dse.data._dataset import Dataset, Split
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression
 from dse.ir.layers.fused_add import FusedAdd
@@ -18,7 +18,8 @@ from dse.ir.network import Network
 from dse.training.base_weights import BaseWeights
 from dse.training.edge_losses import edge_losses
 from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
-from dse.training.pruned import pruned
+from dse.training.preparing import chosen, prepare, prepared_epochs, unmasked
+from dse.training.pruned import PrunedLayer, pruned
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.thresholds import accelerator
 from dse.training.torch_ops import as_input, one_thread, resolved
@@ -88,29 +89,35 @@ def finetune(
     device = resolved(device)
     train = dataset.train.first(images)
     with one_thread():
-        module = quantised(network, compressions, base, dataset, device)
+        built, layers = pruned(network, compressions, base)
+        module = _calibrated(built, layers, base, dataset, device)
         lost = base.accuracy - accuracy(module, train.first(CALIBRATION_IMAGES), device)
-        penalty = edge_losses(module)
         if start is not None:
             module.load_state_dict({name: torch.tensor(a) for name, a in start.items()})
-        elif before:
-            fit(module, groups(module, lost), train, Recipe(before), seed, device, penalty)
-        # what continues sees the images in another order
-        fit(
-            module,
-            groups(module, lost),
-            train,
-            Recipe(epochs),
-            seed + bool(before),
-            device,
-            penalty,
-        )
+        else:
+            first = before or epochs
+            early = prepared_epochs(compressions, first)
+            if early:
+                free = _calibrated(built, unmasked(layers), base, dataset, device)
+                prepare(free, layers, groups(free, lost), train, early, seed, device)
+                layers = chosen(layers, free)
+                module = _calibrated(built, layers, base, dataset, device)
+            _fit(module, lost, train, first - early, seed, device)
+        if before:  # what continues sees the images in another order
+            _fit(module, lost, train, epochs, seed + 1, device)
         state = state_of(module) if keep_state else None
         settle_statistics(module, train, device)
         integer = accelerator(module)
     validation = dataset.validation
     reached = integer.accuracy(validation.images, validation.labels)
     return TrainedNetwork(integer, reached, state)
+
+
+def _fit(
+    module: QuantisedNetwork, lost: float, train: Split, epochs: int, seed: int, device: str
+) -> None:
+    recipe, penalty = Recipe(epochs), edge_losses(module)
+    fit(module, groups(module, lost), train, recipe, seed, device, penalty)
 
 
 def state_of(module: QuantisedNetwork) -> State:
@@ -127,11 +134,21 @@ def quantised(
 ) -> QuantisedNetwork:
     """Return the quantised network of a candidate before training, its steps set on training images."""
     built, layers = pruned(network, compressions, base)
+    return _calibrated(built, layers, base, dataset, device)
+
+
+def _calibrated(
+    built: Network,
+    layers: tuple[PrunedLayer, ...],
+    base: BaseWeights,
+    dataset: Dataset,
+    device: str,
+) -> QuantisedNetwork:
     lanes = {x.name: base.layers[x.name] for x in built.layers if isinstance(x, FusedAdd)}
     module = QuantisedNetwork(built, layers, lanes).to(device).train()
     sample = dataset.train.first(CALIBRATION_IMAGES)
     with torch.no_grad():
-        module.calibrate(as_input(torch.tensor(sample.images, device=device)))
+        module.calibrate(as_input(torch.tensor(np.asarray(sample.images), device=device)))
     return module
 
 

@@ -47,6 +47,7 @@ def fit(
     seed: int,
     device: str,
     penalty: Callable[[], Tensor] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> None:
     """Train `module` in place on cross-entropy.
 
@@ -58,6 +59,7 @@ def fit(
         seed: of the order of the images.
         device: a torch device.
         penalty: what is added to the cross-entropy of a batch, asked after its forward pass.
+        progress: is told after every step what share of all steps is done.
 
     Raises:
         TrainingError: the loss is no longer a number; the message names the first layer that broke.
@@ -65,9 +67,10 @@ def fit(
     if len(split) < 2:
         msg = f"training needs at least 2 images, got {len(split)}; raise the limit of training images"
         raise TrainingError(msg)
-    x = torch.tensor(split.images, device=device)  # a copy: workers get read-only arrays
+    image = _images(split, device)
     y = torch.tensor(split.labels, device=device)
-    steps_per_epoch = max(1, len(x) // recipe.batch)  # what is left over waits for another epoch
+    # what is left over waits for another epoch
+    steps_per_epoch = max(1, len(split) // recipe.batch)
     steps = recipe.epochs * steps_per_epoch
     optimiser = torch.optim.Adam(
         [{"params": g.parameters, "lr": g.rate} for g in groups], fused=True
@@ -76,13 +79,14 @@ def fit(
     order = torch.Generator().manual_seed(seed)
     module.train()
     for epoch in range(recipe.epochs):
-        shuffled = torch.randperm(len(x), generator=order).to(device)
+        shuffled = torch.randperm(len(split), generator=order).to(device)
         for i in range(steps_per_epoch):
             picked = shuffled[i * recipe.batch : (i + 1) * recipe.batch]
-            share = schedule[epoch * steps_per_epoch + i]
+            step = epoch * steps_per_epoch + i
+            share = schedule[step]
             for group, own in zip(groups, optimiser.param_groups, strict=True):
                 own["lr"] = group.rate * share
-            loss = f.cross_entropy(module(as_input(x[picked])), y[picked])
+            loss = f.cross_entropy(module(as_input(image(picked))), y[picked])
             if penalty is not None:
                 loss = loss + penalty()
             if not bool(torch.isfinite(loss)):
@@ -90,8 +94,20 @@ def fit(
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
+            if progress is not None:
+                progress((step + 1) / steps)
     if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
         raise TrainingError(_diverged(module, "the last step"))
+
+
+def _images(split: Split, device: str) -> Callable[[Tensor], Tensor]:
+    """Return what hands out images by index: from a copy on the device, or as files are read."""
+    if not isinstance(split.images, np.ndarray):
+        return lambda picked: torch.tensor(
+            np.asarray(split.images[picked.cpu().numpy()]), device=device
+        )
+    x = torch.tensor(split.images, device=device)  # a copy: workers get read-only arrays
+    return lambda picked: x[picked]
 
 
 def _schedule(steps: int, recipe: Recipe) -> list[float]:
@@ -143,5 +159,6 @@ def accuracy(module: nn.Module, split: Split, device: str, batch: int = 256) -> 
 
 def _batches(split: Split, batch: int, device: str) -> Iterator[Tensor]:
     """Return inputs in parts of nearly equal size: a part of one image has no variance."""
-    for part in np.array_split(split.images, math.ceil(len(split) / batch)):
-        yield as_input(torch.tensor(part, device=device))
+    for part in np.array_split(np.arange(len(split)), math.ceil(len(split) / batch)):
+        images = split.images[part[0] : part[-1] + 1]
+        yield as_input(torch.tensor(np.asarray(images), device=device))

@@ -110,6 +110,7 @@ report: off
     ("text", "expected"),
     [
         ("scheme: [bcr, filter]", Knobs(scheme=("bcr", "filter"))),
+        ("prune_by: [admm, group-lasso]", Knobs(prune_by=("admm", "group_lasso"))),
         ("pe: {min: 1, max: 64, log: true}", Knobs(pe=(1, 2, 4, 8, 16, 32, 64))),
         ("pe: {min: 3, max: 50, log: true}", Knobs(pe=(3, 6, 12, 24, 48))),
         ("simd: {min: 2, max: 9, step: 3}", Knobs(simd=(2, 5, 8))),

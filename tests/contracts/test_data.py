@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dse.config.values import DataConfig
 from dse.errors import UsageError
@@ -49,11 +50,22 @@ def _cifar10(folder: Path) -> Path:
     return folder
 
 
+def _imagefolder(folder: Path) -> Path:
+    for part, n in (("train", 6), ("val", 2)):
+        for label in range(10):
+            (folder / part / f"class{label}").mkdir(parents=True)
+            for i in range(n):
+                image = Image.fromarray(RNG.integers(0, 256, (9 + label, 9 + i, 3), np.uint8))
+                image.save(folder / part / f"class{label}" / f"{i}.png")
+    return folder
+
+
 FILES: dict[str, Callable[[Path], Path | None]] = {
     "digits": lambda folder: None,
     "idx": _idx,
     "npz": _npz,
     "cifar10": _cifar10,
+    "imagefolder": _imagefolder,
 }
 
 
@@ -80,10 +92,12 @@ def test_parts_are_integers_of_the_input_type(loader: Loader) -> None:
         assert split.images.shape[1:] == data.input_shape
         assert split.images.dtype.kind in "iu"
         assert split.labels.dtype == np.int64
-        assert split.images.min() >= data.input_type.min
-        assert split.images.max() <= data.input_type.max
+        images = np.asarray(split.images)  # image files are no array until they are read
+        assert images.shape == split.images.shape
+        assert images.min() >= data.input_type.min
+        assert images.max() <= data.input_type.max
         assert 0 <= split.labels.min() <= split.labels.max() < data.classes
-        assert split.images.flags.c_contiguous
+        assert images.flags.c_contiguous
 
 
 def test_same_seed_same_data_and_test_never_moves(loader: Loader) -> None:
@@ -99,7 +113,9 @@ def test_same_seed_same_data_and_test_never_moves(loader: Loader) -> None:
 def test_parts_share_no_image(loader: Loader) -> None:
     module, name, path = loader
     data = module.load(DataConfig(name, path=path), seed=3)
-    parts = [set(map(bytes, s.images)) for s in (data.train, data.validation, data.test)]
+    parts = [
+        set(map(bytes, np.asarray(s.images))) for s in (data.train, data.validation, data.test)
+    ]
     assert sum(map(len, parts)) == len(set.union(*parts))
 
 

@@ -16,6 +16,7 @@ COMPRESSIONS = {
     "binary": Compression(1, 1),
     "blocks": Compression(2, 4, "bcr", 0.5, (4, 4)),
     "filters": Compression(4, 2, "filter", 0.5),
+    "prepared": Compression(1, 2, "bcr", 0.5, (4, 4), "admm"),
 }
 
 
@@ -33,9 +34,9 @@ def test_a_training_goes_on_where_the_shorter_one_stopped(
 ) -> None:
     network = context.network
     wanted = canonical(network, {m.name: COMPRESSIONS[name] for m in network.matrix_layers})
-    short = train(context, TrainingTask(wanted, 1, None, keep_state=True))
-    continued = train(context, TrainingTask(wanted, 2, None, before=1, start=short.state))
-    repeated = train(context, TrainingTask(wanted, 2, None, before=1))
+    short = train(context, TrainingTask(wanted, 2, None, keep_state=True))
+    continued = train(context, TrainingTask(wanted, 1, None, before=2, start=short.state))
+    repeated = train(context, TrainingTask(wanted, 1, None, before=2))
     alone = train(context, TrainingTask(wanted, 2, None))
     assert continued.accelerator_digest == repeated.accelerator_digest
     assert continued.accelerator_digest not in (alone.accelerator_digest, short.accelerator_digest)
