@@ -10,12 +10,16 @@ from cost_models._terms import SHALLOW, SRL_FIFO
 from dse.emit.finn import RAM_STYLE
 from dse.emit.processes import Chain, Module
 from dse.emit.rtl_memory import group_memories, matrix_memories
+from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.units import (
     AddUnit,
+    AveragePoolUnit,
+    DuplicateUnit,
     Fifo,
     ForkUnit,
+    LaneUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
@@ -123,6 +127,12 @@ def instance(
     if isinstance(unit, ProductUnit):
         assert integers is not None
         return _products(name, unit, integers, signed=is_signed)
+    if isinstance(unit, LaneUnit | AveragePoolUnit | DuplicateUnit):
+        msg = (
+            f"layer {unit.layer}: fused residual networks are emitted as HLS only, their units have no Verilog;"
+            " use `--flow hls`"
+        )
+        raise UsageError(msg)
     bits = int(unit.bits)
     in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
     if isinstance(unit, SlidingWindowUnit):

@@ -164,6 +164,9 @@ def groups(module: QuantisedNetwork, lost: float) -> list[Group]:
     for matrix in (module.matrix(name) for name in module.matrices):
         size = float(matrix.weights.detach().square().mean().sqrt())
         others = [p for p in matrix.parameters() if p is not matrix.weights]
-        result += [Group([matrix.weights], rate * size), Group(others, NORM_RATE)]
+        # sums of a fixed-point stream are large, and the scale of their scores is small
+        small = module.lanes and not matrix.normalised and not matrix.raw
+        share = float(matrix.logit_scale.detach()) if small else 1.0
+        result += [Group([matrix.weights], rate * size), Group(others, share * NORM_RATE)]
     lanes = [p for name in module.lanes for p in module.lane(name).parameters()]
     return [*result, Group(lanes, NORM_RATE)] if lanes else result
