@@ -1,0 +1,156 @@
+"""Fused residual networks: torch, integers and C++ agree on every value, for every precision of a block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cost_models import analytic
+from dse.compression import canonical
+from dse.config.values import DataConfig
+from dse.data import digits
+from dse.data._dataset import Dataset
+from dse.emit.hls import hls_project
+from dse.emit.project import HlsProject
+from dse.emit.rtl import rtl_project
+from dse.emit.verify import verify
+from dse.ir import plugins
+from dse.ir.accelerator import Accelerator
+from dse.ir.design import Compression, DesignPoint
+from dse.ir.layers.fused_add import FusedAdd
+from dse.ir.layers.thresholding import Thresholding
+from dse.ir.network import Network
+from dse.search.estimate import estimate
+from dse.search.fold import Folder
+from dse.training import BaseWeights, pretrain
+from dse.training.finetuning import groups, quantised
+from dse.training.fitting import Recipe, fit, settle_statistics
+from dse.training.quantised_network import QuantisedNetwork
+from dse.training.thresholds import accelerator
+from dse.training.torch_ops import as_input
+from hw_templates._boards import load_board
+
+IMAGES = 12
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return digits.load(DataConfig("digits", limit={"train": 256}), seed=0)
+
+
+def started(name: str, data: Dataset, **options: float) -> tuple[Network, BaseWeights]:
+    network = plugins.load("dse.networks", name).build(
+        data.input_shape, data.input_type, data.classes, width=0.125, blocks=2, **options
+    )
+    return network, pretrain(network, data, epochs=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def hybrid(data: Dataset) -> tuple[Network, BaseWeights]:
+    """A binary block and one of 4 bits, which halves the map and doubles the channels."""
+    return started("hybnn", data)
+
+
+@pytest.fixture(scope="module")
+def standard(data: Dataset) -> tuple[Network, BaseWeights]:
+    """Constants that are powers of two, and a narrow stream that saturates."""
+    return started("basebnn", data, shifts=1, stream=6, constants=6)
+
+
+def compressions(network: Network, second: int) -> dict[str, Compression]:
+    """Bits of the second block; the first is binary."""
+    ends = {"conv1": Compression(4, 5), "fc": Compression(3, None)}
+    wanted = {
+        m.name: ends.get(m.name, Compression(*(1, 1) if m.name.startswith("b1") else (second,) * 2))
+        for m in network.matrix_layers
+    }
+    return canonical(network, wanted)
+
+
+def trained(
+    which: tuple[Network, BaseWeights], second: int, data: Dataset
+) -> tuple[DesignPoint, QuantisedNetwork]:
+    network, base = which
+    wanted = compressions(network, second)
+    module = quantised(network, wanted, base, data)
+    fit(module, groups(module, 0.3), data.train, Recipe(epochs=1), seed=0, device="cpu")
+    settle_statistics(module, data.train, "cpu")
+    with torch.no_grad():  # what training rarely leaves behind: inverted and constant channels
+        for name in module.lanes:
+            lane = module.lane(name)
+            lane.gain[0] *= -1
+            lane.gain[1] = 0
+            lane.slope[2] = -0.5
+    board = load_board("Pynq-Z1")
+    folder = Folder.build(network, wanted, board, analytic.load(board.family), {})
+    return folder.solve(folder.targets()[len(folder.targets()) // 2], 0.5), module
+
+
+def outputs_of_torch(module: QuantisedNetwork, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Channels last: the integers of every product, threshold and lane."""
+    seen: dict[str, np.ndarray] = {}
+    for name, layer in [*module.matrices.items(), *module.lanes.items()]:
+
+        def keep(
+            _: object, inputs: tuple[torch.Tensor, ...], y: torch.Tensor, n: str = name
+        ) -> None:
+            y = y if n != "fc" else module.matrix(n).dot(*inputs)
+            seen[n] = (y.permute(0, 2, 3, 1) if y.ndim == 4 else y).numpy()
+
+        layer.register_forward_hook(keep)
+    with torch.no_grad():
+        module(as_input(torch.from_numpy(images), torch.float64))
+    return seen
+
+
+def up_to(integer: Accelerator, name: str) -> Accelerator:
+    built = integer.network
+    end = [x.name for x in built.layers].index(name) + 1
+    part = Network("part", built.input_shape, built.input_type, built.layers[:end])
+    return Accelerator(part, integer.parameters, integer.lanes)
+
+
+def project(
+    network: Network, design: DesignPoint, integer: Accelerator, data: Dataset, rtl: bool = False
+) -> HlsProject:
+    board = load_board("Pynq-Z1")
+    emit = rtl_project if rtl else hls_project
+    return emit(
+        study="study",
+        network=network,
+        design=design,
+        accelerator=integer,
+        board=board,
+        clock_mhz=100.0,
+        estimate=estimate(network, design, board, 100.0, analytic.load(board.family)),
+        images=data.test.images[:IMAGES],
+        labels=data.test.labels[:IMAGES],
+    )
+
+
+@pytest.mark.parametrize(("which", "second"), [("hybrid", 4), ("standard", 1)])
+def test_torch_integers_and_hls_agree(
+    which: str, second: int, request: pytest.FixtureRequest, data: Dataset, tmp_path: Path
+) -> None:
+    network, base = request.getfixturevalue(which)
+    design, module = trained((network, base), second, data)
+    integer = accelerator(module)
+    images = data.test.images[:IMAGES]
+    found = outputs_of_torch(module, images)
+    lanes = [x.name for x in network.layers if isinstance(x, FusedAdd)]
+    assert set(found) == {*lanes, *(m.name for m in network.matrix_layers)}
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, up_to(integer, name).scores(images), name)
+    thresholds = [x.name for x in network.layers if isinstance(x, Thresholding)]
+    assert all(len(np.unique(found[name])) > 1 for name in (*lanes, *thresholds))
+    again = Accelerator.from_arrays(integer.network, integer.arrays())
+    assert again.digest == integer.digest
+    assert (again.scores(images) == integer.scores(images)).all()
+
+    result = verify(project(network, design, integer, data).write(tmp_path / "p"))
+    assert result.mismatches == 0
+    assert result.words == IMAGES * network.classes
+    assert result.loop_trips == result.predicted
