@@ -64,16 +64,23 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
         if not layer.prunable or (c.scheme == "filter" and keeps):
             c = dense
         if c.scheme != "dense" and c.sparsity > 0:
-            sparsity, block = scheme(c.scheme).legalise(now.mh, now.mw, c.sparsity, c.block)
+            own = scheme(c.scheme)
+            sparsity, block = own.legalise(
+                now.mh, now.mw, c.sparsity, c.block, positions=now.positions
+            )
             c = replace(c, activation_bits=bits, sparsity=sparsity, block=block)
+            c = replace(c, beta=c.beta if own.NEEDS_BETA else None)
             c = replace(c, lambda_threshold=0.0, lambda_pooling=0.0)
-            if sparsity and scheme(c.scheme).structure(now.mh, now.mw, c).mh != now.mh:
+            # what goes is known before training: narrower matrices, and masks that no weight decides
+            if not own.BY_WEIGHTS or (
+                sparsity and own.structure(now.mh, now.mw, c, positions=now.positions).mh != now.mh
+            ):
                 c = replace(c, prune_by="magnitude")
         pruned = c.scheme != "dense" and c.sparsity > 0
-        result[layer.name] = (
+        kept = result[layer.name] = (
             c if pruned else replace(dense, lambda_threshold=early[0], lambda_pooling=early[1])
         )
-        built = scheme(result[layer.name].scheme).structure(now.mh, now.mw, result[layer.name])
+        built = scheme(kept.scheme).structure(now.mh, now.mw, kept, positions=now.positions)
         if built.mh != layer.mh:
             channels[layer.name] = built.mh
     return tuple(result.items())
@@ -127,6 +134,8 @@ def _effective(
     for layer, (_, c) in zip(network.matrix_layers, compressions, strict=True):
         now = network.narrowed(channels)[layer.name]
         assert isinstance(now, MatrixLayer)
-        structures[layer.name] = scheme(c.scheme).structure(now.mh, now.mw, c)
+        structures[layer.name] = scheme(c.scheme).structure(
+            now.mh, now.mw, c, positions=now.positions
+        )
         channels[layer.name] = structures[layer.name].mh
     return network.narrowed(channels), tuple(structures.items())

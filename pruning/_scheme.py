@@ -70,19 +70,39 @@ class Scheme(Protocol):
     """The promise; `tests/contracts/test_pruning.py` is its executable form."""
 
     NEEDS_BLOCK: bool  # whether `block` means anything to it
+    NEEDS_BETA: bool  # whether `beta` does
+    BY_WEIGHTS: bool  # whether masks follow the weights; False: they are known before training
 
     def legalise(
-        self, mh: int, mw: int, sparsity: float, block: tuple[int, int] | None
+        self,
+        mh: int,
+        mw: int,
+        sparsity: float,
+        block: tuple[int, int] | None,
+        *,
+        positions: int = 1,
     ) -> tuple[float, tuple[int, int] | None]:
         """Return the nearest (sparsity, block) the scheme can really do; applying it twice changes nothing.
 
-        A sparsity of 0 means that nothing is pruned at this size.
+        A sparsity of 0 means that nothing is pruned at this size. The mw columns are so many `positions` of
+        a kernel, one after the other, with mw / positions channels each.
         """
 
-    def structure(self, mh: int, mw: int, compression: Compression) -> Structure:
+    def structure(
+        self, mh: int, mw: int, compression: Compression, *, positions: int = 1
+    ) -> Structure:
         """Return what is left to build; `compression` is canonical."""
 
     def mask(
-        self, weights: npt.NDArray[np.float64], compression: Compression, *, reorder: bool
+        self,
+        weights: npt.NDArray[np.float64],
+        compression: Compression,
+        *,
+        reorder: bool,
+        positions: int = 1,
+        seed: int = 0,
     ) -> Mask:
-        """Choose the weights that stay, by magnitude; `reorder=False` keeps the rows in order."""
+        """Choose the weights that stay, by magnitude; `reorder=False` keeps the rows in order.
+
+        What is drawn at random follows from `seed`, which a layer has by its name.
+        """

@@ -21,6 +21,8 @@ from pruning._scheme import Mask, Structure
 from pruning._tiles import tiles
 
 NEEDS_BLOCK = True
+NEEDS_BETA = False
+BY_WEIGHTS = True
 ROUNDS = 3  # of alternating column and row choice; the energy hardly grows after the second
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +31,12 @@ Bools = npt.NDArray[np.bool_]
 
 
 def legalise(
-    mh: int, mw: int, sparsity: float, block: tuple[int, int] | None
+    mh: int,
+    mw: int,
+    sparsity: float,
+    block: tuple[int, int] | None,
+    *,
+    positions: int = 1,
 ) -> tuple[float, tuple[int, int] | None]:
     """Return the possible sparsity whose share of kept weights is nearest in ratio, and the block.
 
@@ -51,7 +58,7 @@ def legalise(
     return (0.0, None) if count == p * q else (1 - count / (p * q), (p, q))
 
 
-def structure(mh: int, mw: int, compression: Compression) -> Structure:
+def structure(mh: int, mw: int, compression: Compression, *, positions: int = 1) -> Structure:
     """Return the tiled matrix."""
     assert compression.block is not None
     p, q = compression.block
@@ -59,7 +66,14 @@ def structure(mh: int, mw: int, compression: Compression) -> Structure:
     return Structure(mh, mw, Tiling(p, q, r, c), compression.weight_bits)
 
 
-def mask(weights: Floats, compression: Compression, *, reorder: bool) -> Mask:
+def mask(
+    weights: Floats,
+    compression: Compression,
+    *,
+    reorder: bool,
+    positions: int = 1,
+    seed: int = 0,
+) -> Mask:
     """Keep in every block the columns and rows with the largest L2 norm.
 
     `reorder=True` gathers rows of similar patterns in one block row where that keeps more energy

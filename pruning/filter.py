@@ -12,10 +12,17 @@ from dse.ir.design import Compression
 from pruning._scheme import Mask, Structure
 
 NEEDS_BLOCK = False
+NEEDS_BETA = False
+BY_WEIGHTS = True
 
 
 def legalise(
-    mh: int, mw: int, sparsity: float, block: tuple[int, int] | None
+    mh: int,
+    mw: int,
+    sparsity: float,
+    block: tuple[int, int] | None,
+    *,
+    positions: int = 1,
 ) -> tuple[float, tuple[int, int] | None]:
     """Round to the nearest number of rows that still folds.
 
@@ -28,13 +35,20 @@ def legalise(
     return (mh - kept) / mh, None
 
 
-def structure(mh: int, mw: int, compression: Compression) -> Structure:
+def structure(mh: int, mw: int, compression: Compression, *, positions: int = 1) -> Structure:
     """Return the matrix of the kept rows."""
     kept = mh - round(compression.sparsity * mh)
     return Structure(kept, mw, None, compression.weight_bits)
 
 
-def mask(weights: npt.NDArray[np.float64], compression: Compression, *, reorder: bool) -> Mask:
+def mask(
+    weights: npt.NDArray[np.float64],
+    compression: Compression,
+    *,
+    reorder: bool,
+    positions: int = 1,
+    seed: int = 0,
+) -> Mask:
     """Keep the rows of the `(mh, mw)` matrix with the largest L2 norm, the first of equals.
 
     `row_order` lists the kept rows ascending, then the removed ones, which are not built.

@@ -47,8 +47,9 @@ def integers(name: str, low: int, high: int, note: str = "") -> NumberKnob:
     return NumberKnob(name, read, 1)
 
 
-def fractions(name: str) -> NumberKnob:
-    """Return a knob of fractions from 0 to below 1; `50 %` is one."""
+def fractions(name: str, *, up_to_1: bool = False) -> NumberKnob:
+    """Return a knob of fractions from 0 to below 1, or `up_to_1`; `50 %` is one."""
+    bounds = "from 0 to 1" if up_to_1 else "from 0 to below 1"
 
     def read(node: Node, what: str, complaints: Complaints) -> float | None:
         found = scalar(node, what, complaints)
@@ -59,7 +60,7 @@ def fractions(name: str) -> NumberKnob:
             value = fraction(parts)
         if isinstance(value, bool) or not isinstance(value, int | float):
             slug, hint = "bad-value", ""
-        elif 0 <= value < 1:
+        elif 0 <= value < 1 or (up_to_1 and value == 1):
             return float(value)
         else:
             slug = "out-of-range"
@@ -67,7 +68,7 @@ def fractions(name: str) -> NumberKnob:
         complaints.add(
             found.span,
             slug,
-            f"{what} is a fraction from 0 to below 1, not {describe(found)}",
+            f"{what} is a fraction {bounds}, not {describe(found)}",
             hint,
         )
         return None

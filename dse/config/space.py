@@ -22,6 +22,7 @@ NUMBERS = {
         integers("weight_bits", 1, 8, "8 bits are the widest that is built"),
         integers("activation_bits", 1, 8, "8 bits are the widest that is built"),
         fractions("sparsity"),
+        fractions("beta", up_to_1=True),
         amounts("lambda_threshold", MOST_LAMBDA),
         amounts("lambda_pooling", MOST_LAMBDA),
         integers("pe", 1, MOST_LANES),
@@ -40,6 +41,7 @@ KNOBS = (
     "memory",
     "compute",
     "scheme",
+    "beta",
     "prune_by",
     "edge_skip",
     "lambda_threshold",
@@ -47,7 +49,7 @@ KNOBS = (
     "tie",
 )
 TIEABLE = (
-    *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by"),
+    *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "beta", "prune_by"),
     *("lambda_threshold", "lambda_pooling"),
 )
 REQUIRE = {"require": "use constraints, or lists of pe and simd"}

@@ -53,6 +53,7 @@ class Knobs:
     scheme: tuple[str, ...] | None = None
     sparsity: tuple[float, ...] | None = None
     block: tuple[tuple[int, int], ...] | None = None
+    beta: tuple[float, ...] | None = None
     prune_by: tuple[str, ...] | None = None
     lambda_threshold: tuple[float, ...] | None = None
     lambda_pooling: tuple[float, ...] | None = None

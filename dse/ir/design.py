@@ -11,7 +11,8 @@ from dse.ir.network import digest_of
 MEMORIES = ("bram", "lutram", "uram")  # where a matrix unit keeps its weights
 COMPUTES = ("lut", "dsp")  # what its multipliers are made of (FINN: resType)
 EDGE_SKIPS = ("off", "lockstep", "ooo")  # whether PEs stop early, and how they go on
-PRUNED_BY = ("magnitude", "admm", "group_lasso")  # what prepares the weights for their mask
+# what decides on the mask: the weights as they are, or while they train
+PRUNED_BY = ("magnitude", "admm", "group_lasso", "regrow")
 # fields that every stored design has, whatever they say; later ones are written where they say something
 ALWAYS_WRITTEN = {
     *("weight_bits", "activation_bits", "scheme", "sparsity", "block"),
@@ -32,6 +33,7 @@ class Compression:
     scheme: str = "dense"  # a file in pruning/
     sparsity: float = 0.0  # 0 <= sparsity < 1
     block: tuple[int, int] | None = None  # (rows, columns) of the weight matrix
+    beta: float | None = None  # share of rewired edges; None where the scheme draws no graph
     prune_by: str = "magnitude"  # one of PRUNED_BY; "magnitude" where nothing is pruned
     # weights in the loss of what lets 1-bit outputs be decided early (`dse.training.edge_losses`)
     lambda_threshold: float = 0.0

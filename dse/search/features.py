@@ -16,7 +16,13 @@ from dse.search.accuracy_model import LEAST_ERROR
 Floats = npt.NDArray[np.float64]
 
 LARGEST_BITS = 8
-KINDS = ("bcr", "filter", "unstructured")  # any other scheme is told apart by having none of these
+KINDS = (
+    "bcr",
+    "filter",
+    "unstructured",
+    "kernel",
+    "small_world",
+)  # any other scheme is told apart by having none of these
 
 
 def features(network: Network, compressions: Mapping[str, Compression]) -> Floats:
@@ -61,6 +67,7 @@ def _layer(c: Compression) -> list[float]:
         -math.log2(kept) / 4,
         block,
         *(c.sparsity * (c.scheme == kind) for kind in KINDS),
+        c.sparsity * (c.beta or 0.0),
     ]
 
 

@@ -71,7 +71,7 @@ def compression_values(space: SearchSpace, wanted: Mapping[str, Compression]) ->
             key=lambda option: _distance(_tried(space, layer, values, names, option), target),
         )
         values = _with(values, names, best)
-        for knob in ("prune_by", "lambda_threshold", "lambda_pooling"):
+        for knob in ("beta", "prune_by", "lambda_threshold", "lambda_pooling"):
             by = names[knob]  # where the space lacks it, the baseline's
             if by is not None and getattr(target, knob) in offered[knob]:
                 values[by] = getattr(target, knob)

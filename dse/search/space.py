@@ -24,18 +24,16 @@ from dse.search.fold import Folder
 
 Values: TypeAlias = Mapping[str, Any]
 
-COMPRESSION_KNOBS = (
-    *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "prune_by"),
-    *("lambda_threshold", "lambda_pooling"),
-)
-PRUNING_KNOBS = ("scheme", "sparsity", "block", "prune_by")  # mean nothing where nothing is pruned
+PRUNING_KNOBS = ("scheme", "sparsity", "block", "beta", "prune_by")  # mean nothing without pruning
 EDGE_LOSSES = ("lambda_threshold", "lambda_pooling")
+COMPRESSION_KNOBS = ("weight_bits", "activation_bits", *PRUNING_KNOBS, *EDGE_LOSSES)
 # unlisted knobs are fixed at these: an 8-bit dense network; 8x8 blocks where pruning is asked for
 FIXED = Knobs(
     weight_bits=(8,),
     activation_bits=(8,),
     sparsity=(0.0,),
     block=((8, 8),),
+    beta=(0.1,),
     prune_by=("magnitude",),
     lambda_threshold=(0.0,),
     lambda_pooling=(0.0,),
@@ -97,6 +95,7 @@ class SearchSpace:
                 scheme=scheme,
                 sparsity=chosen["sparsity"],
                 block=block,
+                beta=chosen["beta"],
                 prune_by=chosen["prune_by"],
                 lambda_threshold=chosen["lambda_threshold"],
                 lambda_pooling=chosen["lambda_pooling"],
@@ -286,6 +285,8 @@ def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:
     if knob in EDGE_LOSSES:
         return layer.activation and 1 in (knobs.activation_bits or ())
     if knob in PRUNING_KNOBS and not layer.prunable:
+        return False
+    if knob == "beta" and "small_world" not in (knobs.scheme or ()):
         return False
     if knob in PRUNING_KNOBS and knob != "sparsity":
         return max(knobs.sparsity or (0.0,)) > 0

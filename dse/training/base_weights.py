@@ -53,6 +53,12 @@ class BaseWeights:
     layers: Mapping[str, LayerWeights]
     accuracy: float
 
+    @property
+    def trained(self) -> bool:
+        """Whether any training has been done: without it all batch normalisations do nothing."""
+        norms = [layer.norm for layer in self.layers.values() if layer.norm is not None]
+        return not norms or any((n.gain != 1).any() or (n.offset != 0).any() for n in norms)
+
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return all parameters as named arrays, for an .npz file; `from_arrays` is the inverse."""
         result: dict[str, npt.NDArray[np.generic]] = {"accuracy": np.array(self.accuracy)}

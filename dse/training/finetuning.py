@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from dse.data._dataset import Dataset, Split
 from dse.ir.accelerator import Accelerator
@@ -21,6 +22,7 @@ from dse.training.fitting import Group, Recipe, accuracy, fit, settle_statistics
 from dse.training.preparing import chosen, prepare, prepared_epochs, unmasked
 from dse.training.pruned import PrunedLayer, pruned
 from dse.training.quantised_network import QuantisedNetwork
+from dse.training.regrowth import regrowth
 from dse.training.thresholds import accelerator
 from dse.training.torch_ops import as_input, one_thread, resolved
 
@@ -29,6 +31,7 @@ NORM_RATE = 1e-2  # largest learning rate of batch normalisations and of the sca
 # as it was, more with each point it took (measured on the digits: coarse networks need 30 times the rate of fine ones).
 GENTLEST = 0.01
 RATE_PER_LOSS = 0.3
+FROM_SCRATCH = 1.0  # loss that weights without any training count as
 CALIBRATION_IMAGES = 256
 
 State: TypeAlias = Mapping[str, npt.NDArray[np.generic]]  # of a quantised network, by name
@@ -91,7 +94,9 @@ def finetune(
     with one_thread():
         built, layers = pruned(network, compressions, base)
         module = _calibrated(built, layers, base, dataset, device)
-        lost = base.accuracy - accuracy(module, train.first(CALIBRATION_IMAGES), device)
+        lost = FROM_SCRATCH
+        if base.trained:
+            lost = base.accuracy - accuracy(module, train.first(CALIBRATION_IMAGES), device)
         if start is not None:
             module.load_state_dict({name: torch.tensor(a) for name, a in start.items()})
         else:
@@ -104,7 +109,7 @@ def finetune(
                 module = _calibrated(built, layers, base, dataset, device)
             _fit(module, lost, train, first - early, seed, device)
         if before:  # what continues sees the images in another order
-            _fit(module, lost, train, epochs, seed + 1, device)
+            _fit(module, lost, train, epochs, seed + 1, device, regrows=False)
         state = state_of(module) if keep_state else None
         settle_statistics(module, train, device)
         integer = accelerator(module)
@@ -114,10 +119,24 @@ def finetune(
 
 
 def _fit(
-    module: QuantisedNetwork, lost: float, train: Split, epochs: int, seed: int, device: str
+    module: QuantisedNetwork,
+    lost: float,
+    train: Split,
+    epochs: int,
+    seed: int,
+    device: str,
+    *,
+    regrows: bool = True,
 ) -> None:
-    recipe, penalty = Recipe(epochs), edge_losses(module)
-    fit(module, groups(module, lost), train, recipe, seed, device, penalty)
+    masks = regrowth(module, epochs) if regrows else None
+    progress = None if masks is None else masks.update
+    terms = [t for t in (edge_losses(module), None if masks is None else masks.loss) if t]
+
+    def penalty() -> Tensor:
+        return torch.stack([term() for term in terms]).sum()
+
+    rates, asked = groups(module, lost), penalty if terms else None
+    fit(module, rates, train, Recipe(epochs), seed, device, asked, progress)
 
 
 def state_of(module: QuantisedNetwork) -> State:

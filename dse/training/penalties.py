@@ -31,14 +31,15 @@ FLOOR = 0.1  # what is added to the square of a group's norm, as a share of thei
 class Penalty(ABC):
     """A term of the loss for one matrix that is to be pruned; it changes in rounds."""
 
-    def __init__(self, weights: nn.Parameter, compression: Compression) -> None:
+    def __init__(self, weights: nn.Parameter, compression: Compression, positions: int = 1) -> None:
         """Begin with the weights as they are.
 
         Args:
             weights: `(mh, mw)` what is trained, rows in the order of the hardware.
             compression: what will be left of them; canonical.
+            positions: of the kernel; the columns are so many equal parts.
         """
-        self.weights, self.compression = weights, compression
+        self.weights, self.compression, self.positions = weights, compression, positions
         self.scale = 1 / weights.detach().square().mean().sqrt().clamp(min=1e-12)
         self._round = 0
         self.renew(0.0)
@@ -68,10 +69,10 @@ class Admm(Penalty):
     In every round `Z` becomes the projection of `W + U`, and `U` grows by `W - Z`.
     """
 
-    def __init__(self, weights: nn.Parameter, compression: Compression) -> None:
+    def __init__(self, weights: nn.Parameter, compression: Compression, positions: int = 1) -> None:
         """Begin with U = 0."""
         self._dual = torch.zeros_like(weights)
-        super().__init__(weights, compression)
+        super().__init__(weights, compression, positions)
 
     def loss(self) -> Tensor:
         """Return the term."""
@@ -81,7 +82,8 @@ class Admm(Penalty):
     def renew(self, share: float) -> None:
         """Project, and charge what is left to the dual variable."""
         wanted = self.weights + self._dual
-        kept = torch.from_numpy(projection(wanted, self.compression)).to(wanted.device)
+        mask = projection(wanted, self.compression, self.positions)
+        kept = torch.from_numpy(mask).to(wanted.device)
         projected = wanted * kept
         if share:
             self._dual = wanted - projected
@@ -110,13 +112,15 @@ class GroupLasso(Penalty):
 
     def _squares(self) -> list[Tensor]:
         """Return the squared norms of the groups."""
-        tiling = tiling_of(self.weights, self.compression)
+        tiling = tiling_of(self.weights, self.compression, self.positions)
         squares = (self.weights * self.scale).square()
         if tiling is None:
             return [squares]
-        mh, mw = squares.shape
+        mh, _ = squares.shape
         p, q = tiling.block_rows, tiling.block_cols
-        blocks = squares.reshape(mh // p, p, mw // q, q)
+        # columns that stay or go together are one group
+        squares = squares.reshape(mh, tiling.positions, -1).sum(dim=1)
+        blocks = squares.reshape(mh // p, p, -1, q)
         rows = [blocks.sum(dim=3)] if tiling.kept_rows < p else []
         columns = [blocks.sum(dim=1)] if tiling.kept_cols < q else []
         return rows + columns
@@ -142,13 +146,17 @@ class Penalties:
             penalty.update(share)
 
 
-def projection(weights: Tensor, compression: Compression) -> npt.NDArray[np.bool_]:
+def projection(
+    weights: Tensor, compression: Compression, positions: int = 1
+) -> npt.NDArray[np.bool_]:
     """Return the `(mh, mw)` mask that a scheme would choose, rows in the order they have."""
     values = weights.detach().cpu().numpy().astype(np.float64)
-    return scheme(compression.scheme).mask(values, compression, reorder=False).kept
+    own = scheme(compression.scheme)
+    return own.mask(values, compression, reorder=False, positions=positions).kept
 
 
-def tiling_of(weights: Tensor, compression: Compression) -> Tiling | None:
+def tiling_of(weights: Tensor, compression: Compression, positions: int = 1) -> Tiling | None:
     """Return the blocks that a compression leaves of `(mh, mw)` weights; None where it has none."""
     mh, mw = weights.shape
-    return scheme(compression.scheme).structure(mh, mw, compression).tiling
+    own = scheme(compression.scheme)
+    return own.structure(mh, mw, compression, positions=positions).tiling

@@ -54,7 +54,9 @@ def prepare(
         device: a torch device.
     """
     penalties = [
-        PENALTIES[own.compression.prune_by](module.matrix(own.layer.name).weights, own.compression)
+        PENALTIES[own.compression.prune_by](
+            module.matrix(own.layer.name).weights, own.compression, own.layer.positions
+        )
         for own in layers
         if _asks(own)
     ]
@@ -86,7 +88,9 @@ def _chosen(own: PrunedLayer, network: QuantisedNetwork) -> PrunedLayer:
     # sums that go on to a `FusedAdd` have no batch normalisation of their own
     if norm is not None and not trained.raw:
         norm = replace(norm, gain=_plain(trained.gain), offset=_plain(trained.offset))
-    kept = projection(trained.weights, own.compression) if _asks(own) else own.kept
+    kept = own.kept
+    if _asks(own):
+        kept = projection(trained.weights, own.compression, own.layer.positions)
     return replace(own, weights=_plain(trained.weights), norm=norm, kept=kept)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,7 +44,8 @@ def pruned(
 ) -> tuple[Network, tuple[PrunedLayer, ...]]:
     """Apply the compressions to the base weights, first layer to last.
 
-    Masks are chosen by magnitude on matrices that have lost the channels of the layers in front. The
+    Masks are chosen by magnitude on matrices that have lost the channels of the layers in front, or drawn
+    with a seed that is the CRC-32 of the layer's name, so that layers of one shape differ. The
     columns of a layer follow the row order of the one in front, and so do the channels of a depthwise
     layer; the last layer keeps its own, and so do layers whose channels meet others in a sum.
 
@@ -85,7 +87,13 @@ def pruned(
             by_channel = weights.reshape(own.mh, -1, own.input_shape[-1])
             weights = by_channel[:, :, channels].reshape(own.mh, -1)
         reorder = own.activation and own.name not in whole
-        mask = scheme(c.scheme).mask(weights.astype(np.float64), c, reorder=reorder)
+        mask = scheme(c.scheme).mask(
+            weights.astype(np.float64),
+            c,
+            reorder=reorder,
+            positions=own.positions,
+            seed=zlib.crc32(own.name.encode()),
+        )
         channels = orders[own.name] = mask.row_order[: structures[own.name].mh]
         layers.append(
             PrunedLayer(

@@ -55,6 +55,7 @@ class QuantisedLayer(nn.Module):
         weights, kept = torch.tensor(pruned.weights), torch.tensor(pruned.kept)
         self.weights = nn.Parameter(weights)
         self.register_buffer("kept", None if bool(kept.all()) else kept.to(torch.float32))
+        self.regrows = False  # whether pruned weights get gradients, so that they may come back
         self.weight_quantiser = weight_quantiser(
             weights, kept, self.compression.weight_bits, per_row=raw or pruned.norm is not None
         )
@@ -79,7 +80,10 @@ class QuantisedLayer(nn.Module):
     def integer_weights(self) -> Tensor:
         """Return the `(mh, mw)` quantised weights, 0 where pruned."""
         integers: Tensor = self.weight_quantiser(self.weights)
-        return integers if self.kept is None else integers * self.kept
+        if self.kept is None:
+            return integers
+        masked = integers * self.kept
+        return integers + (masked - integers).detach() if self.regrows else masked
 
     def dot(self, x: Tensor) -> Tensor:
         """Return the integer products of `(n, C, H, W)` or `(n, C)` integers."""

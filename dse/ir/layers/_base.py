@@ -78,6 +78,11 @@ class MatrixLayer(Layer):
         """Input vectors per frame: OH * OW."""
 
     @property
+    def positions(self) -> int:
+        """Kernel positions: the columns are so many equal parts, one after the other, with a channel each."""
+        return 1
+
+    @property
     def prunable(self) -> bool:
         """Whether a pruning scheme may choose among the weights of this layer."""
         return True

@@ -41,6 +41,11 @@ class Conv2d(MatrixLayer):
         return self.kernel * self.kernel * self.input_shape[-1]
 
     @property
+    def positions(self) -> int:
+        """Return kernel * kernel."""
+        return self.kernel * self.kernel
+
+    @property
     def vectors(self) -> int:
         """OH * OW."""
         h, w, _ = self.output_shape
