@@ -9,6 +9,7 @@ small-world coefficient goes on.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,7 +40,7 @@ def small_world_graph(
 ) -> Bools:
     """Return the `(outputs, inputs)` graph with `edges` edges of every output block.
 
-    Every input block has an edge where there are enough edges and a trimmed graph can give it one.
+    Every input block has an edge where there are enough of them.
 
     Args:
         outputs: blocks of output channels.
@@ -97,6 +98,7 @@ def _trimmed(before: _Stage, count: int, beta: float, rng: np.random.Generator) 
         others = others[np.argsort(~before.long[j, others], kind="stable")][:rewired]
         edges[j, near] = edges[j, others] = long[j, others] = True
     _reconnect(edges, before.edges)
+    _reconnect(edges, np.ones_like(edges))  # where no edge of the stage before will do
     return _Stage(edges, long & edges)
 
 
@@ -109,10 +111,23 @@ def _ring_distance(outputs: int, inputs: int) -> npt.NDArray[np.float64]:
 
 
 def _reconnect(edges: Bools, possible: Bools) -> None:
-    """Give every input block without an edge one of an output block that can spare it, in place."""
-    for i in np.flatnonzero(~edges.any(axis=0)):
+    """Give every input block without an edge one of an output block that can spare it, in place.
+
+    An output block gives up an edge to an input block that has another, or that gets another in the
+    same way: the shortest such chain of exchanges (breadth first).
+    """
+    for lost in np.flatnonzero(~edges.any(axis=0)).tolist():
         used = edges.sum(axis=0)
-        spare = np.where(edges & possible[:, i, None], used, 0)
-        j, other = np.unravel_index(int(spare.argmax()), spare.shape)
-        if spare[j, other] > 1:
-            edges[j, other], edges[j, i] = False, True
+        chains = deque([[lost]])  # input, output, input, ...
+        seen = {lost}
+        while chains:
+            chain = chains.popleft()
+            if used[chain[-1]] > 1:
+                for taker, j, giver in zip(chain[:-1:2], chain[1::2], chain[2::2], strict=True):
+                    edges[j, taker], edges[j, giver] = True, False
+                break
+            for j in np.flatnonzero(possible[:, chain[-1]] & ~edges[:, chain[-1]]).tolist():
+                for i in np.flatnonzero(edges[j]).tolist():
+                    if i not in seen and j not in chain[1::2]:
+                        seen.add(i)
+                        chains.append([*chain, j, i])
