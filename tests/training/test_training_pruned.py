@@ -117,7 +117,15 @@ class Shuffled:
     def __init__(self) -> None:
         self.rng = np.random.default_rng(8)
 
-    def mask(self, weights: np.ndarray, compression: Compression, *, reorder: bool) -> Mask:
+    def mask(
+        self,
+        weights: np.ndarray,
+        compression: Compression,
+        *,
+        reorder: bool,
+        positions: int,
+        seed: int,
+    ) -> Mask:
         order = self.rng.permutation(len(weights)) if reorder else np.arange(len(weights))
         return Mask(np.ones(weights.shape, np.bool_), order)
 
