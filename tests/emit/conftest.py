@@ -39,7 +39,10 @@ def random_accelerator(
         c, s = compressions[layer.name], structures[layer.name]
         kept = np.ones((s.mh, s.mw), dtype=bool)
         if c.scheme not in ("dense", "filter"):
-            kept = scheme(c.scheme).mask(rng.normal(size=kept.shape), c, reorder=False).kept
+            own = scheme(c.scheme)
+            kept = own.mask(
+                rng.normal(size=kept.shape), c, reorder=False, positions=layer.positions
+            ).kept
         limit = 2 ** (c.weight_bits - 1) - 1
         weights = (
             rng.choice([-1, 1], kept.shape)

@@ -105,6 +105,36 @@ def test_binary_network(make_case: Any, emit: Any, tmp_path: Path) -> None:
     check(make_case(BINARY, compressions, foldings), emit, tmp_path / "p")
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_kernels_and_small_worlds(make_case: Any, emit: Any, tmp_path: Path, wide: bool) -> None:
+    """Index memories that repeat for all positions; lanes within a run, and lanes across runs."""
+    compressions = {
+        "conv-1": Compression(1, 1, "kernel", 0.5, (4, 2)),
+        "conv 2": Compression(1, 2, "kernel", 0.75, (4, 4)),
+        "conv3": Compression(4, 4, "small_world", 0.75, (8, 2), beta=0.2),
+        "fc1": Compression(2, 1, "small_world", 0.5, (10, 4), beta=0.2),
+        "fc2": Compression(4, None, "kernel", 0.5, (2, 4)),
+    }
+    narrow = {
+        "conv-1": Folding(2, 1, 1),
+        "pool": Folding(3),
+        "conv 2": Folding(2, 1, 2),
+        "conv3": Folding(4, 1, 4),
+        "fc1": Folding(5, 2),
+        "fc2": Folding(1, 1),
+    }
+    many = {
+        "conv-1": Folding(8, 3, 2),
+        "pool": Folding(3),
+        "conv 2": Folding(8, 27, 4),
+        "conv3": Folding(24, 4, 8),
+        "fc1": Folding(20, 8),
+        "fc2": Folding(6, 10),
+    }
+    case = make_case(MIXED, compressions, many if wide else narrow)
+    check(case, emit, tmp_path / "p")
+
+
 def test_filter_pruned_network(make_case: Any, emit: Any, tmp_path: Path) -> None:
     """Fewer channels are built; 4-bit everywhere, one of the dense designs of the issue."""
     compressions = {

@@ -41,7 +41,8 @@ def compress(network: Network, scheme: str, prune_by: str = "regrow") -> dict[st
 
 
 def test_the_sparsity_rises_between_warm_up_and_ramp() -> None:
-    assert [pruned_share(s) for s in (0.0, 0.08, 0.19, 0.3, 0.9)] == [0, 0, 0.5, 1, 1]
+    shares = [pruned_share(s) for s in (0.0, 0.08, 0.19, 0.3, 0.9)]
+    assert shares == pytest.approx([0, 0, 0.5, 1, 1])
 
 
 def test_pruned_weights_get_gradients_until_masks_are_fixed(
@@ -93,7 +94,7 @@ def test_the_pull_is_that_of_sr_ste(network: Network, scratch: BaseWeights, data
     torch.testing.assert_close(layer.weights.grad, expected)
 
 
-@pytest.mark.parametrize("scheme", ["kernel", "bcr", "unstructured"])
+@pytest.mark.parametrize("scheme", ["kernel", "bcr"])
 def test_training_from_scratch_ends_with_the_structure_that_is_built(
     scheme: str, network: Network, scratch: BaseWeights, data: Dataset
 ) -> None:
