@@ -33,11 +33,11 @@ class Compression:
     scheme: str = "dense"  # a file in pruning/
     sparsity: float = 0.0  # 0 <= sparsity < 1
     block: tuple[int, int] | None = None  # (rows, columns) of the weight matrix
-    beta: float | None = None  # share of rewired edges; None where the scheme draws no graph
     prune_by: str = "magnitude"  # one of PRUNED_BY; "magnitude" where nothing is pruned
     # weights in the loss of what lets 1-bit outputs be decided early (`dse.training.edge_losses`)
     lambda_threshold: float = 0.0
     lambda_pooling: float = 0.0
+    beta: float | None = None  # share of rewired edges; None where the scheme draws no graph
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def compressions(name: str, weight_bits: int = 4) -> Iterator[tuple[int, int, in
             for wanted in SPARSITIES:
                 sparsity, legal = s.legalise(mh, mw, wanted, block, positions=k)
                 if sparsity > 0 or name == "dense":
-                    yield mh, mw, k, Compression(weight_bits, 2, name, sparsity, legal, beta)
+                    yield mh, mw, k, Compression(weight_bits, 2, name, sparsity, legal, beta=beta)
 
 
 def unit(structure: _scheme.Structure, pe: int, simd: int, vectors: int = 1) -> MatrixUnit:

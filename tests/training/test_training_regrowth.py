@@ -36,7 +36,7 @@ def scratch(network: Network, data: Dataset) -> BaseWeights:
 
 def compress(network: Network, scheme: str, prune_by: str = "regrow") -> dict[str, Compression]:
     beta = 0.1 if scheme == "small_world" else None
-    c = Compression(2, 2, scheme, 0.5, (4, 4), beta, prune_by)
+    c = Compression(2, 2, scheme, 0.5, (4, 4), prune_by, beta=beta)
     return canonical(network, {m.name: c for m in network.matrix_layers})
 
 
