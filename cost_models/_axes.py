@@ -20,10 +20,12 @@ from dse.ir.units import (
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
+    FillUnit,
     ForkUnit,
     LaneUnit,
     MatrixUnit,
     PoolUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     SumUnit,
     Unit,
@@ -110,11 +112,17 @@ def _lane(unit: LaneUnit) -> dict[str, Any]:
     return {"pe": _log(unit.pe), "shifts": float(unit.shifts)}
 
 
+def _fill(unit: FillUnit) -> dict[str, Any]:
+    return {"pe": _log(unit.pe), "words": _log(np.asarray(unit.channels) // unit.pe)}
+
+
 AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     MatrixUnit: _matrix,
     EdgeSkipUnit: _matrix,
     DepthwiseUnit: _depthwise,
     SlidingWindowUnit: _window,
+    SkippingWindowUnit: _window,
+    FillUnit: _fill,
     PoolUnit: _pool,
     SumUnit: _global_sum,
     ForkUnit: _fork,
@@ -131,6 +139,8 @@ _EXAMPLES: Mapping[str, Unit] = {  # a unit of every kind: only the names of its
     "edge_skip": EdgeSkipUnit("", 4, 4, 1, 1, 1, 1, 1, True, 1, "bram", "lut"),
     "depthwise": DepthwiseUnit("", 4, 4, 1, 1, 1, 1, 1, True, 1, "bram", "lut"),
     "window": SlidingWindowUnit("", 4, 4, 1, 1, 1, 0, 1, 1),
+    "skipping_window": SkippingWindowUnit("", 4, 4, 1, 1, 1, 0, 1, 1, 1, 0.5),
+    "fill": FillUnit("", 4, 4, 1, 1, 1, 1),
     "pool": PoolUnit("", 4, 4, 1, 2, 1, 1),
     "global_sum": SumUnit("", 4, 1, 1, 1, 3),
     "fork": ForkUnit("", 1, 1, 1, 1),

@@ -135,6 +135,40 @@ UNMEASURED: Mapping[str, Mapping[str, Any]] = {
         "bram18": BLOCKS,
         "uram": BLOCKS,
     },
+    "skipping_window": {
+        "lut": {
+            "factors": {
+                "control": 320.0,
+                "buffer": 1.0,
+                "word": 1.0,
+                "deviation": 1.0,
+                "sums": 1.0,
+                "line": 1.0,
+                "mask": 1.0,
+            },
+            "band": (0.3, 2.0),
+            "stated": True,
+        },
+        "ff": {
+            "factors": {"control": 160.0, "word": 1.0, "sums": 1.0},
+            "band": (0.3, 2.0),
+            "stated": True,
+        },
+        "dsp": BLOCKS,
+        "bram18": BLOCKS,
+        "uram": BLOCKS,
+    },
+    "fill": {
+        "lut": {
+            "factors": {"control": 150.0, "select": 1.0, "constants": 1.0},
+            "band": (0.1, 2.0),
+            "stated": True,
+        },
+        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
+        "dsp": BLOCKS,
+        "bram18": BLOCKS,
+        "uram": BLOCKS,
+    },
     "converter": {  # FINN's RTL converters took a tenth of the LUTs that its estimate says
         "lut": {"factors": {"register": 1.0, "shift": 1.0}, "band": (0.1, 2.0), "stated": True},
         "ff": {"factors": {"register": 1.0}, "band": (0.5, 2.0), "stated": True},

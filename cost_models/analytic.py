@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cost_models import _terms, _terms_edge, _terms_lane
+from cost_models import _terms, _terms_edge, _terms_lane, _terms_spatial
 from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
 from dse.errors import UsageError
 from dse.ir.edge_skip import EdgeSkipUnit
@@ -22,10 +22,12 @@ from dse.ir.units import (
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
+    FillUnit,
     ForkUnit,
     LaneUnit,
     MatrixUnit,
     PoolUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     SumUnit,
     Unit,
@@ -40,6 +42,8 @@ KINDS: Mapping[type, tuple[str, Callable[[Any], _terms.Terms]]] = {
     EdgeSkipUnit: ("edge_skip", _terms_edge.edge_skip),
     DepthwiseUnit: ("depthwise", _terms.depthwise),
     SlidingWindowUnit: ("window", _terms.window),
+    SkippingWindowUnit: ("skipping_window", _terms_spatial.skipping_window),
+    FillUnit: ("fill", _terms_spatial.fill),
     PoolUnit: ("pool", _terms.pool),
     SumUnit: ("global_sum", _terms.global_sum),
     ForkUnit: ("fork", _terms.fork),

@@ -17,6 +17,7 @@ from dse.ir.edge_skip import pooling_behind
 from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
+from dse.ir.spatial import refusal
 from pruning._scheme import Scheme, Structure
 
 KEPT = 1024  # compressions whose results are kept: a search prices many foldings of each
@@ -57,9 +58,11 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
     for layer, (_, c) in zip(network.matrix_layers, wanted, strict=True):
         now = network.narrowed(channels)[layer.name]
         assert isinstance(now, MatrixLayer)
+        skips = c.spatial_keep < 1 and refusal(network, layer) is None
+        keep, tile = (c.spatial_keep, c.spatial_tile) if skips else (1.0, 1)
         bits = added.get(layer.name, c.activation_bits) if layer.activation else None
         dense = Compression(1 if layer.constant_weights else c.weight_bits, bits)
-        early = _edge_losses(network, layer, c, bits)
+        early = (0.0, 0.0) if skips else _edge_losses(network, layer, c, bits)
         keeps = not layer.activation or layer.name in whole
         if not layer.prunable or (c.scheme == "filter" and keeps):
             c = dense
@@ -77,9 +80,8 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
             ):
                 c = replace(c, prune_by="magnitude")
         pruned = c.scheme != "dense" and c.sparsity > 0
-        kept = result[layer.name] = (
-            c if pruned else replace(dense, lambda_threshold=early[0], lambda_pooling=early[1])
-        )
+        c = c if pruned else replace(dense, lambda_threshold=early[0], lambda_pooling=early[1])
+        kept = result[layer.name] = replace(c, spatial_keep=keep, spatial_tile=tile)
         built = scheme(kept.scheme).structure(now.mh, now.mw, kept, positions=now.positions)
         if built.mh != layer.mh:
             channels[layer.name] = built.mh

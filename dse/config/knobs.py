@@ -95,6 +95,28 @@ def amounts(name: str, high: float) -> NumberKnob:
     return NumberKnob(name, read, FLOAT_STEP)
 
 
+def shares(name: str) -> NumberKnob:
+    """Return a knob of shares above 0, up to 1; `50 %` is one."""
+
+    def read(node: Node, what: str, complaints: Complaints) -> float | None:
+        found = scalar(node, what, complaints)
+        if found is None:
+            return None
+        value = found.value
+        if isinstance(value, str) and (parts := amount(found)) is not None:
+            value = fraction(parts)
+        slug, hint = "bad-value", ""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if 0 < value <= 1:
+                return float(value)
+            slug, hint = "out-of-range", "1 keeps everything"
+        message = f"{what} is a share above 0 and up to 1, not {describe(found)}"
+        complaints.add(found.span, slug, message, hint)
+        return None
+
+    return NumberKnob(name, read, FLOAT_STEP)
+
+
 def numbers(node: Node, knob: NumberKnob, complaints: Complaints) -> tuple[Number, ...] | None:
     """Read the values of a numeric knob, ascending."""
     if isinstance(node, Map):

@@ -6,7 +6,15 @@ from dataclasses import fields
 from typing import Any
 
 from dse.config.complaints import Complaints
-from dse.config.knobs import amounts, blocks, fractions, integers, numbers, words
+from dse.config.knobs import (
+    amounts,
+    blocks,
+    fractions,
+    integers,
+    numbers,
+    shares,
+    words,
+)
 from dse.config.read import entries, items, keys, not_supported, one_of, scalar
 from dse.config.tree import Entry, Items, Node, Scalar
 from dse.config.values import Knobs, Space
@@ -14,6 +22,7 @@ from dse.ir import plugins
 from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, PRUNED_BY
 from dse.ir.hardware import Board
 
+MOST_TILE = 2  # positions that a tile is high and wide
 MOST_LANES = 65536  # PE or SIMD: far beyond any matrix that is built
 MOST_LAMBDA = 100.0  # of a loss beside the cross-entropy, which is a few units
 NUMBERS = {
@@ -25,6 +34,8 @@ NUMBERS = {
         fractions("beta", up_to_1=True),
         amounts("lambda_threshold", MOST_LAMBDA),
         amounts("lambda_pooling", MOST_LAMBDA),
+        shares("spatial_keep"),
+        integers("spatial_tile", 1, MOST_TILE, "larger tiles keep too much"),
         integers("pe", 1, MOST_LANES),
         integers("simd", 1, MOST_LANES),
     )
@@ -46,11 +57,13 @@ KNOBS = (
     "edge_skip",
     "lambda_threshold",
     "lambda_pooling",
+    "spatial_keep",
+    "spatial_tile",
     "tie",
 )
 TIEABLE = (
     *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "beta", "prune_by"),
-    *("lambda_threshold", "lambda_pooling"),
+    *("lambda_threshold", "lambda_pooling", "spatial_keep", "spatial_tile"),
 )
 REQUIRE = {"require": "use constraints, or lists of pe and simd"}
 SPACE = keys("space", (*KNOBS, "layers", "defaults"), later=REQUIRE)

@@ -57,6 +57,8 @@ class Knobs:
     prune_by: tuple[str, ...] | None = None
     lambda_threshold: tuple[float, ...] | None = None
     lambda_pooling: tuple[float, ...] | None = None
+    spatial_keep: tuple[float, ...] | None = None
+    spatial_tile: tuple[int, ...] | None = None
     fold: Literal["balanced", "free"] | None = None
     pe: tuple[int, ...] | None = None
     simd: tuple[int, ...] | None = None

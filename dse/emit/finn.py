@@ -18,11 +18,13 @@ from dse.ir.units import (
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
+    FillUnit,
     ForkUnit,
     LaneUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     SumUnit,
     Unit,
@@ -36,6 +38,8 @@ NODE = {
     EdgeSkipUnit: "MVAU_hls",
     DepthwiseUnit: "VVAU_hls",
     SlidingWindowUnit: "ConvolutionInputGenerator_hls",
+    SkippingWindowUnit: "ConvolutionInputGenerator_hls",
+    FillUnit: "ConstantFill_hls",  # FINN has no such node
     PoolUnit: "StreamingMaxPool_hls",
     SumUnit: "GlobalAccPool_hls",
     ForkUnit: "DuplicateStreams_hls",
@@ -84,7 +88,7 @@ def _attributes(unit: Unit) -> dict[str, Any]:
         }
     if isinstance(unit, SlidingWindowUnit):
         return {"SIMD": int(unit.simd), "parallel_window": 0, "ram_style": "auto"}
-    if isinstance(unit, PoolUnit | SumUnit | ForkUnit | AddUnit):
+    if isinstance(unit, PoolUnit | SumUnit | ForkUnit | AddUnit | FillUnit):
         return {"PE": int(unit.pe)}
     if isinstance(unit, WidthConverter):
         bits = int(unit.bits)
@@ -136,7 +140,9 @@ def read_folding(
     windows: dict[str, SlidingWindowUnit] = {}
     said: dict[str, int] = {}
     for unit, title in _nodes(units):
-        if isinstance(unit, WidthConverter | Fifo | ForkUnit):  # these follow from the others
+        if isinstance(
+            unit, WidthConverter | Fifo | ForkUnit | FillUnit
+        ):  # these follow from the others
             continue
         kind = title.rpartition("_")[0]
         number = counted[kind]

@@ -12,6 +12,7 @@ import numpy as np
 
 import dse
 from dse.emit.finn import folding_config
+from dse.emit.frame_cycles import frame_cycles
 from dse.emit.golden import Port, golden_files
 from dse.emit.manifest import manifest
 from dse.emit.names import identifier, identifiers, markdown, part_name
@@ -112,6 +113,7 @@ def hls_project(
             source=source,
             target=target,
             images=len(images),
+            counted=frame_cycles(chain, accelerator, images, BATCH),
             accuracy=accuracy,
             files=digests,
         )

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 import dse
+from dse.emit.chain import Chain
+from dse.emit.frame_cycles import golden_interval
 from dse.emit.golden import Port
-from dse.emit.processes import Chain
 from dse.ir.accelerator import Accelerator
+from dse.ir.data_dependent import FrameCycles
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
@@ -33,6 +35,7 @@ def manifest(
     source: Port,
     target: Port,
     images: int,
+    counted: Mapping[str, FrameCycles],
     accuracy: Mapping[str, float],
     files: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -50,6 +53,7 @@ def manifest(
         source: input side.
         target: output side.
         images: number of golden images.
+        counted: by the name of a unit, its cycles for them where they depend on the image.
         accuracy: measured accuracies by split.
         files: digest of every other file of the project.
     """
@@ -75,13 +79,18 @@ def manifest(
             *(
                 unit_json(m.name, m.unit, [p.name for p in m.processes])
                 | {"traits": dict(m.traits)}
+                | _golden_cycles(counted.get(m.name))
                 for m in chain.modules
             ),
             *(unit_json(name, fifo, [name]) for name, fifo in chain.fifos),
         ],
         "input": port_json(source),
         "output": port_json(target),
-        "golden": {"images": images, "words": images * target.words},
+        "golden": {
+            "images": images,
+            "words": images * target.words,
+            **({"interval_cycles": golden_interval(chain, counted)} if counted else {}),
+        },
         "files": dict(files),
     }
 
@@ -102,6 +111,11 @@ def unit_json(name: str, unit: Unit, instances: list[str]) -> dict[str, Any]:
         "cycles_predicted": int(unit.cycles),
         "fill_predicted": int(unit.fill_cycles) if isinstance(unit, SlidingWindowUnit) else 0,
     }
+
+
+def _golden_cycles(counted: FrameCycles | None) -> dict[str, list[list[int]]]:
+    """Return, of every process of a unit, the cycles of every golden image where they depend on it."""
+    return {} if counted is None else {"golden_cycles": [p.tolist() for p in counted.processes]}
 
 
 def port_json(port: Port) -> dict[str, Any]:

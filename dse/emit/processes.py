@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dse.emit.chain import BIT, PLAIN_DEPTH, TOKENS, Chain, Module, Process, Stream, word_bits
 from dse.emit.lanes import lane_tables, lane_traits
-from dse.emit.tables import Table, matrix_tables
+from dse.emit.skipping import gated, skipping_module
+from dse.emit.tables import matrix_tables
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator
 from dse.ir.edge_skip import EdgeSkipUnit
@@ -18,11 +20,13 @@ from dse.ir.units import (
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
+    FillUnit,
     ForkUnit,
     LaneUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     SumUnit,
     Unit,
@@ -30,9 +34,10 @@ from dse.ir.units import (
 )
 
 STREAM_LIMIT_BITS = 8192  # widest stream that HLS accepts, found by FINN (issue 938)
-PLAIN_DEPTH = 2  # words of a stream that no FIFO of the pipeline stands for
 SUFFIX = {
     SlidingWindowUnit: "window",
+    SkippingWindowUnit: "window",
+    FillUnit: "fill",
     MatrixUnit: "matrix",
     EdgeSkipUnit: "matrix",
     DepthwiseUnit: "depthwise",
@@ -58,97 +63,6 @@ KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
     AddUnit: ("stream_add", ("pixels", "channels", "pe", "bits")),
     WidthConverter: ("width_converter", ("in_width", "out_width", "bits", "elements")),
 }
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A stream between two processes."""
-
-    name: str
-    word: str  # C++ type
-    depth: int  # words
-
-
-@dataclass(frozen=True)
-class Process:
-    """One function of the dataflow region."""
-
-    name: str
-    kernel: str  # function of hw_templates/kernels
-    sources: tuple[Stream, ...]
-    targets: tuple[Stream, ...]
-    tables: tuple[Table, ...] = ()
-
-    @property
-    def ports(self) -> tuple[tuple[str, Stream], ...]:
-        """Argument and stream, in the order of the arguments."""
-        sides = (("in", self.sources), ("out", self.targets))
-        return tuple(
-            (side if len(streams) == 1 else f"{side}{i}", stream)
-            for side, streams in sides
-            for i, stream in enumerate(streams)
-        )
-
-
-@dataclass(frozen=True)
-class Module:
-    """One unit of the pipeline as it is emitted.
-
-    Attributes:
-        name: of the unit; its parameters are the C++ struct `<name>_unit`.
-        unit: what it is.
-        traits: members of the struct.
-        processes: its functions.
-    """
-
-    name: str
-    unit: Unit
-    traits: Mapping[str, int | bool]
-    processes: tuple[Process, ...]
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """All tables of the processes."""
-        return tuple(t for p in self.processes for t in p.tables)
-
-    @property
-    def trips(self) -> tuple[str, ...]:
-        """C++ expressions of the simulated loop trips of the processes; the largest is the pace."""
-        own, rows = (
-            f"dse::trips<{self.name}_unit>()",
-            f"dse::trips<dse::RowsOf<{self.name}_unit>>()",
-        )
-        return (own,) if len(self.processes) == 1 else (own, rows)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """All modules in stream order; `fifos` names the stream that each FIFO of the pipeline became.
-
-    A fork stands before its branches, the first one before the second, and a join behind them.
-    """
-
-    modules: tuple[Module, ...]
-    input: Stream
-    output: Stream
-    fifos: tuple[tuple[str, Fifo], ...]
-
-    @property
-    def processes(self) -> tuple[Process, ...]:
-        """All processes in stream order."""
-        return tuple(p for m in self.modules for p in m.processes)
-
-    @property
-    def streams(self) -> tuple[Stream, ...]:
-        """All streams in stream order."""
-        return (self.input, *(s for p in self.processes for s in p.targets))
-
-    @property
-    def widest_bits(self) -> int:
-        """Bits of the widest integer of the project: a stream word or the register of a converter."""
-        return max(
-            bits for m in self.modules for bits in (*_word_bits(m.unit), _register_bits(m.unit))
-        )
 
 
 def lower(stages: Sequence[Stage], accelerator: Accelerator, names: Mapping[str, str]) -> Chain:
@@ -179,6 +93,7 @@ class _Input:
 
     stream: Stream
     converter: str
+    tokens: Stream | None = None  # in front of every vector of `stream`, and at the end of a frame
 
 
 @dataclass(frozen=True)
@@ -190,8 +105,11 @@ class _Lowering:
     modules: list[Module] = field(default_factory=list)
     fifos: list[tuple[str, Fifo]] = field(default_factory=list)
 
-    def series(self, stages: Sequence[Stage], end: _Input) -> _Input:
-        """Lower stages that write to `end`, and return what they read."""
+    def series(self, stages: Sequence[Stage], end: _Input, vectors: int = 0) -> _Input:
+        """Lower stages that write to `end`, and return what they read.
+
+        vectors: those that a frame is expected to have, where it depends on the image how many there are.
+        """
         for i, stage in reversed(list(enumerate(stages))):
             if isinstance(stage, Fifo):
                 self.fifos.append((end.stream.name, stage))
@@ -203,7 +121,9 @@ class _Lowering:
             else:
                 title = self._title(stage, end)
                 read = _input(title, stage, depth)
-                self._add(title, stage, (read,), (end,))
+                if vectors:
+                    read = replace(read, tokens=Stream(f"{title}_tokens", BIT, TOKENS))
+                self._add(title, stage, (read,), (end,), vectors)
                 end = read
         return end
 
@@ -216,10 +136,11 @@ class _Lowering:
             joined.append(_input(title, parts.join, int(last.depth), port))
         self._add(title, parts.join, tuple(joined), (end,))
         second = self.series(parts.branches[1], joined[1])
-        first = self.series(parts.branches[0], joined[0])
+        vectors = parts.fork.kept if isinstance(parts.fork, SkippingWindowUnit) else 0
+        first = self.series(parts.branches[0], joined[0], vectors)
         title = self._title(parts.fork, end)
         read = _input(title, parts.fork, depth)
-        self._add(title, parts.fork, (read,), (first, second))
+        self._add(title, parts.fork, (read,), (first, second), vectors)
         return read
 
     def _title(self, unit: Unit, end: _Input) -> str:
@@ -228,37 +149,33 @@ class _Lowering:
         return f"{self.names[unit.layer]}_{SUFFIX[type(unit)]}"
 
     def _add(
-        self, title: str, unit: Unit, read: tuple[_Input, ...], written: tuple[_Input, ...]
+        self,
+        title: str,
+        unit: Unit,
+        read: tuple[_Input, ...],
+        written: tuple[_Input, ...],
+        vectors: int = 0,
     ) -> None:
         _checked(unit)
-        streams = (tuple(x.stream for x in side) for side in (read, written))
-        self.modules.append(_module(title, unit, self.accelerator, *streams))
+        module = _module(title, unit, self.accelerator, _streams(read), _streams(written))
+        self.modules.append(gated(module, vectors) if vectors else module)
 
 
 def _input(title: str, unit: Unit, depth: int, port: int | None = None) -> _Input:
     """Return an input of the unit `title`; `depth`: of the FIFO in front of it."""
     name = "" if port is None else str(port)
-    word = f"ap_uint<{_word_bits(unit, port or 0)[0]}>"
+    word = f"ap_uint<{word_bits(unit, port or 0)[0]}>"
     return _Input(Stream(f"{title}_in{name}", word, depth), f"{title}_width{name}")
 
 
-def _word_bits(unit: Unit, port: int = 0) -> tuple[int, int]:
-    """Bits of a word that enters the unit at a port, and of one that leaves it."""
-    assert not isinstance(unit, Fifo)
-    entering = unit.input_bits if isinstance(unit, ProductUnit) else unit.bits
-    if isinstance(unit, LaneUnit):
-        entering = unit.dot_bits if port else unit.shortcut_bits
-    leaving = unit.out_element_bits if isinstance(unit, ProductUnit | SumUnit) else unit.bits
-    return int(unit.in_width) * int(entering), int(unit.out_width) * int(leaving)
-
-
-def _register_bits(unit: Unit) -> int:
-    return sum(_word_bits(unit)) if isinstance(unit, WidthConverter) else 0
+def _streams(inputs: tuple[_Input, ...]) -> tuple[Stream, ...]:
+    """Return the streams of some inputs, and behind them those of their tokens."""
+    return *(x.stream for x in inputs), *(x.tokens for x in inputs if x.tokens is not None)
 
 
 def _checked(unit: Unit) -> int:
     """Return the bits of a word that leaves the unit."""
-    entering, leaving = _word_bits(unit, int(isinstance(unit, LaneUnit)))  # its sums are wider
+    entering, leaving = word_bits(unit, int(isinstance(unit, LaneUnit)))  # its sums are wider
     if max(entering, leaving) > STREAM_LIMIT_BITS:
         msg = (
             f"layer {unit.layer}: a stream word must not be wider than {STREAM_LIMIT_BITS} bits, got"
@@ -282,6 +199,8 @@ def _module(
         tables = lane_tables(name, unit, lane)
         process = Process(name, "residual_lane", sources, targets, tables)
         return Module(name, unit, lane_traits(unit, lane), (process,))
+    if isinstance(unit, SkippingWindowUnit | FillUnit):
+        return skipping_module(name, unit, accelerator, sources, targets)
     kernel, fields = KERNELS[type(unit)]
     traits: dict[str, int | bool] = {field: int(getattr(unit, field)) for field in fields}
     if isinstance(unit, PoolUnit | SumUnit):

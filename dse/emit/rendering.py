@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dse.emit.processes import Chain, Module
+from dse.emit.chain import Chain, Module
 from hw_templates import folder
 
 PER_MODULE = "MODULE"  # a template with this in its name is rendered once per unit that has tables

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 from cost_models._terms import SHALLOW, SRL_FIFO
+from dse.emit.chain import Chain, Module
 from dse.emit.finn import RAM_STYLE
-from dse.emit.processes import Chain, Module
 from dse.emit.rtl_memory import group_memories, matrix_memories
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator, MatrixParameters
@@ -18,11 +18,13 @@ from dse.ir.units import (
     AveragePoolUnit,
     DuplicateUnit,
     Fifo,
+    FillUnit,
     ForkUnit,
     LaneUnit,
     MatrixUnit,
     PoolUnit,
     ProductUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     SumUnit,
     Unit,
@@ -135,7 +137,7 @@ def instance(
         raise UsageError(msg)
     bits = int(unit.bits)
     in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
-    if isinstance(unit, SlidingWindowUnit):
+    if isinstance(unit, SlidingWindowUnit) and not isinstance(unit, SkippingWindowUnit):
         kind, parameters = "sliding_window", _window(unit)
     elif isinstance(unit, PoolUnit):
         kind, parameters = "max_pool", _pool(unit, signed=is_signed)
@@ -146,6 +148,12 @@ def instance(
         kind, parameters = "stream_fork", {"WIDTH": in_bits}
     elif isinstance(unit, AddUnit):
         kind, parameters = "stream_add", _add(unit)
+    elif isinstance(unit, SkippingWindowUnit | FillUnit):
+        msg = (
+            f"layer {unit.layer}: skipped positions are built by the HLS flow only; emit with --flow hls, or"
+            " choose a design with spatial_keep 1"
+        )
+        raise UsageError(msg)
     else:
         kind, parameters = "width_converter", _converter(unit)
     return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)

@@ -22,6 +22,7 @@ from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType, activation_type
+from dse.ir.spatial import SpatialMask
 
 Integers = npt.NDArray[np.integer]
 
@@ -44,6 +45,7 @@ class MatrixParameters:
             the code is the number of thresholds <= dot. 1 bit: code 0 is -1, code 1 is +1. The value of a
             signed layer (`MatrixLayer.signed`) is the code less 2**(output_bits - 1). None where output_bits is
             None.
+        spatial: which positions are computed; None: all of them.
     """
 
     weight_bits: int
@@ -51,6 +53,7 @@ class MatrixParameters:
     kept: npt.NDArray[np.bool_]
     output_bits: int | None
     thresholds: Integers | None
+    spatial: SpatialMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,9 @@ class Accelerator:
         sizes = (x.kernel**2 * x.vectors * x.input_shape[-1] for x in layers)
         return max(sizes, default=1)
 
-    def _scores(self, images: Integers) -> Integers:
+    def _scores(
+        self, images: Integers, masks: dict[str, list[npt.NDArray[np.bool_]]] | None = None
+    ) -> Integers:
         values = {"input": np.asarray(images, dtype=np.float64)}
         read = last_readers(self.network)
         for layer in self.network.layers:
@@ -113,7 +118,12 @@ class Accelerator:
             for name in read.get(layer.name, ()):
                 del values[name]
             if isinstance(layer, MatrixLayer):
+                kept = self._kept(layer, x)
                 x = self._matrix(layer, x)
+                if kept is not None:
+                    x = np.where(kept[..., None], x, self._filling(layer.name))
+                    if masks is not None:
+                        masks.setdefault(layer.name, []).append(kept)
             elif isinstance(layer, AveragePool2d):
                 x = average_pool(x, layer.kernel)
             elif isinstance(layer, MaxPool2d):
@@ -132,6 +142,14 @@ class Accelerator:
                 raise TypeError(msg)
             values[layer.name] = x
         return x.astype(np.int64)
+
+    def masks(self, images: Integers) -> dict[str, npt.NDArray[np.bool_]]:
+        """Return which positions are computed, `(n, OH, OW)`, of every layer that skips some."""
+        found: dict[str, list[npt.NDArray[np.bool_]]] = {}
+        batch = max(1, MOST_ELEMENTS // self._window_elements())
+        for i in range(0, len(images), batch):
+            self._scores(images[i : i + batch], found)
+        return {name: np.concatenate(parts) for name, parts in found.items()}
 
     def _matrix(self, layer: MatrixLayer, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if isinstance(layer, Conv2d | DepthwiseConv2d):
@@ -154,6 +172,21 @@ class Accelerator:
             return 2.0 * code - 1.0
         return code + self._activation(layer.name).min
 
+    def _kept(self, layer: MatrixLayer, x: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_] | None:
+        """Return the positions that are computed; None: all of them."""
+        spatial = self.parameters[layer.name].spatial
+        if spatial is None:
+            return None
+        assert isinstance(layer, Conv2d)
+        return spatial.keeps(x, layer, self.input_type(layer.name))
+
+    def _filling(self, name: str) -> npt.NDArray[np.float64]:
+        """Return the `(mh,)` values of a skipped position."""
+        spatial, element = self.parameters[name].spatial, self._activation(name)
+        assert spatial is not None
+        codes = spatial.constants.astype(np.float64)
+        return 2.0 * codes - 1.0 if element.bipolar else codes + element.min
+
     def arrays(self) -> dict[str, Integers]:
         """Return all parameters as named arrays, for an .npz file; `from_arrays` is the inverse."""
         result: dict[str, Integers] = {}
@@ -163,6 +196,8 @@ class Accelerator:
             result[f"{name}.bits"] = np.array([p.weight_bits, p.output_bits or 0])
             if p.thresholds is not None:
                 result[f"{name}.thresholds"] = p.thresholds.astype(np.int64)
+            if p.spatial is not None:
+                result |= {f"{name}.{k}": a for k, a in p.spatial.arrays().items()}
         for name, lane in self.lanes.items():
             result.update({f"{name}.lane.{k}": v for k, v in lane.arrays().items()})
         return result
@@ -181,6 +216,7 @@ class Accelerator:
                 thresholds=arrays[f"{layer.name}.thresholds"].astype(np.int64)
                 if output_bits
                 else None,
+                spatial=SpatialMask.from_arrays(arrays, layer.name),
             )
         lanes: dict[str, LaneParameters] = {}
         for name in (x.name for x in network.layers if isinstance(x, FusedAdd)):
@@ -195,7 +231,8 @@ class Accelerator:
         h = hashlib.blake2b(self.network.digest.encode(), digest_size=8)
         for name, p in sorted(self.parameters.items()):
             h.update(f"{name}{p.weight_bits}{p.output_bits}".encode())
-            for array in (p.weights, p.kept, p.thresholds):
+            spatial = () if p.spatial is None else p.spatial.arrays().values()
+            for array in (p.weights, p.kept, p.thresholds, *spatial):
                 if array is not None:
                     h.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
         for name, lane in sorted(self.lanes.items()):

@@ -37,6 +37,9 @@ class Compression:
     # weights in the loss of what lets 1-bit outputs be decided early (`dse.training.edge_losses`)
     lambda_threshold: float = 0.0
     lambda_pooling: float = 0.0
+    # share of the output positions that is computed, at most (1: all of them); they are decided on in tiles
+    spatial_keep: float = 1.0
+    spatial_tile: int = 1  # positions that a tile is high and wide
     beta: float | None = None  # share of rewired edges; None where the scheme draws no graph
 
 

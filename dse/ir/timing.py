@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, singledispatch
 from typing import TypeAlias
 
@@ -16,9 +16,11 @@ from dse.ir.units import (
     AddUnit,
     DepthwiseUnit,
     Fifo,
+    FillUnit,
     ForkUnit,
     MatrixUnit,
     PoolUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     SumUnit,
     Unit,
@@ -55,7 +57,8 @@ def latency_cycles(stages: Sequence[Stage]) -> int:
 
     Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted:
     the pipeline registers of a unit, and waiting for room, which delays a frame only where the
-    units behind are slower anyway. Units are idle before the frame and read whenever they have
+    units behind are slower anyway. Where positions are skipped the frame is one that keeps them all, and
+    windows wait for the last pixel that decides on them: an upper bound. Units are idle before the frame and read whenever they have
     room.
     """
     ready = Stream(np.zeros(1, dtype=np.int64), np.zeros(1))
@@ -65,13 +68,31 @@ def latency_cycles(stages: Sequence[Stage]) -> int:
 def _last(stages: Sequence[Stage], stream: Stream) -> Stream:
     """Return the stream behind stages that read `stream`."""
     for stage in stages:
-        if isinstance(stage, Parallel):
+        if isinstance(stage, Parallel) and isinstance(stage.fork, SkippingWindowUnit):
+            late = stage.fork.decided_after
+            stream = _last(_unskipped(stage), Stream(stream.words, stream.times + late))
+        elif isinstance(stage, Parallel):
             forked = _through(stage.fork, stream)
             first, second = (_last(branch, forked) for branch in stage.branches)
             stream = _through(stage.join, first.later(second))
         elif not isinstance(stage, Fifo):
             stream = _through(stage, stream)
     return stream
+
+
+def _unskipped(stage: Parallel) -> list[Stage]:
+    """Return the units of a layer that skips positions as they are for a frame that keeps all of them."""
+    fork = stage.fork
+    assert isinstance(fork, SkippingWindowUnit)
+    fields = SlidingWindowUnit.__dataclass_fields__
+    window = SlidingWindowUnit(**{name: getattr(fork, name) for name in fields})
+    stages: list[Stage] = [window]
+    for unit in stage.branches[0]:
+        if isinstance(unit, WidthConverter):
+            stages.append(replace(unit, elements=window.words_written * window.simd))
+        elif isinstance(unit, MatrixUnit):
+            stages.append(replace(unit, vectors=fork.positions))
+    return [*stages, stage.join]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +311,11 @@ def _(unit: AddUnit, source: Stream) -> Stream:
 def _copied(words: int) -> Loop:
     """Return the loop that hands on one word a cycle."""
     return Loop(words, words, read=lambda j: j, write=lambda k: k, needs=lambda k: k)
+
+
+@_through.register
+def _(unit: FillUnit, source: Stream) -> Stream:
+    return _copied(int(unit.cycles)).run(source)
 
 
 @_through.register

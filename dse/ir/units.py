@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.ir.product_units import DepthwiseUnit, Ints, MatrixUnit, ProductUnit, Tiling
+from dse.ir.window_units import FillUnit, SkippingWindowUnit, SlidingWindowUnit
 
 __all__ = [
     "AddUnit",
@@ -21,12 +22,14 @@ __all__ = [
     "DepthwiseUnit",
     "DuplicateUnit",
     "Fifo",
+    "FillUnit",
     "ForkUnit",
     "Ints",
     "LaneUnit",
     "MatrixUnit",
     "PoolUnit",
     "ProductUnit",
+    "SkippingWindowUnit",
     "SlidingWindowUnit",
     "SumUnit",
     "Tiling",
@@ -36,92 +39,6 @@ __all__ = [
     "legal_folds",
     "parameters",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class SlidingWindowUnit:
-    """Sliding window (FINN: SWU, ConvolutionInputGenerator): a map in, k * k * C per pixel out.
-
-    A ring of rows; every cycle a word is loaded where there is room and a word of a window is
-    written where it is there, independently. Padding is written, never loaded or stored. Output
-    order (ky, kx, channel).
-    """
-
-    layer: str
-    height: int
-    width: int
-    channels: Ints
-    kernel: int
-    stride: int
-    padding: int  # less than kernel
-    simd: Ints  # divides channels
-    bits: Ints
-
-    @property
-    def out_height(self) -> int:
-        """Rows of the output map."""
-        return (self.height + 2 * self.padding - self.kernel) // self.stride + 1
-
-    @property
-    def out_width_pixels(self) -> int:
-        """Columns of the output map."""
-        return (self.width + 2 * self.padding - self.kernel) // self.stride + 1
-
-    @property
-    def ring_rows(self) -> int:
-        """Rows of the ring.
-
-        At the border of two frames the last kernel rows of one and the first of the next wait side
-        by side. With padding these are kernel - padding rows, which is enough where the rows
-        between them are not used up faster than they come. So the pace is kept between two units
-        as slow as this one; at stride 1 fewer rows do not do (tests/ir/test_timing.py).
-        """
-        border = self.stride == 1 and 2 * self.padding < self.kernel
-        return 2 * (self.kernel - self.padding) if border else 2 * self.kernel
-
-    @property
-    def words_loaded(self) -> Ints:
-        """Input words per frame."""
-        return self.height * self.width * (self.channels // self.simd)
-
-    @property
-    def words_written(self) -> Ints:
-        """Output words per frame."""
-        pixels = self.out_height * self.out_width_pixels
-        return pixels * self.kernel**2 * (self.channels // self.simd)
-
-    @property
-    def cycles(self) -> Ints:
-        """Cycles per frame: those of the slower side; the next frame is loaded meanwhile."""
-        return np.maximum(self.words_loaded, self.words_written)
-
-    @property
-    def fill_cycles(self) -> Ints:
-        """Cycles that the first of many frames takes longer, its input being at hand.
-
-        Word i is loaded in cycle i and can be written from cycle i + 1 on: writing is late by the
-        largest lead of a load over the write that needs it. Every channel word and every column of
-        a window has the same lead.
-        """
-        k, words = self.kernel, self.channels // self.simd
-        y, x, ky = np.ogrid[: self.out_height, : self.out_width_pixels, :k]
-        row = y * self.stride - self.padding + ky
-        load = row * self.width + x * self.stride - self.padding
-        write = (y * self.out_width_pixels + x) * k**2 + ky * k
-        real = np.broadcast_to((row >= 0) & (row < self.height), write.shape)
-        late: Ints = np.maximum(int((load - write)[real].max()) * words + 1, 0)
-        whole: Ints = np.maximum(self.words_written + late, self.words_loaded)
-        return whole - self.cycles
-
-    @property
-    def in_width(self) -> Ints:
-        """Elements per input word."""
-        return self.simd
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per output word."""
-        return self.simd
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +221,7 @@ class DuplicateUnit(ForkUnit):
 Unit: TypeAlias = (
     ProductUnit
     | SlidingWindowUnit
+    | FillUnit
     | PoolUnit
     | SumUnit
     | ForkUnit

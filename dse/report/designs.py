@@ -20,6 +20,7 @@ from dse.ir.synthesised import SynthesisedDesign
 from dse.ir.units import (
     AddUnit,
     DepthwiseUnit,
+    FillUnit,
     LaneUnit,
     MatrixUnit,
     PoolUnit,
@@ -198,6 +199,8 @@ def _kind(unit: Unit) -> str:
         return "depthwise unit"
     if isinstance(unit, SlidingWindowUnit):
         return "sliding window unit"
+    if isinstance(unit, FillUnit):
+        return "unit that fills skipped positions"
     if isinstance(unit, LaneUnit):
         return "fused residual activation"
     if isinstance(unit, AddUnit):

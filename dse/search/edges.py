@@ -35,6 +35,8 @@ def refusal(
         return f"its inputs have {element.bits} bits (the first layer's are those of the images)"
     if structure.stored_weight_bits != 1 or structure.tiling is not None:
         return f"its weights have {compression.weight_bits} bits or are pruned"
+    if compression.spatial_keep < 1:
+        return "it skips positions (spatial_keep)"
     if compression.activation_bits != 1:
         return f"its outputs have {compression.activation_bits} bits"
     return ""

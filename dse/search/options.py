@@ -21,7 +21,9 @@ from dse.ir.numbers import IntType
 from dse.ir.units import (
     Fifo,
     Ints,
+    MatrixUnit,
     ProductUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     Unit,
     WidthConverter,
@@ -30,6 +32,7 @@ from dse.ir.units import (
 from dse.search.edges import edge_skips
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from dse.search.pipeline import layer_folds, main_units
+from dse.search.skipping import behind, room_words
 from pruning._scheme import Structure
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -249,6 +252,12 @@ def _priced_mode(
         fixed = sum((priced(u, model, entries) for u in (window, converter, fifo)), fixed)
         cycles = np.maximum(cycles, window.cycles)
         width, room = windows[:, None], PLAIN_DEPTH
+        if isinstance(window, SkippingWindowUnit):
+            assert isinstance(matrix, MatrixUnit)
+            room = room_words(window)
+            *_, fill = added = behind(window, matrix)
+            fixed = sum((priced(u, model, entries) for u in added), fixed)
+            cycles = np.maximum(cycles, fill.cycles)
     return _Mode(
         fixed,
         cycles,

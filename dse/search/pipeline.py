@@ -38,6 +38,7 @@ from dse.ir.units import (
     MatrixUnit,
     PoolUnit,
     ProductUnit,
+    SkippingWindowUnit,
     SlidingWindowUnit,
     SumUnit,
     Unit,
@@ -48,6 +49,7 @@ from dse.ir.units import (
 from dse.search.branches import waiting_words
 from dse.search.edges import check_edge_skip
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
+from dse.search.skipping import behind, room_words
 from pruning._scheme import Structure
 
 
@@ -104,6 +106,8 @@ def main_units(
 
     A convolution is a sliding window and a matrix or depthwise unit, a pointwise convolution and a dense
     layer a matrix unit, pooling and adding a unit of its own; where pools overlap, behind a sliding window.
+    Where positions are skipped, the matrix unit has the vectors of the others, and more units stand behind
+    (`dse.search.skipping`).
     `sums`: what enters the second input of a fused sum.
     """
     if isinstance(layer, FusedAdd):
@@ -152,11 +156,21 @@ def main_units(
         build = DepthwiseUnit
     elif edge_skip != "off":
         build = partial(EdgeSkipUnit, mode=edge_skip, pooling=pooling)
+    window: SlidingWindowUnit | None = None
+    vectors = layer.vectors
+    if isinstance(layer, Conv2d | DepthwiseConv2d) and layer.windowed:
+        h, w, c = layer.input_shape
+        shape = (layer.name, h, w, c, layer.kernel, layer.stride, layer.padding)
+        window = SlidingWindowUnit(*shape, swu_simd, element.bits)
+        if compression.spatial_keep < 1:
+            tile, keep = compression.spatial_tile, compression.spatial_keep
+            window = SkippingWindowUnit(*shape, swu_simd, element.bits, tile, keep)
+            vectors = window.kept
     matrix = build(
         layer=layer.name,
         mh=structure.mh,
         mw=structure.mw,
-        vectors=layer.vectors,
+        vectors=vectors,
         pe=pe,
         simd=simd,
         weight_bits=structure.stored_weight_bits,
@@ -166,13 +180,7 @@ def main_units(
         memory=memory,
         compute=compute,
     )
-    if not isinstance(layer, Conv2d | DepthwiseConv2d) or not layer.windowed:
-        return (matrix,)
-    h, w, c = layer.input_shape
-    window = SlidingWindowUnit(
-        layer.name, h, w, c, layer.kernel, layer.stride, layer.padding, swu_simd, element.bits
-    )
-    return (window, matrix)
+    return (matrix,) if window is None else (window, matrix)
 
 
 def layer_folds(
@@ -270,6 +278,8 @@ class _Lowering:
             room: Ints = PLAIN_DEPTH
             if isinstance(unit, ProductUnit):
                 room = vector_words(unit, window)
+            elif isinstance(unit, SkippingWindowUnit):
+                room = room_words(unit)
             burst: Ints = PLAIN_DEPTH
             if before is not None:
                 if window is None:
@@ -284,6 +294,8 @@ class _Lowering:
             if isinstance(unit, SlidingWindowUnit):
                 window = unit
                 elements = int(unit.words_written) * int(unit.simd)
+        if isinstance(window, SkippingWindowUnit):
+            stages = _skipping(stages, window)
         assert before is not None
         return stages, before
 
@@ -317,6 +329,15 @@ class _Lowering:
         reader = next((branch[0] for branch in block.branches if branch), block.join)
         assert isinstance(reader, Layer)  # the outputs of a fork are not forked again
         return self.types[reader.name].bits
+
+
+def _skipping(stages: list[Stage], window: SkippingWindowUnit) -> list[Stage]:
+    """Return the units of a layer that skips positions: those of one that does not, and what is behind."""
+    at, matrix = stages.index(window), stages[-1]
+    assert isinstance(matrix, MatrixUnit)
+    results, mask, fill = behind(window, matrix)
+    computed = (*stages[at + 1 :], _plain(results))
+    return [*stages[:at], Parallel(window, (computed, (_plain(mask),)), fill)]
 
 
 def _built(first: Fifo, converter: WidthConverter, second: Fifo) -> list[Stage]:

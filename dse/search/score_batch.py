@@ -21,13 +21,23 @@ from dse.ir.hardware import RESOURCES, Board
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.ir.units import Fifo, Ints, ProductUnit, SlidingWindowUnit, Unit, WidthConverter
+from dse.ir.units import (
+    Fifo,
+    Ints,
+    MatrixUnit,
+    ProductUnit,
+    SkippingWindowUnit,
+    SlidingWindowUnit,
+    Unit,
+    WidthConverter,
+)
 from dse.search.branches import Read, reads, waiting_words
 from dse.search.edges import refusal
 from dse.search.estimate import ENDS, check_memory, price_table
 from dse.search.foldings import Array, Foldings
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
 from dse.search.pipeline import check, element_types, layer_folds, main_units, sum_types
+from dse.search.skipping import behind, room_words
 from pruning._scheme import Structure
 
 Mask = npt.NDArray[np.bool_]
@@ -249,6 +259,12 @@ def _of_mode(
         prices += _table(window, model, pe.shape) + joined
         cycles = np.maximum(np.maximum(cycles, window.cycles), slow)
         door, room = np.asarray(window.in_width), np.full_like(pe, PLAIN_DEPTH)
+        if isinstance(window, SkippingWindowUnit):
+            assert isinstance(main, MatrixUnit)
+            room = np.broadcast_to(room_words(window), pe.shape)
+            *_, fill = added = behind(window, main)
+            prices = prices + sum(_table(u, model, pe.shape) for u in added)
+            cycles = np.maximum(cycles, fill.cycles)
     out = np.broadcast_to(main.out_width, pe.shape)
     return _Options(prices, cycles, np.broadcast_to(door, pe.shape), room, out, out_bits)
 

@@ -26,7 +26,11 @@ Values: TypeAlias = Mapping[str, Any]
 
 PRUNING_KNOBS = ("scheme", "sparsity", "block", "beta", "prune_by")  # mean nothing without pruning
 EDGE_LOSSES = ("lambda_threshold", "lambda_pooling")
-COMPRESSION_KNOBS = ("weight_bits", "activation_bits", *PRUNING_KNOBS, *EDGE_LOSSES)
+SPATIAL = ("spatial_keep", "spatial_tile")
+COMPRESSION_KNOBS = (
+    *("weight_bits", "activation_bits"),
+    *(*PRUNING_KNOBS, *EDGE_LOSSES, *SPATIAL),
+)
 # unlisted knobs are fixed at these: an 8-bit dense network; 8x8 blocks where pruning is asked for
 FIXED = Knobs(
     weight_bits=(8,),
@@ -37,6 +41,8 @@ FIXED = Knobs(
     prune_by=("magnitude",),
     lambda_threshold=(0.0,),
     lambda_pooling=(0.0,),
+    spatial_keep=(1.0,),
+    spatial_tile=(1,),
     fold="balanced",
 )
 PREFERENCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # LUT against BRAM, URAM and DSP, in Folder.solve
@@ -99,6 +105,8 @@ class SearchSpace:
                 prune_by=chosen["prune_by"],
                 lambda_threshold=chosen["lambda_threshold"],
                 lambda_pooling=chosen["lambda_pooling"],
+                spatial_keep=chosen["spatial_keep"],
+                spatial_tile=chosen["spatial_tile"],
             )
         return canonical(self.network, wanted)
 

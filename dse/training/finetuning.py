@@ -23,6 +23,7 @@ from dse.training.preparing import chosen, prepare, prepared_epochs, unmasked
 from dse.training.pruned import PrunedLayer, pruned
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.regrowth import regrowth
+from dse.training.spatial import keep_loss
 from dse.training.thresholds import accelerator
 from dse.training.torch_ops import as_input, one_thread, resolved
 
@@ -33,6 +34,7 @@ GENTLEST = 0.01
 RATE_PER_LOSS = 0.3
 FROM_SCRATCH = 1.0  # loss that weights without any training count as
 CALIBRATION_IMAGES = 256
+GATE_IMAGES = 1024  # that settle which positions are kept
 
 State: TypeAlias = Mapping[str, npt.NDArray[np.generic]]  # of a quantised network, by name
 
@@ -112,6 +114,7 @@ def finetune(
             _fit(module, lost, train, epochs, seed + 1, device, regrows=False)
         state = state_of(module) if keep_state else None
         settle_statistics(module, train, device)
+        settle_gates(module, train, device)
         integer = accelerator(module)
     validation = dataset.validation
     reached = integer.accuracy(validation.images, validation.labels)
@@ -130,13 +133,21 @@ def _fit(
 ) -> None:
     masks = regrowth(module, epochs) if regrows else None
     progress = None if masks is None else masks.update
-    terms = [t for t in (edge_losses(module), None if masks is None else masks.loss) if t]
+    known = (edge_losses(module), keep_loss(module.gates), None if masks is None else masks.loss)
+    terms = [t for t in known if t]
 
     def penalty() -> Tensor:
         return torch.stack([term() for term in terms]).sum()
 
     rates, asked = groups(module, lost), penalty if terms else None
     fit(module, rates, train, Recipe(epochs), seed, device, asked, progress)
+
+
+def settle_gates(module: QuantisedNetwork, train: Split, device: str) -> None:
+    """Make whole numbers of the thresholds of gates, in the network as it is when it is evaluated."""
+    if module.gates:
+        images = np.asarray(train.first(GATE_IMAGES).images)
+        module.eval().settle_gates(as_input(torch.tensor(images, device=device)))
 
 
 def state_of(module: QuantisedNetwork) -> State:

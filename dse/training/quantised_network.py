@@ -14,6 +14,7 @@ from dse.ir.graph import beginning, coded, shared_codes
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.average_pool2d import AveragePool2d
+from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.fused_add import FusedAdd
 from dse.ir.layers.thresholding import Thresholding
 from dse.ir.network import Network
@@ -28,6 +29,7 @@ from dse.training.quantisers import (
     shared_step,
     weight_quantiser,
 )
+from dse.training.spatial import SpatialGate
 from dse.training.torch_ops import EPSILON, pooled, product, run
 
 LOGIT_DEVIATION = 3.0  # of the class scores before training: neither flat nor saturated
@@ -64,6 +66,11 @@ class QuantisedLayer(nn.Module):
         self.sums: tuple[Tensor, Tensor] | None = (
             None  # of the last forward pass, before and after normalising
         )
+        self.gate: SpatialGate | None = None
+        c = self.compression
+        if c.spatial_keep < 1:
+            assert isinstance(self.layer, Conv2d)
+            self.gate = SpatialGate(self.layer, source, c.spatial_keep, c.spatial_tile)
         self.normalised = pruned.norm is not None
         self.raw = raw
         if raw:
@@ -116,7 +123,16 @@ class QuantisedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return integer activations, or class scores."""
         dot = self.dot(x)
-        return self.activate(dot) if self.normalised else dot * self.logit_scale
+        if not self.normalised:
+            return dot * self.logit_scale
+        y = self.activate(dot)
+        return y if self.gate is None else self.gate.mix(x, y, self.filling())
+
+    def filling(self) -> Tensor:
+        """Return the `(mh,)` activations of a position that is skipped."""
+        assert self.activation is not None
+        assert self.gate is not None
+        return cast(Tensor, self.activation(self.gate.constant))
 
     @torch.no_grad()
     def calibrate(self, x: Tensor, step: Tensor | None = None) -> Tensor:
@@ -141,7 +157,11 @@ class QuantisedLayer(nn.Module):
         else:
             own = IntegerQuantiser(bits, step.clone(), signed=self.layer.signed)
             self.activation = own.to(x.device)
-        return cast(Tensor, self.activation(values))
+        y = cast(Tensor, self.activation(values))
+        if self.gate is None:
+            return y
+        self.gate.calibrate(x, values)
+        return self.gate.mix(x, y, self.filling())
 
 
 class QuantisedThresholds(QuantisedLayer):
@@ -229,6 +249,24 @@ class QuantisedNetwork(nn.Module):
         def output(layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
             if isinstance(layer, MatrixLayer):
                 return self.matrix(layer.name).calibrate(inputs[0], steps.get(layer.name))
+            return self._output(layer, inputs)
+
+        run(self.network, x, output)
+
+    @property
+    def gates(self) -> tuple[SpatialGate, ...]:
+        """The gates of layers that skip positions."""
+        found = (self.matrix(name).gate for name in self.matrices)
+        return tuple(gate for gate in found if gate is not None)
+
+    @torch.no_grad()
+    def settle_gates(self, x: Tensor) -> None:
+        """Round the thresholds of all gates, layer by layer, on some integer images, in evaluation mode."""
+
+        def output(layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
+            gate = self.matrix(layer.name).gate if isinstance(layer, MatrixLayer) else None
+            if gate is not None:
+                gate.settle(inputs[0])
             return self._output(layer, inputs)
 
         run(self.network, x, output)

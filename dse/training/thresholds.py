@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.numbers import IntType, activation_type
+from dse.ir.spatial import SpatialMask
 from dse.training.quantised_network import QuantisedLayer, QuantisedNetwork
 
 Ints = npt.NDArray[np.int64]
@@ -47,7 +48,16 @@ def _parameters(layer: QuantisedLayer) -> MatrixParameters:
     output_bits = layer.compression.activation_bits
     assert output_bits is not None
     thresholds = _thresholds(layer, sign, weights, output_bits)
-    return MatrixParameters(bits, weights, kept, output_bits, thresholds)
+    return MatrixParameters(
+        bits, weights, kept, output_bits, thresholds, _spatial(layer, output_bits)
+    )
+
+
+def _spatial(layer: QuantisedLayer, bits: int) -> SpatialMask | None:
+    """Return what decides on the positions of a layer."""
+    if layer.gate is None:
+        return None
+    return layer.gate.mask(_codes(layer.filling().numpy().astype(np.int64), layer, bits))
 
 
 def _thresholds(layer: QuantisedLayer, sign: Ints, weights: Ints, bits: int) -> Ints:
@@ -79,6 +89,11 @@ def attainable(weights: Ints, source: IntType) -> tuple[Ints, Ints]:
 def _code(layer: QuantisedLayer, dot: Ints, bits: int) -> Ints:
     """Return the codes of `(mh, n)` sums from 0 on; a bipolar activation is its bit."""
     values = layer.activate(_rows_second(dot)).T.numpy().astype(np.int64)
+    return _codes(values, layer, bits)
+
+
+def _codes(values: Ints, layer: QuantisedLayer, bits: int) -> Ints:
+    """Return the codes of activations, from 0 on; a bipolar activation is its bit."""
     if bits == 1:
         return (values + 1) // 2
     codes: Ints = values - activation_type(bits, signed=layer.layer.signed).min

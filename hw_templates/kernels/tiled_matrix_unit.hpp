@@ -81,91 +81,138 @@ void gather(const ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits> &word,
 }
 
 template <typename UNIT>
-void tiled_sums(
-    hls::stream<ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits>> &in,
-    hls::stream<typename Tiles<UNIT>::Group> &out, unsigned frames,
-    const typename Arithmetic<UNIT>::weight_chunk (&weights)[Tiles<UNIT>::depth][UNIT::pe]
-                                                            [Arithmetic<UNIT>::Weights::chunks],
-    const typename Tiles<UNIT>::column (&columns)[Tiles<UNIT>::row_groups * Tiles<UNIT>::period *
-                                                  Tiles<UNIT>::pick_steps]
-                                                 [Tiles<UNIT>::N * Tiles<UNIT>::M * Tiles<UNIT>::picks],
-    const typename Tiles<UNIT>::choice (&choices)[Tiles<UNIT>::row_groups * Tiles<UNIT>::col_groups]
-                                                 [Tiles<UNIT>::N * UNIT::kept_rows]) {
+using TileWeights = typename Arithmetic<UNIT>::weight_chunk[Tiles<UNIT>::depth][UNIT::pe]
+                                                           [Arithmetic<UNIT>::Weights::chunks];
+template <typename UNIT>
+using TileColumns = typename Tiles<UNIT>::column[Tiles<UNIT>::row_groups * Tiles<UNIT>::period *
+                                                 Tiles<UNIT>::pick_steps]
+                                                [Tiles<UNIT>::N * Tiles<UNIT>::M * Tiles<UNIT>::picks];
+template <typename UNIT>
+using TileChoices = typename Tiles<UNIT>::choice[Tiles<UNIT>::row_groups * Tiles<UNIT>::col_groups]
+                                                [Tiles<UNIT>::N * UNIT::kept_rows];
+template <typename UNIT>
+using TileRows = typename Activation<UNIT>::Row[UNIT::mh / UNIT::pe][UNIT::pe];
+
+// Where tiled_sums is in its vector.
+template <typename UNIT>
+struct TiledState {
+  ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits> kept[Tiles<UNIT>::col_groups];
+  typename Arithmetic<UNIT>::sum sums[UNIT::pe][Tiles<UNIT>::lane_sums];
+  unsigned row_group, col_group, row_step, col_step;
+  unsigned step, block, gathering;  // rows of the three tables
+  unsigned phase;                   // of the period
+};
+
+// One step; true where it is the last one of a vector.
+template <typename UNIT>
+bool tiled_step(TiledState<UNIT> &s, hls::stream<ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits>> &in,
+                hls::stream<typename Tiles<UNIT>::Group> &out, const TileWeights<UNIT> &weights,
+                const TileColumns<UNIT> &columns, const TileChoices<UNIT> &choices) {
 #pragma HLS INLINE
   typedef Arithmetic<UNIT> Math;
   typedef Tiles<UNIT> T;
-  ap_uint<T::in_width * UNIT::in_bits> kept[T::col_groups];
-  typename Math::sum sums[UNIT::pe][T::lane_sums];
-#pragma HLS ARRAY_PARTITION variable = sums complete dim = 0
+  ap_uint<T::in_width * UNIT::in_bits> word;
+  if (s.row_group == 0 && s.row_step == 0 && s.col_step == 0) {
+    word = in.read();
+    s.kept[s.col_group] = word;
+  } else {
+    word = s.kept[s.col_group];
+  }
+  const bool first = s.col_group == 0 && s.row_step == 0 && s.col_step == 0;
+  for (unsigned n = 0; n < T::N; n++) {
+#pragma HLS UNROLL
+    typename Math::input_chunk x[Math::Inputs::chunks];
+#pragma HLS ARRAY_PARTITION variable = x complete
+    gather<UNIT>(word, columns[s.gathering + s.col_step / T::sharing], n, s.col_step % T::sharing, x);
+    for (unsigned l = 0; l < T::L; l++) {
+#pragma HLS UNROLL
+      const unsigned p = n * T::L + l;
+      // row step a computes residue class k = a * L + l; the kept row of the class is k + choice * r
+      const unsigned k = s.row_step * T::L + l;
+      const unsigned at =
+          unsigned(choices[s.block][n * UNIT::kept_rows + k]) * T::row_steps + s.row_step;
+      const typename Math::partial dot = Math::dot(weights[s.step][p], x);
+      if (first) {
+        for (unsigned a = 0; a < T::lane_sums; a++) {
+#pragma HLS UNROLL
+          s.sums[p][a] = 0;
+        }
+      }
+      s.sums[p][at] += dot;
+    }
+  }
+  s.step++;
+  if (++s.col_step < T::col_steps) return false;
+  s.col_step = 0;
+  if (++s.row_step < T::row_steps) return false;
+  s.row_step = 0;
+  s.block++;
+  s.gathering += T::pick_steps;
+  const bool again = ++s.phase == T::period;
+  if (again) s.phase = 0;
+  if (++s.col_group < T::col_groups) {
+    if (again) s.gathering -= T::period * T::pick_steps;
+    return false;
+  }
+  s.col_group = 0;
+  typename T::Group group;
+  for (unsigned n = 0; n < T::N; n++) {
+#pragma HLS UNROLL
+    for (unsigned row = 0; row < UNIT::block_rows; row++) {
+#pragma HLS UNROLL
+      group.value[n * UNIT::block_rows + row] = s.sums[n * T::L + row % T::L][row / T::L];
+    }
+  }
+  out.write(group);
+  if (++s.row_group < T::row_groups) return false;
+  s.row_group = 0;
+  s.step = 0;
+  s.block = 0;
+  s.gathering = 0;
+  return true;
+}
 
-  unsigned row_group = 0, col_group = 0, row_step = 0, col_step = 0;
-  unsigned step = 0, block = 0, gathering = 0;  // rows of the three tables
-  unsigned phase = 0;                           // of the period
+template <typename UNIT>
+void tiled_sums(hls::stream<ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits>> &in,
+                hls::stream<typename Tiles<UNIT>::Group> &out, unsigned frames,
+                const TileWeights<UNIT> &weights, const TileColumns<UNIT> &columns,
+                const TileChoices<UNIT> &choices) {
+#pragma HLS INLINE
+  TiledState<UNIT> s = {};
+#pragma HLS ARRAY_PARTITION variable = s.sums complete dim = 0
   for (unsigned frame = 0; frame < frames; frame++) {
-    for (unsigned i = 0; i < UNIT::vectors * T::depth; i++) {
+    for (unsigned i = 0; i < UNIT::vectors * Tiles<UNIT>::depth; i++) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_FLATTEN
       count_trip<UNIT>();
-      ap_uint<T::in_width * UNIT::in_bits> word;
-      if (row_group == 0 && row_step == 0 && col_step == 0) {
-        word = in.read();
-        kept[col_group] = word;
-      } else {
-        word = kept[col_group];
-      }
-      const bool first = col_group == 0 && row_step == 0 && col_step == 0;
-      for (unsigned n = 0; n < T::N; n++) {
-#pragma HLS UNROLL
-        typename Math::input_chunk x[Math::Inputs::chunks];
-#pragma HLS ARRAY_PARTITION variable = x complete
-        gather<UNIT>(word, columns[gathering + col_step / T::sharing], n, col_step % T::sharing, x);
-        for (unsigned l = 0; l < T::L; l++) {
-#pragma HLS UNROLL
-          const unsigned p = n * T::L + l;
-          // row step a computes residue class k = a * L + l; the kept row of the class is k + choice * r
-          const unsigned k = row_step * T::L + l;
-          const unsigned at =
-              unsigned(choices[block][n * UNIT::kept_rows + k]) * T::row_steps + row_step;
-          const typename Math::partial dot = Math::dot(weights[step][p], x);
-          if (first) {
-            for (unsigned a = 0; a < T::lane_sums; a++) {
-#pragma HLS UNROLL
-              sums[p][a] = 0;
-            }
-          }
-          sums[p][at] += dot;
-        }
-      }
-      step++;
-      if (++col_step < T::col_steps) continue;
-      col_step = 0;
-      if (++row_step < T::row_steps) continue;
-      row_step = 0;
-      block++;
-      gathering += T::pick_steps;
-      const bool again = ++phase == T::period;
-      if (again) phase = 0;
-      if (++col_group < T::col_groups) {
-        if (again) gathering -= T::period * T::pick_steps;
+      tiled_step<UNIT>(s, in, out, weights, columns, choices);
+    }
+  }
+}
+
+// The same for as many vectors as there are tokens (gated_matrix_unit); tokens go on to the rows.
+template <typename UNIT>
+void gated_tiled_sums(hls::stream<ap_uint<Tiles<UNIT>::in_width * UNIT::in_bits>> &in,
+                      hls::stream<ap_uint<1>> &tokens, hls::stream<typename Tiles<UNIT>::Group> &out,
+                      hls::stream<ap_uint<1>> &tokens_out, unsigned frames, const TileWeights<UNIT> &weights,
+                      const TileColumns<UNIT> &columns, const TileChoices<UNIT> &choices) {
+#pragma HLS INLINE
+  TiledState<UNIT> s = {};
+#pragma HLS ARRAY_PARTITION variable = s.sums complete dim = 0
+  bool between = true;  // two vectors
+  unsigned frame = 0;
+  while (frame < frames) {
+#pragma HLS PIPELINE II = 1
+    count_trip<UNIT>();
+    if (between) {
+      const ap_uint<1> token = tokens.read();
+      tokens_out.write(token);
+      if (token == 0) {
+        frame++;
         continue;
       }
-      col_group = 0;
-      typename T::Group group;
-      for (unsigned n = 0; n < T::N; n++) {
-#pragma HLS UNROLL
-        for (unsigned row = 0; row < UNIT::block_rows; row++) {
-#pragma HLS UNROLL
-          group.value[n * UNIT::block_rows + row] = sums[n * T::L + row % T::L][row / T::L];
-        }
-      }
-      out.write(group);
-      if (++row_group == T::row_groups) {
-        row_group = 0;
-        step = 0;
-        block = 0;
-        gathering = 0;
-      }
     }
+    between = tiled_step<UNIT>(s, in, out, weights, columns, choices);
   }
 }
 
@@ -173,31 +220,68 @@ void tiled_sums(
 template <typename UNIT>
 struct RowsOf {};
 
+// Where tiled_rows is in its vector.
+template <typename UNIT>
+struct RowsState {
+  typename Tiles<UNIT>::Group group;
+  unsigned part, word;
+};
+
+// One word; true where it is the last one of a vector.
+template <typename UNIT>
+bool tiled_word(RowsState<UNIT> &s, hls::stream<typename Tiles<UNIT>::Group> &in,
+                hls::stream<ap_uint<UNIT::pe * UNIT::word_bits>> &out, const TileRows<UNIT> &rows) {
+#pragma HLS INLINE
+  if (s.part == 0) s.group = in.read();
+  ap_uint<UNIT::pe * UNIT::word_bits> result;
+  for (unsigned p = 0; p < UNIT::pe; p++) {
+#pragma HLS UNROLL
+    result.range((p + 1) * UNIT::word_bits - 1, p * UNIT::word_bits) =
+        Activation<UNIT>::apply(s.group.value[s.part * UNIT::pe + p], rows[s.word][p]);
+  }
+  out.write(result);
+  if (++s.part == Tiles<UNIT>::lane_sums) s.part = 0;
+  if (++s.word < UNIT::mh / UNIT::pe) return false;
+  s.word = 0;
+  return true;
+}
+
 template <typename UNIT>
 void tiled_rows(hls::stream<typename Tiles<UNIT>::Group> &in,
                 hls::stream<ap_uint<UNIT::pe * UNIT::word_bits>> &out, unsigned frames,
-                const typename Activation<UNIT>::Row (&rows)[UNIT::mh / UNIT::pe][UNIT::pe]) {
+                const TileRows<UNIT> &rows) {
 #pragma HLS INLINE
   typedef Tiles<UNIT> T;
-  typename T::Group group;
-#pragma HLS ARRAY_PARTITION variable = group.value complete
-  unsigned part = 0, word = 0;
+  RowsState<UNIT> s = {};
+#pragma HLS ARRAY_PARTITION variable = s.group.value complete
   for (unsigned frame = 0; frame < frames; frame++) {
     for (unsigned i = 0; i < UNIT::vectors * T::row_groups * T::lane_sums; i++) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_FLATTEN
       count_trip<RowsOf<UNIT>>();
-      if (part == 0) group = in.read();
-      ap_uint<UNIT::pe * UNIT::word_bits> result;
-      for (unsigned p = 0; p < UNIT::pe; p++) {
-#pragma HLS UNROLL
-        result.range((p + 1) * UNIT::word_bits - 1, p * UNIT::word_bits) =
-            Activation<UNIT>::apply(group.value[part * UNIT::pe + p], rows[word][p]);
-      }
-      out.write(result);
-      if (++part == T::lane_sums) part = 0;
-      if (++word == UNIT::mh / UNIT::pe) word = 0;
+      tiled_word<UNIT>(s, in, out, rows);
     }
+  }
+}
+
+// The same for as many vectors as there are tokens.
+template <typename UNIT>
+void gated_tiled_rows(hls::stream<typename Tiles<UNIT>::Group> &in, hls::stream<ap_uint<1>> &tokens,
+                      hls::stream<ap_uint<UNIT::pe * UNIT::word_bits>> &out, unsigned frames,
+                      const TileRows<UNIT> &rows) {
+#pragma HLS INLINE
+  RowsState<UNIT> s = {};
+#pragma HLS ARRAY_PARTITION variable = s.group.value complete
+  bool between = true;  // two vectors
+  unsigned frame = 0;
+  while (frame < frames) {
+#pragma HLS PIPELINE II = 1
+    count_trip<RowsOf<UNIT>>();
+    if (between && tokens.read() == 0) {
+      frame++;
+      continue;
+    }
+    between = tiled_word<UNIT>(s, in, out, rows);
   }
 }
 

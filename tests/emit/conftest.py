@@ -20,6 +20,7 @@ from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
+from dse.ir.spatial import SpatialMask, deviations, grid_of, window_sums
 from dse.search.pipeline import layer_folds
 from pruning._scheme import Structure
 
@@ -60,8 +61,41 @@ def random_accelerator(
             # some that every sum reaches, and some that none does
             thresholds[0, 0], thresholds[-1, -1] = -(10**6), 10**6
             p = MatrixParameters(c.weight_bits, p.weights, kept, c.activation_bits, thresholds)
+            if c.spatial_keep < 1:
+                p = replace(p, spatial=random_mask(built, layer, c, parameters, images, rng))
         parameters[layer.name] = p
     return Accelerator(built, parameters)
+
+
+def random_mask(
+    network: Network,
+    layer: Layer,
+    c: Compression,
+    parameters: Mapping[str, MatrixParameters],
+    images: np.ndarray,
+    rng: np.random.Generator,
+) -> SpatialMask:
+    """A random reference and filling, and the threshold that keeps the asked share of the tiles."""
+    assert isinstance(layer, Conv2d)
+    names = ["input", *(x.name for x in network.layers)]
+    before = network.layers[: names.index(layer.inputs[0])]
+    part = Network("part", network.input_shape, network.input_type, before)
+    x = images
+    if before:
+        x = Accelerator(part, dict(parameters)).scores(images)
+    source = Accelerator(network, dict(parameters)).input_type(layer.name)
+    values = np.unique(x)
+    reference = rng.choice(values, layer.input_shape[-1])
+    sums = window_sums(
+        deviations(x.astype(float), reference, source), grid_of(layer, c.spatial_tile)
+    )
+    assert c.activation_bits is not None
+    return SpatialMask(
+        reference,
+        int(np.quantile(sums, 1 - c.spatial_keep)) + 1,
+        rng.integers(0, 2**c.activation_bits, layer.mh),
+        c.spatial_tile,
+    )
 
 
 def legal(layer: Layer, wanted: Folding, structure: Structure | None) -> Folding:

@@ -1,0 +1,39 @@
+"""Cycles of the units whose work depends on the image, counted on the golden images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dse.emit.chain import Chain
+from dse.ir.accelerator import Accelerator, Integers
+from dse.ir.data_dependent import FrameCycles, interval
+from dse.ir.spatial_cycles import vector_cycles, window_cycles
+from dse.ir.units import SkippingWindowUnit
+
+
+def frame_cycles(
+    chain: Chain, accelerator: Accelerator, images: Integers, batch: int
+) -> dict[str, FrameCycles]:
+    """Return what such units take for images, by the name of the module.
+
+    Args:
+        chain: the modules.
+        accelerator: their integers.
+        images: `(n, *input_shape)`.
+        batch: images of a call.
+    """
+    gated = [m for m in chain.modules if m.vectors]
+    masks = accelerator.masks(images) if gated else {}
+    return {
+        m.name: window_cycles(m.unit, masks[m.unit.layer], batch)
+        if isinstance(m.unit, SkippingWindowUnit)
+        else vector_cycles(masks[m.unit.layer], int(m.unit.cycles) // m.vectors)
+        for m in gated
+    }
+
+
+def golden_interval(chain: Chain, counted: Mapping[str, FrameCycles]) -> dict[str, float]:
+    """Return the cycles between the frames of the golden images."""
+    others = max((int(m.unit.cycles) for m in chain.modules if m.name not in counted), default=0)
+    mean, high = interval(list(counted.values()), others)
+    return {"mean": mean, "p95": high}
