@@ -29,8 +29,8 @@ def features(network: Network, compressions: Mapping[str, Compression]) -> Float
     """Return what accuracy may depend on, every number between 0 and about 1.
 
     Per matrix layer: bits and how coarse they are (the error of a quantiser falls by half per bit), what is
-    pruned, by which scheme and in which blocks; then the same over the network, weighted by weights
-    and by work, and the coarsest layer, which can spoil all others.
+    pruned, by which scheme and in which blocks, and which share of positions is skipped; then the same
+    over the network, weighted by weights and by work, and the coarsest layer, which can spoil all others.
 
     Args:
         network: the network of the study.
@@ -66,6 +66,8 @@ def _layer(c: Compression) -> list[float]:
         c.sparsity,
         -math.log2(kept) / 4,
         block,
+        1 - c.spatial_keep,
+        (1 - c.spatial_keep) * (c.spatial_tile - 1),
         *(c.sparsity * (c.scheme == kind) for kind in KINDS),
         c.sparsity * (c.beta or 0.0),
     ]
@@ -80,6 +82,6 @@ def work(network: Network, compressions: Mapping[str, Compression]) -> float:
     bits, total = network.input_type.bits, 0.0
     for layer in network.matrix_layers:
         c = compressions[layer.name]
-        total += _macs(layer) * (1 - c.sparsity) * c.weight_bits * bits
+        total += _macs(layer) * (1 - c.sparsity) * c.spatial_keep * c.weight_bits * bits
         bits = c.activation_bits or bits
     return math.log(total)

@@ -20,6 +20,7 @@ from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
 from dse.ir.hardware import Board
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
+from dse.ir.spatial import refusal
 from dse.search.fold import Folder
 
 Values: TypeAlias = Mapping[str, Any]
@@ -146,7 +147,7 @@ class SearchSpace:
         for knob in self.knobs:
             if isinstance(knob, Range):
                 values[knob.name] = knob.low
-            elif knob.name.endswith(("weight_bits", "activation_bits")):
+            elif knob.name.endswith(("weight_bits", "activation_bits", "spatial_keep")):
                 values[knob.name] = knob.values[-1]
             else:
                 values[knob.name] = knob.values[0]
@@ -221,6 +222,7 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
             ties.update({(name, k): pattern for k in level.tie or ()})
         layers[name] = knobs
     layers.update(_added(network, layers))
+    layers.update(_skipping(network, layers))
     for group in shared_codes(network):
         tied = [ties[n, "activation_bits"] for n in group if (n, "activation_bits") in ties]
         ties.update({(n, "activation_bits"): (*tied, group[0])[0] for n in group})
@@ -278,6 +280,27 @@ def _added(network: Network, layers: Mapping[str, Knobs]) -> dict[str, Knobs]:
     return found
 
 
+def _skipping(network: Network, layers: Mapping[str, Knobs]) -> dict[str, Knobs]:
+    """Return the knobs of layers that cannot skip positions: they keep all of them.
+
+    Raises:
+        UsageError: such a layer lists shares of positions, and 1 is none of them.
+    """
+    found = {}
+    for layer in network.matrix_layers:
+        knobs, reason = layers[layer.name], refusal(network, layer)
+        if reason is None:
+            continue
+        if 1.0 not in (knobs.spatial_keep or (1.0,)):
+            msg = (
+                f"layer {layer.name}: spatial_keep below 1 skips positions, but {reason}; give it to other layers"
+                " (space.layers), or list 1 beside the other shares: such layers then keep all positions"
+            )
+            raise UsageError(msg)
+        found[layer.name] = replace(knobs, spatial_keep=(1.0,), spatial_tile=(1,))
+    return found
+
+
 def _listed(knobs: Knobs, knob: str) -> tuple[Any, ...]:
     """Return the values of a knob as they are recorded: numbers and words, a block as "4x4"."""
     values = getattr(knobs, knob) or ()
@@ -290,6 +313,8 @@ def _matters(layer: MatrixLayer, knob: str, knobs: Knobs) -> bool:
         return layer.activation
     if knob == "weight_bits":
         return not layer.constant_weights
+    if knob == "spatial_tile":
+        return min(knobs.spatial_keep or (1.0,)) < 1
     if knob in EDGE_LOSSES:
         return layer.activation and 1 in (knobs.activation_bits or ())
     if knob in PRUNING_KNOBS and not layer.prunable:

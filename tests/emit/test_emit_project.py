@@ -55,6 +55,7 @@ src/config.h
 src/kernels/activation.hpp
 src/kernels/average_pool.hpp
 src/kernels/axi_stream.hpp
+src/kernels/constant_fill.hpp
 src/kernels/depthwise_unit.hpp
 src/kernels/dot.hpp
 src/kernels/edge_skip_unit.hpp
@@ -63,7 +64,9 @@ src/kernels/matrix_unit.hpp
 src/kernels/max_pool.hpp
 src/kernels/numbers.hpp
 src/kernels/residual_lane.hpp
+src/kernels/skipping_window.hpp
 src/kernels/sliding_window.hpp
+src/kernels/spatial_mask.hpp
 src/kernels/stream_add.hpp
 src/kernels/stream_duplicate.hpp
 src/kernels/stream_fork.hpp
