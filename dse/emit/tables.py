@@ -129,16 +129,41 @@ def row_table(unit: ProductUnit, p: MatrixParameters) -> npt.NDArray[np.int64]:
 
     A popcount unit compares matches: with N weights in the row, dot = 2 * pop - N, so dot >= T exactly when
     pop >= ceil((T + N) / 2) (seeds: FINN). Thresholds are clipped to what a sum can reach, and one more.
+
+    Raises:
+        UsageError: a sum and its bias do not fit an output word.
     """
     weights: npt.NDArray[np.int64] = p.kept.sum(axis=1, dtype=np.int64)[:, None]
     if p.thresholds is None:
-        return weights if unit.popcount else np.zeros_like(weights)
+        bias = np.zeros_like(weights) if p.bias is None else _bias(unit, p)
+        return weights - bias if unit.popcount else -bias
     thresholds: npt.NDArray[np.int64] = p.thresholds.astype(np.int64)
     if unit.popcount:
         matches: npt.NDArray[np.int64] = -(-(thresholds + weights) // 2)
         return matches.clip(0, weights + 1)
     limit = 2 ** (int(unit.acc_bits) - 1)
     return thresholds.clip(-limit, limit)
+
+
+def _bias(unit: ProductUnit, p: MatrixParameters) -> npt.NDArray[np.int64]:
+    """Return `(mh, 1)` biases; with every sum that can be they fit an output word."""
+    assert p.bias is not None
+    bias: npt.NDArray[np.int64] = p.bias.astype(np.int64)[:, None]
+    most = np.abs(p.weights.astype(np.int64)).sum(axis=1)[:, None] * _largest(unit) + np.abs(bias)
+    if np.any(most >= 2 ** (int(unit.out_element_bits) - 1)):
+        msg = (
+            f"layer {unit.layer}: class scores with their bias must fit {int(unit.out_element_bits)} bits, they"
+            f" may reach {int(most.max()):,}; train the last layer with a smaller bias, or without"
+        )
+        raise UsageError(msg)
+    return bias
+
+
+def _largest(unit: ProductUnit) -> int:
+    """Return the largest magnitude of an input element."""
+    if unit.popcount:
+        return 1
+    return int(2 ** (int(unit.input_bits) - int(unit.input_signed)))
 
 
 def _check(unit: ProductUnit, p: MatrixParameters) -> None:

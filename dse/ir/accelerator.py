@@ -46,6 +46,7 @@ class MatrixParameters:
             signed layer (`MatrixLayer.signed`) is the code less 2**(output_bits - 1). None where output_bits is
             None.
         spatial: which positions are computed; None: all of them.
+        bias: `(mh,)` integers that are added to the sums where these are the output; None: nothing is.
     """
 
     weight_bits: int
@@ -54,6 +55,7 @@ class MatrixParameters:
     output_bits: int | None
     thresholds: Integers | None
     spatial: SpatialMask | None = None
+    bias: Integers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Accelerator:
         else:
             dot = x @ weights
         if p.thresholds is None or p.output_bits is None:
-            return dot
+            return dot if p.bias is None else dot + p.bias
         code = count_thresholds(dot, p.thresholds)
         if p.output_bits == 1:
             return 2.0 * code - 1.0
@@ -198,6 +200,8 @@ class Accelerator:
                 result[f"{name}.thresholds"] = p.thresholds.astype(np.int64)
             if p.spatial is not None:
                 result |= {f"{name}.{k}": a for k, a in p.spatial.arrays().items()}
+            if p.bias is not None:
+                result[f"{name}.bias"] = p.bias.astype(np.int64)
         for name, lane in self.lanes.items():
             result.update({f"{name}.lane.{k}": v for k, v in lane.arrays().items()})
         return result
@@ -217,6 +221,7 @@ class Accelerator:
                 if output_bits
                 else None,
                 spatial=SpatialMask.from_arrays(arrays, layer.name),
+                bias=arrays.get(f"{layer.name}.bias"),
             )
         lanes: dict[str, LaneParameters] = {}
         for name in (x.name for x in network.layers if isinstance(x, FusedAdd)):
@@ -232,7 +237,7 @@ class Accelerator:
         for name, p in sorted(self.parameters.items()):
             h.update(f"{name}{p.weight_bits}{p.output_bits}".encode())
             spatial = () if p.spatial is None else p.spatial.arrays().values()
-            for array in (p.weights, p.kept, p.thresholds, *spatial):
+            for array in (p.weights, p.kept, p.thresholds, p.bias, *spatial):
                 if array is not None:
                     h.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
         for name, lane in sorted(self.lanes.items()):

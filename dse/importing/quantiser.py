@@ -1,0 +1,140 @@
+"""The quantisers of QONNX: real numbers to integer codes, and what a code stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dse.importing.graph import Floats, Graph, Node, unsupported
+from dse.ir.numbers import IntType, activation_type
+
+MOST_BITS = 8  # of weights and activations that are built
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+BIAS_BITS = 32
+
+# QONNX names of roundings; ROUND is to the nearest, halves to the even one
+ROUNDINGS: Mapping[str, Callable[[Floats], Floats]] = {
+    "ROUND": np.rint,
+    "HALF_EVEN": np.rint,
+    "FLOOR": np.floor,
+    "CEIL": np.ceil,
+    "ROUND_TO_ZERO": np.trunc,
+    "DOWN": np.trunc,
+}
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """Codes of real numbers, the channel last.
+
+    Attributes:
+        scale: `()` or `(channels,)`; a code q stands for scale * (q - zero).
+        zero: `()` or `(channels,)`, whole numbers.
+        bits: of a code; 1 with `bipolar`.
+        signed: whether codes are signed.
+        narrow: whether the smallest code of all is left out.
+        rounding: one of `ROUNDINGS`.
+        bipolar: codes are -1 (below 0) and +1.
+        step: of the numbers that come in, which are rounded to multiples of it first (Trunc); None: they are
+            not.
+    """
+
+    scale: Floats
+    zero: Floats
+    bits: int
+    signed: bool
+    narrow: bool = False
+    rounding: str = "ROUND"
+    bipolar: bool = False
+    step: Floats | None = None
+
+    @property
+    def low(self) -> int:
+        """Smallest code."""
+        return (-(2 ** (self.bits - 1)) if self.signed else 0) + self.narrow * self.signed
+
+    @property
+    def high(self) -> int:
+        """Largest code."""
+        return 2 ** (self.bits - self.signed) - 1 - (self.narrow and not self.signed)
+
+    @property
+    def one_bit(self) -> bool:
+        """Whether there are two codes, which hardware has as -1 and +1."""
+        return self.bipolar or self.bits == 1
+
+    @property
+    def type(self) -> IntType:
+        """Type of the codes in hardware."""
+        return activation_type(1 if self.one_bit else self.bits, signed=self.signed)
+
+    def codes(self, x: Floats) -> Floats:
+        """Return the codes of real numbers `(..., channels)`, as hardware has them."""
+        if self.bipolar:
+            return np.where(x >= 0, 1.0, -1.0)
+        if self.step is not None:
+            x = np.rint(x / self.step) * self.step
+        codes = np.clip(ROUNDINGS[self.rounding](x / self.scale + self.zero), self.low, self.high)
+        return 2.0 * (codes - self.low) - 1 if self.one_bit else codes
+
+    def line(self) -> tuple[Floats, Floats]:
+        """Return (a, b): the code q of hardware stands for a * q + b."""
+        if self.bipolar:
+            return self.scale, np.zeros_like(self.scale)
+        a, b = self.scale, -self.scale * self.zero
+        if self.one_bit:
+            return a / 2, b + a * (self.low + 0.5)
+        return a, b
+
+
+def quantiser_of(
+    graph: Graph, node: Node, along: Callable[[Any], Floats], most: int = MOST_BITS
+) -> Quantiser:
+    """Read a Quant, BipolarQuant or Trunc node.
+
+    Args:
+        graph: where it is.
+        node: the node.
+        along: makes of a constant, as the node has it, one number or one per channel.
+        most: bits that are allowed.
+
+    Raises:
+        UsageError: it computes what hardware cannot.
+    """
+    if node.op == "BipolarQuant":
+        scale = _positive(node, along(_needed(graph, node, 1)))
+        return Quantiser(scale, np.zeros(()), 1, signed=True, bipolar=True)
+    step = None
+    if node.op == "Trunc":
+        if len(node.inputs) < 6:
+            raise unsupported(node, "it must have the six inputs of QONNX version 2")
+        step = _positive(node, along(_needed(graph, node, 1)))
+    last = 4 if step is not None else 1
+    scale = _positive(node, along(_needed(graph, node, last)))
+    zero = along(_needed(graph, node, 2))
+    bits = _needed(graph, node, 5 if step is not None else 3)
+    if bits.size != 1 or not 1 <= float(bits.ravel()[0]) <= most or float(bits.ravel()[0]) % 1:
+        raise unsupported(node, f"its bit width must be one whole number from 1 to {most}")
+    rounding = node.text("rounding_mode", "ROUND").upper()
+    if rounding not in ROUNDINGS:
+        raise unsupported(node, f"its rounding must be one of {', '.join(ROUNDINGS)}")
+    if np.any(zero % 1) or (step is not None and np.any(zero)):
+        raise unsupported(node, "its zero point must be a whole number, and 0 of a Trunc")
+    signed, narrow = (bool(node.number(k, d)) for k, d in (("signed", 1), ("narrow", 0)))
+    return Quantiser(scale, zero, int(bits.ravel()[0]), signed, narrow, rounding, step=step)
+
+
+def _needed(graph: Graph, node: Node, index: int) -> Floats:
+    found = graph.constant(node, index)
+    if found is None:
+        raise unsupported(node, f"it must have an input {index}")
+    return np.asarray(found, dtype=np.float64)
+
+
+def _positive(node: Node, scale: Floats) -> Floats:
+    if not np.all(scale > 0):
+        raise unsupported(node, "its scale must be above 0")
+    return scale
