@@ -107,7 +107,7 @@ def study_of(
     study = at("study", _name, None)
     description = at("description", _description, "")
     seed = at("seed", _seed, 0)
-    model = at("model", model_of, None)
+    model = at("model", lambda n, c: model_of(n, origin.folder, check_files, c), None)
     data: DataConfig | None = None
     if "data" in found:
         data = data_of(found["data"].value, origin.folder, check_files, complaints)

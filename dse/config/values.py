@@ -12,6 +12,7 @@ from dse.ir.metrics import Direction
 
 CHOICES = ("promising", "uncertain", "both")  # of designs to synthesise
 SYNTHESISERS = ("yosys", "vitis_hls")
+INPUT_LINE = ("input_scale", "input_offset")  # what an integer of the data stands for in a model
 Keep = Literal["front", "all"]
 SAMPLERS = ("auto", "nsga2", "nsga3", "tpe", "gp", "random", "qmc")
 
@@ -113,10 +114,28 @@ class Parallel:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A built-in network and its options."""
+    """A built-in network and its options, or one from outside.
+
+    Attributes:
+        name: of the built-in network, or what the network from outside is called.
+        options: numbers, e.g. {"width": 0.25}; of a network from outside `INPUT_LINE`.
+        onnx: file that the network comes from.
+        function: "package.module:callable" that returns the network as a torch module.
+        folder: of the study file, where `function` is looked for first.
+        input: (batch, height, width, channels) or (batch, features) as the file states it; None: it does not.
+    """
 
     name: str
-    options: Mapping[str, float] = field(default_factory=dict)  # e.g. {"width": 0.25}
+    options: Mapping[str, float] = field(default_factory=dict)
+    onnx: Path | None = None
+    function: str | None = None
+    folder: Path | None = None
+    input: tuple[int, ...] | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Whether the network comes from outside."""
+        return self.onnx is not None or self.function is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A loader is a module of this folder with a function `load(config: DataConfig, se
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,21 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one image: `(H, W, C)`, or `(F,)` for features."""
         return self.train.images.shape[1:]
+
+    def reshaped(self, shape: tuple[int, ...]) -> Dataset:
+        """Return the data set with inputs of another shape and the same elements in the same order."""
+        if shape == self.input_shape:
+            return self
+
+        def part(split: Split) -> Split:
+            return replace(split, images=split.images.reshape(len(split), *shape))
+
+        return replace(
+            self,
+            train=part(self.train),
+            validation=part(self.validation),
+            test=part(self.test),
+        )
 
     @property
     def digest(self) -> str:

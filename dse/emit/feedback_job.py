@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 
 from cost_models import learned
 from cost_models.learned import LearnedModel
@@ -34,6 +34,7 @@ from dse.emit.rtl import rtl_project
 from dse.emit.synth import Synthesis, synthesise
 from dse.emit.verify import read_manifest
 from dse.errors import DseError, UsageError
+from dse.ir.accelerator import Accelerator
 from dse.ir.record import TrialRecord
 from dse.search.study import CORRECTS, Plan, cost_model, plan, stored_config
 from dse.store import Store
@@ -92,13 +93,32 @@ def project(p: Plan, folder: Path, record: TrialRecord, tool: str) -> HlsProject
     Raises:
         UsageError: the study has no base weights.
     """
-    from dse.training import BaseWeights, finetune
-
     base = Store(folder, "file").load_arrays("base")
     if base is None:
         msg = f"{folder / 'base.npz'} must hold the weights of the study, it does not; run it again"
         raise UsageError(msg)
-    untrained = finetune(
+    shown = p.dataset.test.first(1)
+    assert record.hardware is not None
+    return FLOWS[tool](
+        study=p.config.study,
+        network=p.network,
+        design=record.design,
+        accelerator=Accelerator.from_arrays(p.network, base)
+        if p.frozen
+        else _untrained(p, record, base),
+        board=p.config.board,
+        clock_mhz=p.config.clock_mhz,
+        estimate=record.hardware,
+        images=shown.images,
+        labels=shown.labels,
+    )
+
+
+def _untrained(p: Plan, record: TrialRecord, base: Mapping[str, npt.NDArray[Any]]) -> Accelerator:
+    """Return the integers of a trial before training."""
+    from dse.training import BaseWeights, finetune
+
+    return finetune(
         p.network,
         record.design.compressions,
         BaseWeights.from_arrays(base),
@@ -106,20 +126,7 @@ def project(p: Plan, folder: Path, record: TrialRecord, tool: str) -> HlsProject
         epochs=0,
         images=CALIBRATION_IMAGES,
         seed=p.config.seed,
-    )
-    shown = p.dataset.test.first(1)
-    assert record.hardware is not None
-    return FLOWS[tool](
-        study=p.config.study,
-        network=p.network,
-        design=record.design,
-        accelerator=untrained.accelerator,
-        board=p.config.board,
-        clock_mhz=p.config.clock_mhz,
-        estimate=record.hardware,
-        images=np.asarray(shown.images),
-        labels=shown.labels,
-    )
+    ).accelerator
 
 
 def synthesised(folder: Path, tool: str, timeout: float) -> Synthesis:

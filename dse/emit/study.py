@@ -15,10 +15,10 @@ from dse.ir.metrics import ALIASES, METRICS
 from dse.ir.record import TrialRecord
 from dse.search.finals import final_task, keep, load_accelerator
 from dse.search.pareto import front, knee, settle
-from dse.search.run import base_weights
+from dse.search.run import base_weights, context_of
 from dse.search.score import constraints_of, reestimate, rescore
 from dse.search.study import Plan, check_data, plan, stored_config
-from dse.search.tasks import TrainingContext, train
+from dse.search.tasks import train
 from dse.store import Store
 
 FLOWS = {"hls": hls_project, "rtl": rtl_project}
@@ -86,8 +86,7 @@ def emit_design(
     if accelerator is None or design.digest not in finals:
         say(f"trial {record.id} was not trained at full budget yet: training it now")
         base = base_weights(p, store, _Silent())
-        context = TrainingContext(p.network, p.dataset, base, config.seed)
-        final = keep(p, store, design, train(context, final_task(p, design)))
+        final = keep(p, store, design, train(context_of(p, base), final_task(p, design)))
         accelerator = load_accelerator(p, store, design)
         assert accelerator is not None
     else:

@@ -15,6 +15,7 @@ from dse.importing.layout import Layout
 from dse.importing.quantiser import Quantiser
 from dse.importing.values import Lowered, Numbers, Pool, Product, Value, in_stream_order, uniform
 from dse.importing.weights import Weights
+from dse.ir.accelerator import MatrixParameters
 from dse.ir.graph import series
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
@@ -34,8 +35,11 @@ REAL: Line2 = (np.ones(()), np.zeros(()))  # what stands for itself
 class Assembly:
     """Layers found so far. Their names are ours: those of a file may hold anything."""
 
-    def __init__(self, name: str, input_shape: tuple[int, ...], input_type: IntType) -> None:
+    def __init__(
+        self, name: str, input_shape: tuple[int, ...], input_type: IntType, *, plain: bool
+    ) -> None:
         self.name, self.input_shape, self.input_type = name, input_shape, input_type
+        self.plain = plain
         self.layers: dict[str, Layer] = {}
         self.numbers: dict[str, Numbers] = {}
         self.origins: dict[str, str] = {}
@@ -62,10 +66,12 @@ class Assembly:
                 return replace(value, chain=(), line=REAL)
             if _same_codes(value, quantiser):
                 return replace(value, chain=(), line=quantiser.line())
+            if self.plain and value.stands_for() is not None:
+                return value
             value = self._requantised(node, value)
         product = value.product
         assert product is not None
-        if quantiser is None and product.kind == "mean":
+        if product.kind == "mean" and (quantiser is None or (self.plain and _is_global(value))):
             return self._global_mean(node, value, product)
         layer = self._matrix(value, product, self._signed(node, value, quantiser))
         self._add(layer, product.node)
@@ -97,7 +103,8 @@ class Assembly:
         """Return the sum of two tensors, which waits for its quantiser."""
         if first.layout != second.layout:
             raise unsupported(
-                node, f"its inputs must have one shape, got {first.layout.shape}, {second.layout.shape}"
+                node,
+                f"its inputs must have one shape, got {first.layout.shape}, {second.layout.shape}",
             )
         kind = None if first.type is None or second.type is None else first.type
         return Value(first.source, first.shape, first.layout, kind, REAL, added=(first, second))
@@ -148,9 +155,7 @@ class Assembly:
         )
         network = _flat_input(network, graph)
         series(network)
-        return Lowered(
-            network, self.numbers, self.inexact, tuple(self.notes), self.origins
-        )
+        return Lowered(network, self.numbers, self.inexact, tuple(self.notes), self.origins)
 
     def _scores(self, value: Value) -> Value:
         """Return class scores without a curve behind them."""
@@ -211,8 +216,7 @@ class Assembly:
     def _global_mean(self, node: Node, value: Value, product: Product) -> Value:
         """Return the sums of a global pooling; the division by the number of pixels is a scale."""
         step = line_of(value.chain)
-        height, width, _ = value.shape
-        if step is None or product.weights.real.shape[1] != height * width:
+        if step is None or not _is_global(value):
             raise unsupported(
                 product.node,
                 "a mean must have a quantiser behind it, or be the mean of the whole map",
@@ -254,7 +258,9 @@ class Assembly:
             )  # fmt: skip
         kind = Thresholding if product.kind == "quant" else DepthwiseConv2d
         if product.weights.real.shape[1] != k * k:
-            raise unsupported(product.node, "a mean with a quantiser behind it must have square windows")
+            raise unsupported(
+                product.node, "a mean with a quantiser behind it must have square windows"
+            )
         return kind(
             name, source, shape, activation=True, signed=signed, kernel=k, stride=stride, padding=padding
         )  # fmt: skip
@@ -265,7 +271,7 @@ class Assembly:
         value: Value,
         product: Product,
         quantiser: Quantiser | None,
-        found: exact.MatrixParameters | None,
+        found: MatrixParameters | None,
     ) -> None:
         rows = len(product.weights.real)
         first = value.chain[0] if value.chain and isinstance(value.chain[0], Line) else Line(*REAL)
@@ -280,6 +286,7 @@ class Assembly:
             weight_bits=bits,
             activation_bits=activation,
             exact=found,
+            reads=value.line if value.source == "input" else None,
         )
 
     def _name(self, kind: str) -> str:
@@ -294,6 +301,13 @@ class Assembly:
         self.inexact = self.inexact or f"node {node.shown}: {reason}"
 
 
+def _is_global(value: Value) -> bool:
+    """Whether a mean is that of the whole map."""
+    assert value.product is not None
+    height, width, _ = value.shape
+    return bool(value.product.weights.real.shape[1] == height * width)
+
+
 def _same_codes(value: Value, quantiser: Quantiser) -> bool:
     """Whether a quantiser makes of every code of a tensor that code again."""
     assert value.type is not None
@@ -306,9 +320,7 @@ def _same_codes(value: Value, quantiser: Quantiser) -> bool:
     return bool(np.all(found == codes))
 
 
-def _why_not_added(
-    first: Value, second: Value, value: Value, quantiser: Quantiser | None
-) -> str:
+def _why_not_added(first: Value, second: Value, value: Value, quantiser: Quantiser | None) -> str:
     """Return why an integer sum is not what a model computes; empty where it is."""
     lines = first.stands_for(), second.stands_for()
     if quantiser is None or first.type is None or second.type is None:
@@ -319,7 +331,9 @@ def _why_not_added(
     offsets = [quantiser.zero, *(line[1] for line in lines if line is not None)]
     if any(np.any(o) for o in offsets):
         return "its inputs or its sum have a zero point"
-    if not all(uniform(s) and abs(s.flat[0] - scales[0].flat[0]) <= NEAR * s.flat[0] for s in scales):
+    if not all(
+        uniform(s) and abs(s.flat[0] - scales[0].flat[0]) <= NEAR * s.flat[0] for s in scales
+    ):
         return "its inputs and its sum must have one scale"
     bits = {first.type.bits, second.type.bits, quantiser.bits}
     if len(bits) > 1 or quantiser.signed or quantiser.narrow or quantiser.one_bit:

@@ -65,7 +65,9 @@ class Layout:
             UsageError: axes are split, or the sizes do not agree.
         """
         total = math.prod(self.shape)
-        known = [self.shape[i] if d == 0 and i < len(self.shape) else d for i, d in enumerate(wanted)]
+        known = [
+            self.shape[i] if d == 0 and i < len(self.shape) else d for i, d in enumerate(wanted)
+        ]
         if known.count(-1) == 1:
             rest = math.prod(d for d in known if d != -1)
             known = [total // rest if d == -1 and rest > 0 else d for d in known]

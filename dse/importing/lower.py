@@ -21,13 +21,17 @@ from dse.ir.numbers import IntType
 Handler = Callable[["_Walk", Node], Value]
 
 
-def lower(graph: Graph, input_type: IntType, line: tuple[float, float]) -> Lowered:
+def lower(
+    graph: Graph, input_type: IntType, line: tuple[float, float], *, plain: bool = False
+) -> Lowered:
     """Return the layers of a graph.
 
     Args:
         graph: after the passes.
         input_type: of the integers that the network is fed with.
         line: (a, b): an integer q of the input stands for a * q + b, which is what the model was trained on.
+        plain: leave out quantisers that are a layer of their own, at the input and of means: a training goes
+            on without them.
 
     Raises:
         UsageError: a node is not supported; the message has its name and the reason.
@@ -38,7 +42,7 @@ def lower(graph: Graph, input_type: IntType, line: tuple[float, float]) -> Lower
     else:
         batch, features = graph.input_shape
         layout = Layout(VECTOR, {"N": batch, "C": 1, "H": features, "W": 1})
-    assembly = Assembly(graph.name, layout.stream, input_type)
+    assembly = Assembly(graph.name, layout.stream, input_type, plain=plain)
     a, b = np.asarray(line[0]), np.asarray(line[1])
     entry = Value("input", layout.stream, layout, input_type, (a, b))
     walk = _Walk(graph, assembly, {graph.input: entry})
@@ -55,7 +59,11 @@ class _Walk:
 
     def step(self, node: Node) -> None:
         """Find the value of a node's output; quantisers of constants wait for who reads them."""
-        if node.inputs and node.op in (*QUANTISERS, "Transpose") and self.is_constant(node.inputs[0]):
+        if (
+            node.inputs
+            and node.op in (*QUANTISERS, "Transpose")
+            and self.is_constant(node.inputs[0])
+        ):
             return
         if self.graph.output != node.output and len(self.graph.readers(node.output)) == 0:
             return
@@ -96,7 +104,11 @@ class _Walk:
         if name in self.graph.constants:
             return np.asarray(self.graph.constants[name], dtype=np.float64)
         source = next((n for n in self.graph.nodes if n.output == name), None)
-        if source is None or source.op not in QUANTISERS or source.inputs[0] not in self.graph.constants:
+        if (
+            source is None
+            or source.op not in QUANTISERS
+            or source.inputs[0] not in self.graph.constants
+        ):
             raise unsupported(node, f"its input {index} must be a constant, it is computed")
         inner = np.asarray(self.graph.constants[source.inputs[0]], dtype=np.float64)
         quantiser = quantiser_of(
@@ -119,9 +131,7 @@ def _product(walk: _Walk, node: Node, value: Value, product: Product, layout: La
             f"its input comes from {value.source} through a function without a quantiser or a product",
             "put a quantiser in front of it",
         )
-    return Value(
-        value.source, value.shape, layout, value.type, line, product=product
-    )
+    return Value(value.source, value.shape, layout, value.type, line, product=product)
 
 
 def _conv(walk: _Walk, node: Node) -> Value:
@@ -166,7 +176,9 @@ def _dense(walk: _Walk, node: Node, perm: tuple[int, int]) -> Value:
         raise unsupported(node, "it must have two factors")
     weights = weights_of(walk.graph, node, node.inputs[1], perm)
     weights = weights.arranged(lambda a: value.layout.columns(node, a))
-    layout = Layout((("N",), ("C",)), {**value.layout.sizes, "C": len(weights.real), "H": 1, "W": 1})
+    layout = Layout(
+        (("N",), ("C",)), {**value.layout.sizes, "C": len(weights.real), "H": 1, "W": 1}
+    )
     return _product(walk, node, value, Product("fc", node, weights), layout)
 
 
@@ -289,7 +301,9 @@ def _mean_pool(walk: _Walk, node: Node) -> Value:
             if len(node.inputs) > 1 and node.inputs[1]:
                 axes = tuple(int(v) for v in walk.folded(node, 1).ravel())
             if sorted(a % 4 for a in axes) != [2, 3]:
-                raise unsupported(node, f"it must be the mean over height and width, got axes {axes}")
+                raise unsupported(
+                    node, f"it must be the mean over height and width, got axes {axes}"
+                )
     pixels = math.prod(kernel)
     ones = np.ones((channels, pixels))
     weights = Weights(
@@ -352,7 +366,9 @@ def _window(node: Node, kernel: tuple[int, int], default: int = 1) -> tuple[int,
     if set(node.whole("dilations", (1, 1))) != {1}:
         raise unsupported(node, "dilated windows are not supported")
     if stride < 1 or kernel[0] < 1 or pads[0] >= kernel[0]:
-        raise unsupported(node, f"kernel {kernel[0]}, stride {stride} and padding {pads[0]} do not agree")
+        raise unsupported(
+            node, f"kernel {kernel[0]}, stride {stride} and padding {pads[0]} do not agree"
+        )
     return stride, pads[0]
 
 
@@ -365,7 +381,9 @@ def _square(node: Node, sides: tuple[int, ...], what: str) -> int:
 def _pixels(node: Node, value: Value, kernel: int, stride: int, padding: int) -> tuple[int, int]:
     height, width = convolved(value.layout.stream, kernel, stride, padding)
     if height < 1 or width < 1:
-        raise unsupported(node, f"its windows are larger than its input of {value.layout.stream[:2]}")
+        raise unsupported(
+            node, f"its windows are larger than its input of {value.layout.stream[:2]}"
+        )
     return height, width
 
 

@@ -59,7 +59,7 @@ class Quantiser:
     @property
     def high(self) -> int:
         """Largest code."""
-        return 2 ** (self.bits - self.signed) - 1 - (self.narrow and not self.signed)
+        return int(2 ** (self.bits - self.signed)) - 1 - (self.narrow and not self.signed)
 
     @property
     def one_bit(self) -> bool:

@@ -101,6 +101,7 @@ class Numbers:
         weight_bits: of the model; None where its weights are not quantised.
         activation_bits: of the model; None where there is no activation, or it is not quantised.
         exact: the integers; None where the model does not have them.
+        reads: (a, b) where the layer reads the network's input: an integer q of it stands for a * q + b.
     """
 
     start: Floats
@@ -109,6 +110,7 @@ class Numbers:
     weight_bits: int | None
     activation_bits: int | None
     exact: MatrixParameters | None
+    reads: tuple[Floats, Floats] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,4 +149,3 @@ def in_stream_order(layers: Mapping[str, Layer], last: str) -> tuple[Layer, ...]
 def uniform(values: Floats) -> bool:
     """Whether all numbers are one."""
     return bool(np.all(values == np.asarray(values).flat[0]))
-

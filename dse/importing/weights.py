@@ -54,7 +54,9 @@ def weights_of(graph: Graph, node: Node, tensor: str, perm: tuple[int, ...]) -> 
     while tensor not in graph.constants:
         source = next((n for n in graph.nodes if n.output == tensor), None)
         if source is None or source.op not in (*QUANTISERS, "Transpose"):
-            raise unsupported(node, "one of its factors must be constant weights, both are computed")
+            raise unsupported(
+                node, "one of its factors must be constant weights, both are computed"
+            )
         chain.append(source)
         tensor = source.inputs[0]
     value = np.asarray(graph.constants[tensor], dtype=np.float64)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.config.values import StudyConfig
+from dse.importing.imported import Imported
 from dse.ir.record import TrialRecord
 from dse.search.calibrated import mismatches
 from dse.search.driver import Driver
@@ -144,10 +145,20 @@ def base_weights(p: Plan, store: Store, progress: Progress) -> Mapping[str, npt.
     arrays = store.load_arrays("base")
     if arrays is not None:
         return arrays
+    if p.imported is not None and p.frozen:
+        return _integers(p, p.imported, store)
     epochs = p.stages.pretrain_epochs
     assert epochs is not None
-    progress.event("pretraining", epochs=epochs, images=len(p.dataset.train))
-    base = pretrain(p.network, p.dataset, epochs, p.config.seed)
+    start = None
+    if p.imported is not None:
+        from dse.importing.start import base_weights as imported_weights
+
+        start = imported_weights(p.imported.plain, p.dataset)
+    if start is not None and not epochs:
+        base = start
+    else:
+        progress.event("pretraining", epochs=epochs, images=len(p.dataset.train))
+        base = pretrain(p.network, p.dataset, epochs, p.config.seed, start=start)
     accuracy = float(base.accuracy)
     store.save_arrays("base", base.arrays())
     store.write_header(store.header() | {"base_accuracy": accuracy})
@@ -155,9 +166,25 @@ def base_weights(p: Plan, store: Store, progress: Progress) -> Mapping[str, npt.
     return base.arrays()
 
 
+def _integers(p: Plan, imported: Imported, store: Store) -> Mapping[str, npt.NDArray[Any]]:
+    """Return the integers of an imported network that nothing trains; they are kept in the study, too."""
+    accelerator = imported.accelerator
+    assert accelerator is not None
+    validation = p.dataset.validation
+    accuracy = accelerator.accuracy(validation.images, validation.labels)
+    store.save_arrays("base", accelerator.arrays())
+    store.write_header(store.header() | {"base_accuracy": accuracy})
+    return accelerator.arrays()
+
+
+def context_of(p: Plan, base: Mapping[str, npt.NDArray[Any]]) -> TrainingContext:
+    """Return what all trainings of a study share."""
+    return TrainingContext(p.network, p.dataset, base, p.config.seed, p.frozen)
+
+
 def start_workers(p: Plan, base: Mapping[str, npt.NDArray[np.generic]], *, inline: bool) -> Workers:
     """Start what runs the trainings."""
-    context = TrainingContext(p.network, p.dataset, base, p.config.seed)
+    context = context_of(p, base)
     if inline:
         return InlineWorkers(context)
     return RayWorkers(context, p.config.parallel)

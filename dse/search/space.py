@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from cost_models._model import CostModel
@@ -194,8 +195,19 @@ def at(knob: Knob, u: float) -> Any:
     return knob.low + u * (knob.high - knob.low)
 
 
-def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpace:
+def build(
+    config: StudyConfig,
+    network: Network,
+    model: CostModel,
+    own: Mapping[str, Knobs] = MappingProxyType({}),
+) -> SearchSpace:
     """Build the space of a study.
+
+    Args:
+        config: the study.
+        network: its network.
+        model: prices the units.
+        own: by layer, what knobs that the study does not list are fixed at instead of `FIXED`.
 
     Raises:
         UsageError: a pattern matches no layer, tied layers differ or cannot be added, or nothing is left to
@@ -216,7 +228,7 @@ def build(config: StudyConfig, network: Network, model: CostModel) -> SearchSpac
     for name in names:
         levels = [("all", config.space.defaults)]
         levels += [(p, k) for p, k in config.space.layers if fnmatch.fnmatch(name, p)]
-        knobs = FIXED
+        knobs = _override(FIXED, own.get(name, Knobs()))
         for pattern, level in levels:
             knobs = _override(knobs, level)
             ties.update({(name, k): pattern for k in level.tie or ()})

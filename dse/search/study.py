@@ -17,6 +17,8 @@ from dse.config.load import load_config
 from dse.config.values import Constraint, Stages, StudyConfig
 from dse.data._dataset import Dataset
 from dse.errors import StudyConflictError
+from dse.importing.imported import STAGES as IMPORTED_STAGES
+from dse.importing.imported import Imported, imported_of, is_frozen
 from dse.ir import plugins
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
@@ -47,6 +49,8 @@ class Plan:
     space: SearchSpace
     constraints: tuple[Constraint, ...]
     stages: Stages  # every field set but finetune_images, which may be None: all
+    imported: Imported | None = None  # where the network comes from outside
+    frozen: bool = False  # the integers of the imported network are searched for foldings only
 
     def hardware(self, design: DesignPoint) -> HardwareEstimate:
         """Predict what a design costs."""
@@ -65,18 +69,24 @@ def plan(config: StudyConfig, folder: Path | None = None) -> Plan:
         UsageError: something in the study file does not fit the model or the data.
     """
     dataset = load_data(config)
-    network = build_network(
-        config, dataset.train.images.shape[1:], dataset.input_type, dataset.classes
-    )
+    shape, imported, frozen = dataset.input_shape, None, False
+    if config.model.imported:
+        imported = imported_of(config.model, shape, dataset.input_type, dataset.classes)
+        frozen = is_frozen(imported, config.space)
+        dataset = dataset.reshaped(imported.network(frozen=frozen).input_shape)
+    network = build_network(config, shape, dataset.input_type, dataset.classes)
+    own = {} if imported is None else imported.knobs(frozen=frozen)
     model = cost_model(config, folder)
     return Plan(
         config=config,
         dataset=dataset,
         network=network,
         model=model,
-        space=build(config, network, model),
+        space=build(config, network, model, own),
         constraints=constraints_of(config),
         stages=stages_of(config),
+        imported=imported,
+        frozen=frozen,
     )
 
 
@@ -116,6 +126,9 @@ def build_network(
     config: StudyConfig, input_shape: Sequence[int], input_type: IntType, classes: int
 ) -> Network:
     """Build the network of a study for the shape of its data."""
+    if config.model.imported:
+        found = imported_of(config.model, tuple(input_shape), input_type, classes)
+        return found.network(frozen=is_frozen(found, config.space))
     builder = plugins.load("dse.networks", config.model.name)
     return cast(
         Network, builder.build(tuple(input_shape), input_type, classes, **config.model.options)
@@ -124,7 +137,9 @@ def build_network(
 
 def stages_of(config: StudyConfig) -> Stages:
     """Return the training effort: what the file says, else the default of the model."""
-    default = plugins.load("dse.networks", config.model.name).STAGES
+    default = IMPORTED_STAGES
+    if not config.model.imported:
+        default = plugins.load("dse.networks", config.model.name).STAGES
     said = {f.name: getattr(config.stages, f.name) for f in fields(Stages)}
     return Stages(**{k: getattr(default, k) if v is None else v for k, v in said.items()})
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from dse.data._dataset import Dataset
+from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression
 from dse.ir.network import Network
 
@@ -22,6 +23,9 @@ class TrainingContext:
     dataset: Dataset
     base: Mapping[str, npt.NDArray[Any]]  # dse.training.BaseWeights as arrays
     seed: int
+    frozen: bool = (
+        False  # `base` is an integer network, as `Accelerator.arrays`, which is measured as it is
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
 
     The result depends on (context, task) only: not on the process, the order or the other tasks.
     """
+    if context.frozen:
+        return _measured(context)
     from dse.training import BaseWeights, finetune
 
     begun = time.perf_counter()
@@ -85,4 +91,18 @@ def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
         accelerator_digest=accelerator.digest,
         seconds=time.perf_counter() - begun,
         state=trained.state,
+    )
+
+
+def _measured(context: TrainingContext) -> TrainingResult:
+    """Score an integer network that is not trained."""
+    begun = time.perf_counter()
+    data = context.dataset
+    accelerator = Accelerator.from_arrays(context.network, context.base)
+    return TrainingResult(
+        validation_accuracy=accelerator.accuracy(data.validation.images, data.validation.labels),
+        test_accuracy=accelerator.accuracy(data.test.images, data.test.labels),
+        arrays=accelerator.arrays(),
+        accelerator_digest=accelerator.digest,
+        seconds=time.perf_counter() - begun,
     )

@@ -101,7 +101,12 @@ def _averaged(layer: Layer, inputs: tuple[Tensor, ...]) -> Tensor:
 
 
 def pretrain(
-    network: Network, dataset: Dataset, epochs: int, seed: int, device: str = "cpu"
+    network: Network,
+    dataset: Dataset,
+    epochs: int,
+    seed: int,
+    device: str = "cpu",
+    start: BaseWeights | None = None,
 ) -> BaseWeights:
     """Train the float network of a study: batch normalisation and ReLU behind every product but the last.
 
@@ -111,6 +116,7 @@ def pretrain(
         epochs: passes over the training images.
         seed: of the initial weights and the order of the images.
         device: "cpu", "cuda" or "auto".
+        start: weights to go on from instead of random ones.
 
     Returns:
         The weights and the validation accuracy.
@@ -120,13 +126,27 @@ def pretrain(
     """
     device = resolved(device)
     with one_thread():
-        module = FloatNetwork(network, seed).to(device)
+        module = FloatNetwork(network, seed)
+        if start is not None:
+            _adopt(module, start)
+        module.to(device)
         groups = [Group(list(module.parameters()), RATE)]
         fit(module, groups, dataset.train, Recipe(epochs), seed, device)
         settle_statistics(module, dataset.train, device)
         reached = accuracy(module, dataset.validation, device)
     layers = {name: cast(FloatLayer, m).trained() for name, m in module.matrices.items()}
     return BaseWeights(layers, reached)
+
+
+@torch.no_grad()
+def _adopt(module: FloatNetwork, start: BaseWeights) -> None:
+    """Put weights and batch normalisations into the matrix layers of a network."""
+    for name, found in start.layers.items():
+        layer = cast(FloatLayer, module.matrices[name])
+        layer.weights.copy_(torch.from_numpy(found.weights))
+        if found.norm is not None:
+            for own in ("gain", "offset", "mean", "variance"):
+                getattr(layer, own).copy_(torch.from_numpy(getattr(found.norm, own)))
 
 
 def _plain(parameter: Tensor) -> Floats:
