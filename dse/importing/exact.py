@@ -72,7 +72,7 @@ def scores(value: Value) -> tuple[MatrixParameters, float]:
         raise InexactError(msg)
     kept = np.ones(weights.shape, np.bool_)
     whole = None if not bias.any() else bias.astype(np.int64)
-    found = MatrixParameters(_bits(product, weights), weights, kept, None, None, whole)
+    found = MatrixParameters(_bits(product, weights), weights, kept, None, None, bias=whole)
     return found, float(np.abs(wanted - bias).max())
 
 
