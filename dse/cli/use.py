@@ -151,8 +151,12 @@ def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool)
         ("latency", result.latency_cycles, result.predicted_latency, result.latency_on_time),
     ):
         shown = "needs 3 images or more," if cycles is None else f"{cycles:,.10g} cycles simulated,"
+        if isinstance(predicted, tuple):
+            wanted = "{:,.10g} to {:,.10g} counted on these images".format(*predicted)
+        else:
+            wanted = f"{predicted:,} predicted"
         differs = "" if agrees else "   DIFFERS"
-        click.echo(f"{what:<11} {shown} {predicted:,} predicted{differs} ({result.simulator})")
+        click.echo(f"{what:<11} {shown} {wanted}{differs} ({result.simulator})")
     return result
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 import dse
+from dse.emit.edges import counted_edges
 from dse.emit.finn import folding_config
 from dse.emit.frame_cycles import frame_cycles
 from dse.emit.golden import Port, golden_files
@@ -116,6 +117,7 @@ def hls_project(
             counted=frame_cycles(chain, accelerator, images, BATCH),
             accuracy=accuracy,
             files=digests,
+            edges=counted_edges(chain, accelerator, images, BATCH),
         )
     )
     return HlsProject(MappingProxyType(dict(sorted(files.items()))))

@@ -38,6 +38,7 @@ def manifest(
     counted: Mapping[str, FrameCycles],
     accuracy: Mapping[str, float],
     files: Mapping[str, str],
+    edges: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the JSON values of design.json.
 
@@ -56,6 +57,7 @@ def manifest(
         counted: by the name of a unit, its cycles for them where they depend on the image.
         accuracy: measured accuracies by split.
         files: digest of every other file of the project.
+        edges: what is counted on the golden images where edges are skipped (`dse.emit.edges`).
     """
     return {
         "schema": SCHEMA,
@@ -91,6 +93,7 @@ def manifest(
             "words": images * target.words,
             **({"interval_cycles": golden_interval(chain, counted)} if counted else {}),
         },
+        **({"edge_skip": dict(edges)} if edges else {}),
         "files": dict(files),
     }
 

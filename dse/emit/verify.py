@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dse.emit.edges import call_cycles
 from dse.emit.manifest import SCHEMA
 from dse.emit.project import content_digest
 from dse.errors import ExternalToolError, UsageError
@@ -32,7 +33,7 @@ class Verification:
         accuracy: fraction of the images that the compiled design classified as labelled.
         loop_trips: simulated loop iterations of every unit over all images (II = 1: its cycles).
         predicted: the same by design.json: cycles of every image, and the fill of every call; where cycles
-            depend on the image, those that the integer network says.
+            depend on the image, those that the integer network says, of units that skip edges by their cycle model.
         changed: files that differ from what design.json says was written, or are missing.
         seconds: time of compilation and simulation.
     """
@@ -91,20 +92,21 @@ def verify(folder: Path, *, images: int | None = None) -> Verification:
         accuracy=result["correct"] / result["images"],
         loop_trips=result["loop_trips"],
         predicted={
-            u["name"]: _trips(u, result["images"], result["calls"])
-            for u in manifest["units"]
-            if u["kind"] != "Fifo"
+            u["name"]: _trips(manifest, u, result) for u in manifest["units"] if u["kind"] != "Fifo"
         },
         changed=changed_files(folder, manifest["files"]),
         seconds=seconds,
     )
 
 
-def _trips(row: Mapping[str, Any], images: int, calls: int) -> int:
+def _trips(manifest: Mapping[str, Any], unit: Mapping[str, Any], result: Mapping[str, Any]) -> int:
     """Return the loop trips of a unit: those counted for each image where they depend on it."""
-    if "golden_cycles" in row:
-        return max(int(sum(process[:images])) for process in row["golden_cycles"])
-    return int(images * row["cycles_predicted"] + calls * row["fill_predicted"])
+    images, calls, skips = result["images"], result["calls"], manifest.get("edge_skip")
+    if "golden_cycles" in unit:
+        return max(int(sum(process[:images])) for process in unit["golden_cycles"])
+    if skips is not None and unit["name"] in skips["units"]:
+        return call_cycles(skips, unit["name"], images)
+    return int(images * unit["cycles_predicted"] + calls * unit["fill_predicted"])
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

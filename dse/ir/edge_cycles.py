@@ -158,6 +158,17 @@ def vector_times(unit: EdgeSkipUnit, work: EdgeWork) -> tuple[Array, Array]:
     return whole, left[held:]
 
 
+def work_on(unit: EdgeSkipUnit, accelerator: Accelerator, images: Integers) -> EdgeWork:
+    """Return what a unit of a trained network does for `(n, *input_shape)` images, one after the other."""
+    p = accelerator.parameters[unit.layer]
+    parts = [edge_work(unit, p, x) for _, x in layer_inputs(accelerator, unit.layer, images)]
+    return EdgeWork(
+        words=np.concatenate([w.words for w in parts]),
+        outputs=np.concatenate([w.outputs for w in parts]),
+        edges=sum((w.edges for w in parts), EdgeCounts(0, 0, 0, 0)),
+    )
+
+
 def layer_inputs(
     accelerator: Accelerator, name: str, images: Integers
 ) -> Iterator[tuple[slice, Inputs]]:

@@ -98,11 +98,23 @@ class TrialRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedInterval:
+    """Cycles between frames of a trained design that skips edges, on images of the test split.
+
+    They are counted by the cycle model of its units: those of the slowest unit of every image.
+    """
+
+    images: int
+    mean: float
+    p95: float  # 95th percentile
+
+
+@dataclass(frozen=True, slots=True)
 class FinalRecord:
     """A design of the front after training at full budget.
 
     Accuracies are fractions, of the integer network that would be emitted. `test_accuracy` is on the
-    split the search never saw.
+    split the search never saw. `interval` is there where the design skips edges.
     """
 
     digest: str
@@ -112,7 +124,21 @@ class FinalRecord:
     epochs: int
     accelerator_digest: str
     seconds: float
+    interval: CountedInterval | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
+        """Return plain JSON values; `interval` only where there is one."""
+        value = asdict(self)
+        return (
+            value
+            if self.interval is not None
+            else {k: v for k, v in value.items() if k != "interval"}
+        )
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> FinalRecord:
+        """Rebuild a record from `to_json`."""
+        interval = dict(value).get("interval")
+        return FinalRecord(
+            **{**value, "interval": None if interval is None else CountedInterval(**interval)}
+        )

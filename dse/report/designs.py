@@ -81,6 +81,7 @@ def design_view(
         layers=layer_views(record, network, hardware),
         bottleneck=bottleneck(record, network),
         synthesised=synthesis_view(synthesised),
+        counted=final.interval if final else None,
     )
 
 
@@ -153,9 +154,12 @@ def _layer(layer: Layer, design: LayerDesign, cost: LayerEstimate, slowest: int)
         simd=f.simd,
         memory=f.memory if c else "",
         compute=f.compute if c else "",
+        edge_skip=f.edge_skip,
         cycles=int(cost.cycles),
         pace=cost.cycles / slowest,
-        efficiency=cost.macs / (cost.cycles * f.pe * f.simd) if c else None,
+        efficiency=cost.macs / (cost.cycles * f.pe * f.simd)
+        if c and f.edge_skip == "off"
+        else None,
         resources=cost.resources.expected,
         weight_kib=cost.weight_kib,
         bottleneck=cost.cycles == slowest,

@@ -116,7 +116,10 @@ def design_table(view: ReportView, trial: int) -> str:
             f"  accuracy   {expected(d.expected)}   predicted, not trained: too little for the front"
         )
     pace = f"throughput {number(d.metrics['throughput_fps'])} frames/s"
-    lines += [f"  latency    {microseconds(d.metrics['latency_us'])}   {pace}   predicted", ""]
+    lines += [f"  latency    {microseconds(d.metrics['latency_us'])}   {pace}   predicted"]
+    if d.counted is not None:
+        lines.append(f"  cycles     {words.counted(d)}")
+    lines.append("")
     usage = [["", "used", "interval", "board", "share", "limit"]]
     for u in d.usage:
         limit = "-" if u.limit is None else f"{u.limit:,.0f}"
@@ -127,7 +130,7 @@ def design_table(view: ReportView, trial: int) -> str:
         )
     lines += [*_columns(usage, "lrrrrr"), "", *_synthesis(d)]
     lines += _columns(_layer_rows(d), "lrrrlrrrrrrr")
-    lines += ["  * the slowest layer sets the frame rate", ""]
+    lines += ["  * the slowest layer sets the frame rate", *_skipping(d), ""]
     lines += [f"  {sentence}" for sentence in words.limits(d)]
     broken = words.relaxations(d)
     lines += [f"  Breaks {text}" for text in broken]
@@ -149,6 +152,14 @@ def _synthesis(d: DesignView) -> list[str]:
         rows.append([LABELS[c.resource], *cells])
     head = [f"  {s.stage}, by {s.tool}; predicted before by {s.predicted_by}"]
     return [*head, *_columns(rows, "lrrrrl"), ""]
+
+
+def _skipping(d: DesignView) -> list[str]:
+    """Return which layers skip edges."""
+    found = [f"{x.name} ({x.edge_skip})" for x in d.layers if x.edge_skip != "off"]
+    if not found:
+        return []
+    return [f"  skip edges, cycles as expected before training: {', '.join(found)}"]
 
 
 def _layer_rows(d: DesignView) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import Board, Resources
-from dse.ir.record import Prediction
+from dse.ir.record import CountedInterval, Prediction
 from dse.report.trust import SynthesisView, Trust
 
 
@@ -62,9 +62,12 @@ class LayerView:
     simd: int
     memory: str
     compute: str
+    edge_skip: str  # "off", "lockstep" or "ooo"
     cycles: int
     pace: float  # cycles as a fraction of those of the slowest layer
-    efficiency: float | None  # executed MACs per cycle over PE * SIMD
+    efficiency: (
+        float | None
+    )  # executed MACs per cycle over PE * SIMD; None where they depend on the data
     resources: Resources  # expected
     weight_kib: float
     bottleneck: bool
@@ -128,6 +131,7 @@ class DesignView:
     bottleneck: Bottleneck
     synthesised: SynthesisView | None = None
     expected: Prediction | None = None  # accuracy, of a design that was passed over
+    counted: CountedInterval | None = None  # of a trained design that skips edges
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""

@@ -137,6 +137,17 @@ def limits(design: DesignView) -> list[str]:
     return sentences
 
 
+def counted(design: DesignView) -> str:
+    """Return how long frames take after training, where that depends on the image; empty where it does not."""
+    c = design.counted
+    if c is None:
+        return ""
+    return (
+        f"{c.mean:,.0f} cycles between frames in the mean, {c.p95:,.0f} at the 95th percentile: counted by the"
+        f" model of the units on {c.images} test images after training"
+    )
+
+
 def room(slack: Slack) -> str:
     """Tell how much of a limit is left, or by how much it is missed, as a share of the limit."""
     if slack.metric == "accuracy":

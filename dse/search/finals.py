@@ -8,12 +8,15 @@ from dse.compression import effective
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import DesignPoint
 from dse.ir.record import FinalRecord, TrialRecord
+from dse.search.counted import counted_cycles
 from dse.search.pareto import front
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
 from dse.search.watch import Progress, Stop
 from dse.search.workers import Workers
 from dse.store import Store
+
+COUNTED_IMAGES = 100  # of the test split, where cycles depend on the image
 
 
 def retrain(
@@ -66,6 +69,10 @@ def keep(plan: Plan, store: Store, design: DesignPoint, result: TrainingResult) 
     assert result.test_accuracy is not None
     assert plan.stages.final_epochs is not None
     store.save_arrays(f"weights/{design.compression_digest}", result.arrays)
+    built, _ = effective(plan.network, design.compressions)
+    accelerator = Accelerator.from_arrays(built, result.arrays)
+    images = plan.dataset.test.first(COUNTED_IMAGES).images
+    cycles = counted_cycles(plan.network, design, accelerator, images)
     record = FinalRecord(
         digest=design.digest,
         validation_accuracy=result.validation_accuracy,
@@ -74,6 +81,7 @@ def keep(plan: Plan, store: Store, design: DesignPoint, result: TrainingResult) 
         epochs=plan.stages.final_epochs,
         accelerator_digest=result.accelerator_digest,
         seconds=result.seconds,
+        interval=None if cycles is None else cycles.interval(),
     )
     store.append_final(record)
     return record

@@ -238,7 +238,7 @@ class Store:
 
         A damaged line is a design that is trained at full budget again.
         """
-        return self._lines("finals.jsonl", lambda value: FinalRecord(**value))
+        return self._lines("finals.jsonl", FinalRecord.from_json)
 
     def append_final(self, record: FinalRecord) -> None:
         """Write one retrained design; it is on disk when this returns."""

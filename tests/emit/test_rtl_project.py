@@ -43,9 +43,12 @@ rtl/conv_matrix_weights.hex
 rtl/constant_memory.v
 rtl/depthwise_unit.v
 rtl/dot_product.v
+rtl/edge_skip_group.v
+rtl/edge_skip_unit.v
 rtl/fc_matrix_columns.hex
 rtl/fc_matrix_weights.hex
 rtl/global_sum.v
+rtl/match_count.v
 rtl/matrix_unit.v
 rtl/max_pool.v
 rtl/sliding_window.v
