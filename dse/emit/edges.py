@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.emit.processes import Chain
+from dse.emit.chain import Chain
 from dse.ir.accelerator import Accelerator, Integers
 from dse.ir.edge_cycles import work_on
 from dse.ir.edge_skip import EdgeSkipUnit
