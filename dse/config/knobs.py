@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 from dse.config.complaints import Complaints, did_you_mean, listed
-from dse.config.quantities import amount, fraction
+from dse.config.quantities import PERCENTAGE, amount, fraction
 from dse.config.read import entries, keys, scalar, whole
 from dse.config.tree import Items, Map, Node, Scalar, describe
 
@@ -30,11 +30,19 @@ ReadNumber: TypeAlias = Callable[[Node, str, Complaints], Number | None]
 
 @dataclass(frozen=True, slots=True)
 class NumberKnob:
-    """A knob whose values are numbers: how one is read, and the step of a range that names none."""
+    """A knob whose values are numbers.
+
+    Attributes:
+        name: as in the study file.
+        read: how one is read.
+        step: of a range that names none.
+        schema: the JSON Schema of one; what an editor may know of `read`.
+    """
 
     name: str
     read: ReadNumber
     step: Number
+    schema: Mapping[str, Any] = field(default_factory=dict)
 
 
 def integers(name: str, low: int, high: int, note: str = "") -> NumberKnob:
@@ -44,7 +52,7 @@ def integers(name: str, low: int, high: int, note: str = "") -> NumberKnob:
         large = isinstance(node, Scalar) and isinstance(node.value, int) and node.value > high
         return whole(node, what, low, high, complaints, [note] if note and large else [])
 
-    return NumberKnob(name, read, 1)
+    return NumberKnob(name, read, 1, {"type": "integer", "minimum": low, "maximum": high})
 
 
 def fractions(name: str, *, up_to_1: bool = False) -> NumberKnob:
@@ -73,7 +81,9 @@ def fractions(name: str, *, up_to_1: bool = False) -> NumberKnob:
         )
         return None
 
-    return NumberKnob(name, read, FLOAT_STEP)
+    share = {"type": "string", "pattern": PERCENTAGE}
+    below_1 = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+    return NumberKnob(name, read, FLOAT_STEP, {"anyOf": [below_1, share]})
 
 
 def amounts(name: str, high: float) -> NumberKnob:
@@ -92,7 +102,7 @@ def amounts(name: str, high: float) -> NumberKnob:
         complaints.add(found.span, slug, message)
         return None
 
-    return NumberKnob(name, read, FLOAT_STEP)
+    return NumberKnob(name, read, FLOAT_STEP, {"type": "number", "minimum": 0, "maximum": high})
 
 
 def shares(name: str) -> NumberKnob:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dse.config.complaints import Complaints, Problem
+from dse.config.merge import EXTENDS, extended, written
 from dse.config.overrides import override
 from dse.config.parse import parse
 from dse.config.problems import StudyFileError
 from dse.config.source import Source, Span
 from dse.config.study import Origin, study_of
+from dse.config.tree import Map, Node
 from dse.config.values import StudyConfig
 from dse.errors import UsageError
 
+MERGED = "# {}, merged with the files that it extends.\n"
 LARGEST = 1 << 20  # bytes; a study file has a few thousand
 
 
@@ -38,25 +41,36 @@ def load_config(
     """
     text = _read(path)
     complaints = Complaints()
-    source = Source.of(str(path), text)
-    root = parse(source, text, complaints)
-    if root is None and not complaints:
-        start = Span(source, 1, 1, 1)
-        complaints.add(
-            start,
-            "empty-file",
-            "the study file is empty",
-            "start from a copy of studies/quickstart.yaml",
-        )
+    folder = base or path.parent
+    root = _parsed(path, text, complaints)
+    if isinstance(root, Map) and root.get(EXTENDS) is not None:
+        root = extended(root, path, folder, lambda p, c: _parsed(p, _read(p), c), complaints)
+        text = (
+            MERGED.format(path.name) + written(root) + "\n"
+        )  # the copy in the study's folder stands alone
+    file = root
     for change in overrides:
         root = override(root, change, complaints) if root is not None else None
     config = None
-    if root is not None:
-        origin = Origin(path, text, tuple(overrides), base or path.parent)
+    if root is not None and file is not None:
+        origin = Origin(path, text, tuple(overrides), folder, file)
         config = study_of(root, origin, check_files, complaints)
     if config is None or complaints:
         raise StudyFileError(complaints.sorted())
     return config
+
+
+def _parsed(path: Path, text: str, complaints: Complaints) -> Node | None:
+    source, before = Source.of(str(path), text), len(complaints)
+    root = parse(source, text, complaints)
+    if root is None and len(complaints) == before:
+        complaints.add(
+            Span(source, 1, 1, 1),
+            "empty-file",
+            "the study file is empty",
+            "`dse init` writes one to start from",
+        )
+    return root
 
 
 def _read(path: Path) -> str:
@@ -66,7 +80,7 @@ def _read(path: Path) -> str:
             data = handle.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        msg = f"the study file {path} cannot be read: {reason}; start from a copy of studies/quickstart.yaml"
+        msg = f"the study file {path} cannot be read: {reason}; `dse init` writes one to start from"
         raise UsageError(msg) from None
     if len(data) > LARGEST:
         msg = f"{path} is no study file: it has more than {LARGEST >> 20} MiB; name a study.yaml"

@@ -7,9 +7,8 @@ from typing import Any
 
 from dse.config.complaints import Complaints, Problem
 from dse.config.overrides import override
-from dse.config.parse import parse
 from dse.config.source import Source, Span
-from dse.config.tree import Node, place
+from dse.config.tree import place
 from dse.config.values import StudyConfig
 from dse.errors import UsageError
 
@@ -48,10 +47,13 @@ def problem_at(
         hint: the nearest fix.
         notes: further lines.
     """
-    source = Source.of(str(config.path), config.text)
-    ignored = Complaints()  # the text was read without any before
-    root: Node | None = parse(source, config.text, ignored)
+    ignored = Complaints()  # the overrides were read without any before
+    root = config.tree
     for text in config.overrides:
         root = override(root, text, ignored) if root is not None else None
-    span = place(root, path) if root is not None else Span(source, 1, 1, 1)
+    span = (
+        place(root, path)
+        if root is not None
+        else Span(Source.of(str(config.path), config.text), 1, 1, 1)
+    )
     return StudyFileError((Problem(span, slug, message, hint, tuple(notes)),))

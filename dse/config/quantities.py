@@ -12,6 +12,8 @@ from dse.config.tree import Scalar
 
 AMOUNT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.DOTALL)
 UNIT = re.compile(r"(?:%|/|[^\W\d])\D*")  # so that `0:15:00` is a number without a unit
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"  # of an amount, for JSON Schemas
+PERCENTAGE = rf"^\s*{NUMBER}\s*%\s*$"
 
 SECONDS = {
     "ns": 1e-9,

@@ -16,6 +16,7 @@ from dse.config.knobs import (
     words,
 )
 from dse.config.read import entries, items, keys, not_supported, one_of, scalar
+from dse.config.require import requirements_of
 from dse.config.tree import Entry, Items, Node, Scalar
 from dse.config.values import Knobs, Space
 from dse.ir import plugins
@@ -65,8 +66,7 @@ TIEABLE = (
     *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "beta", "prune_by"),
     *("lambda_threshold", "lambda_pooling", "spatial_keep", "spatial_tile"),
 )
-REQUIRE = {"require": "use constraints, or lists of pe and simd"}
-SPACE = keys("space", (*KNOBS, "layers", "defaults"), later=REQUIRE)
+SPACE = keys("space", (*KNOBS, "layers", "defaults", "require"))
 DEFAULTS = keys("space.defaults", KNOBS)
 LAYER = keys("space.layers", ("match", *KNOBS), needed={"match": "match: conv*"})
 
@@ -105,7 +105,8 @@ def space_of(entry: Entry, board: Board | None, complaints: Complaints) -> Space
         levels.append(special)
         layers.append(("" if pattern is None else pattern.text, _knobs(special, board, complaints)))
         _check_widening(special, [general, *levels[1:-1]], complaints)
-    space = Space(_knobs(general, board, complaints), tuple(layers))
+    require = requirements_of(found["require"].value, complaints) if "require" in found else ()
+    space = Space(_knobs(general, board, complaints), tuple(layers), require)
     if len(complaints) == before and not any(
         _is_searched(knob, level[knob].value, getattr(knobs, knob))
         for knobs, level in zip([space.defaults, *(k for _, k in layers)], levels, strict=True)
@@ -148,6 +149,7 @@ def _check_widening(
 
 def _knobs(found: dict[str, Entry], board: Board | None, complaints: Complaints) -> Knobs:
     values: dict[str, Any] = {}
+    known = words_known()
     for field in fields(Knobs):
         name = field.name
         if name not in found:
@@ -161,21 +163,23 @@ def _knobs(found: dict[str, Entry], board: Board | None, complaints: Complaints)
             values[name] = blocks(node, name, complaints)
         elif name == "fold":
             values[name] = _fold(node, complaints)
-        elif name == "scheme":
-            known = tuple(n for n in plugins.names("pruning") if n != "dense")
-            values[name] = words(node, name, known, complaints)
-        elif name == "prune_by":
-            values[name] = words(node, name, PRUNED_BY, complaints)
-        elif name == "edge_skip":
-            values[name] = words(node, name, EDGE_SKIPS, complaints)
-        elif name == "memory":
-            values[name] = words(node, name, MEMORIES, complaints)
-            _check_uram(node, board, complaints)
-        elif name == "compute":
-            values[name] = words(node, name, COMPUTES, complaints)
         else:
-            values[name] = words(node, name, TIEABLE, complaints)
+            values[name] = words(node, name, known[name], complaints)
+            if name == "memory":
+                _check_uram(node, board, complaints)
     return Knobs(**values)
+
+
+def words_known() -> dict[str, tuple[str, ...]]:
+    """Return the names that a knob takes, of the knobs that take names."""
+    return {
+        "scheme": tuple(n for n in plugins.names("pruning") if n != "dense"),
+        "prune_by": PRUNED_BY,
+        "edge_skip": EDGE_SKIPS,
+        "memory": MEMORIES,
+        "compute": COMPUTES,
+        "tie": TIEABLE,
+    }
 
 
 def _fold(node: Node, complaints: Complaints) -> str | None:

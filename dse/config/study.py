@@ -47,6 +47,7 @@ KEYS = keys(
     (
         "version",
         "study",
+        "extends",
         "description",
         "seed",
         "model",
@@ -76,7 +77,6 @@ KEYS = keys(
         "objectives": "objectives: {accuracy: maximize, lut: minimize}",
     },
     later={
-        "extends": "copy the keys of the other file",
         "artifacts": "everything is written to the study folder",
     },
 )
@@ -90,6 +90,7 @@ class Origin:
     text: str
     overrides: tuple[str, ...]
     folder: Path
+    tree: Node  # what the text says, before overrides; every value knows its place
 
 
 def study_of(
@@ -169,6 +170,7 @@ def study_of(
         marks=marks(root),
         overrides=origin.overrides,
         cost_model=cost_model,
+        tree=origin.tree,
     )
 
 

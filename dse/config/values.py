@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from dse.config.tree import Node
 from dse.ir.hardware import Board, Resources
 from dse.ir.metrics import Direction
 
@@ -70,11 +71,33 @@ class Knobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Factor:
+    """A number, or a property of a layer (`pe`, `cycles`, ...), as it is or over all layers."""
+
+    name: str | None  # None: the number
+    over: str = ""  # "max", "min" or "sum" of all layers; "": of each layer
+    number: float = 1.0
+    power: int = 1  # -1: it divides
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A product of factors that must stay within a limit, for every layer, before a trial is spent."""
+
+    factors: tuple[Factor, ...]
+    op: Literal["<=", ">="]
+    limit: float
+    text: str  # as written, for messages
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """Knobs for all layers, then overrides by pattern, later ones winning."""
 
     defaults: Knobs
     layers: tuple[tuple[str, Knobs], ...]  # (fnmatch pattern, knobs)
+    require: tuple[Requirement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +232,5 @@ class StudyConfig:
     marks: Mapping[str, tuple[int, int]]
     overrides: tuple[str, ...] = ()  # "budget.trials=50", applied to the text
     cost_model: CostModelConfig = CostModelConfig()
+    # the file as read, before overrides: where messages find the place of a value
+    tree: Node | None = field(default=None, compare=False, repr=False)

@@ -20,6 +20,7 @@ from dse.search.ledger import Ledger
 from dse.search.optimiser import readable_distributions
 from dse.search.promotion import Candidate, Notes, Promotion
 from dse.search.proposer import RECONSIDERED, Proposal, Proposer
+from dse.search.require import unmet
 from dse.search.score import metrics_of, violations
 from dse.search.seeds import first_designs
 from dse.search.study import Plan, now
@@ -138,7 +139,8 @@ class Driver:
             return f"the time budget of {budget.time_s:g} s is met"
         if self._proposer.exhausted:
             row = self._proposer.row
-            return f"the space is exhausted: {row} proposals in a row were known designs"
+            also = ", or do not hold `require`" if self._plan.config.space.require else ""
+            return f"the space is exhausted: {row} proposals in a row were known designs{also}"
         if self._passed >= PASSED_BEFORE_END:
             return (
                 f"the front is not expected to move: {self._passed} candidates in a row would be"
@@ -168,8 +170,11 @@ class Driver:
         if known is not None or digest in self._designs:
             self._proposer.repeat(proposal, known, self._ledger)
             return
-        self._proposer.accept(proposal)
         hardware, metrics = self._price(proposal.design)
+        if broken := unmet(self._plan.config.space.require, proposal.design, hardware):
+            self._proposer.refuse(proposal, metrics, broken, self._ledger)
+            return
+        self._proposer.accept(proposal)
         candidate = Candidate(
             id=proposal.id,
             knobs=proposal.knobs,

@@ -12,6 +12,7 @@ from dse.errors import StudyConflictError, UsageError
 from dse.ir.record import FOLDING, TrialRecord
 from dse.search.ledger import Ledger
 from dse.search.optimiser import readable_distributions
+from dse.search.require import unmet
 from dse.search.score import metrics_of, newest, violations
 from dse.search.space import Choice, SearchSpace
 from dse.search.study import Plan, now, stored_config
@@ -72,12 +73,15 @@ def fork(plan: Plan, store: Store, source: Path) -> int:
     ]
     ledger = Ledger(plan.config.objectives)
     distributions = readable_distributions(plan.space)
-    for number, record in enumerate(trained):
-        taken = _taken(plan, record, number)
+    for record in trained:
+        taken = _taken(plan, record, len(ledger))
+        assert taken.hardware is not None
+        if unmet(plan.config.space.require, taken.design, taken.hardware):
+            continue
         if record.design.digest not in there:  # of a fork that was interrupted
             store.append(taken, ledger.values(taken), distributions)
         ledger.add(taken)
-    return len(trained)
+    return len(ledger)
 
 
 def _taken(plan: Plan, record: TrialRecord, number: int) -> TrialRecord:

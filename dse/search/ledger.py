@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dse.config.values import Objective
 from dse.ir.metrics import METRICS
@@ -84,12 +84,16 @@ class Ledger:
         return self._accuracy.get(compression_digest)
 
     def values(self, record: TrialRecord) -> list[float]:
-        """Return one finite value per objective, in the metrics' units.
+        """Return one finite value per objective, in the metrics' units (see `values_of`)."""
+        return self.values_of(record.metrics)
+
+    def values_of(self, metrics: Mapping[str, float]) -> list[float]:
+        """Return one finite value per objective, from metrics by key.
 
         Where nothing was trained, the accuracy is the worst seen so far (docs/decisions.md, 8).
         """
         worst = self._worst_accuracy or 0.0
-        return [float(record.metrics.get(METRICS[o.metric].key, worst)) for o in self._objectives]
+        return [float(metrics.get(METRICS[o.metric].key, worst)) for o in self._objectives]
 
     @property
     def front_size(self) -> int:

@@ -15,6 +15,7 @@ from dse.ir.hardware import RESOURCES, HardwareEstimate
 from dse.ir.metrics import METRICS
 from dse.search.fold import Folder
 from dse.search.pareto import non_dominated
+from dse.search.require import unmet
 from dse.search.score import metrics_of, violations
 from dse.search.space import CYCLES, PREFERENCE, PREFERENCES, Range, Values
 from dse.search.study import Plan
@@ -117,8 +118,10 @@ def _targets(folder: Folder, knob: Range, count: int) -> list[float]:
 
 
 def _priced(plan: Plan, knobs: dict[str, Any], design: DesignPoint) -> Offer | None:
-    """Return the offer; None where a constraint does not hold."""
+    """Return the offer; None where a constraint or requirement does not hold."""
     hardware = plan.hardware(design)
+    if unmet(plan.config.space.require, design, hardware):
+        return None
     metrics = metrics_of(hardware, plan.config.board)
     if any(v > 0 for v in violations(plan.constraints, metrics, hardware).values()):
         return None

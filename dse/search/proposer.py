@@ -147,14 +147,41 @@ class Proposer:
         else:
             self.learn(proposal.trial, replace(known, knobs=proposal.knobs), ledger)
 
+    def refuse(
+        self,
+        proposal: Proposal,
+        metrics: Mapping[str, float],
+        broken: Mapping[str, float],
+        ledger: Ledger,
+    ) -> None:
+        """Take note that a design does not hold `space.require`: no trial, but the sampler learns of it.
+
+        Args:
+            proposal: the design.
+            metrics: what was predicted of it.
+            broken: scaled violation of the requirements that do not hold.
+            ledger: the finished trials.
+        """
+        self.row += 1
+        if proposal.id == self.next_id - 1:
+            self.next_id = proposal.id  # it takes no id
+        every = self._constraints(broken)
+        self._optimiser.tell(proposal.trial, proposal.knobs, ledger.values_of(metrics), every)
+
     def learn(self, trial: optuna.Trial | None, record: TrialRecord, ledger: Ledger) -> None:
         """Learn from a finished trial; `trial` is None where the optimiser did not ask for it."""
         # of what was not judged there is nothing true to tell; further foldings are many and alike
         if record.state in ("failed", "passed") or record.origin == FOLDING:
             self._optimiser.tell(trial, record.knobs, None, {})
             return
-        every = {c.text: record.constraints.get(c.text, 0.0) for c in self._plan.constraints}
+        every = self._constraints(record.constraints)
         self._optimiser.tell(trial, record.knobs, ledger.values(record), every)
+
+    def _constraints(self, violations: Mapping[str, float]) -> dict[str, float]:
+        """Return the violation of every constraint and requirement: samplers want the same names in all trials."""
+        texts = [c.text for c in self._plan.constraints]
+        texts += [r.text for r in self._plan.config.space.require]
+        return {text: violations.get(text, 0.0) for text in texts}
 
     def _take_id(self) -> int:
         self.next_id += 1

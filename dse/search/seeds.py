@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dse.search.require import unmet
 from dse.search.score import metrics_of, violations
 from dse.search.seed_files import seed_designs
 from dse.search.space import CYCLES, Range
@@ -41,8 +42,10 @@ def baseline(plan: Plan) -> dict[str, Any]:
         return values
     for i in range(STEPS + 1):
         values[CYCLES] = target.low * (target.high / target.low) ** (i / STEPS)
-        hardware = plan.hardware(plan.space.decode(values))
+        design = plan.space.decode(values)
+        hardware = plan.hardware(design)
         metrics = metrics_of(hardware, plan.config.board)
-        if all(v <= 0 for v in violations(plan.constraints, metrics, hardware).values()):
+        fits = all(v <= 0 for v in violations(plan.constraints, metrics, hardware).values())
+        if fits and not unmet(plan.config.space.require, design, hardware):
             break
     return values
