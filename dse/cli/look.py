@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dse.cli.output import common, print_json, study_folder, study_names
+from dse.cli.output import (
+    common,
+    complete_study,
+    print_json,
+    study_argument,
+    study_folder,
+    study_names,
+)
 from dse.errors import DseError, NoFeasibleDesignError, UsageError
 from dse.ir.hardware import RESOURCES
 
@@ -30,7 +37,7 @@ PICKS = {
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_study)
 @common
 def status(study: str | None, root: Path, as_json: bool) -> None:
     """Show how far one study is, or all of them."""
@@ -91,7 +98,7 @@ def list_(what: str | None, root: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("study")
+@study_argument
 @click.argument("trial", required=False, type=int)
 @click.option("--pick", type=click.Choice([*PICKS]), help="A design by what it was picked for.")
 @click.option("--failed", is_flag=True, help="Show the failed trials and why.")
@@ -132,7 +139,7 @@ def inspect(
 
 
 @click.command()
-@click.argument("study")
+@study_argument
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write.")
 @common
 def report(study: str, out: Path | None, root: Path, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`dse boards`."""
+"""`dse boards`, `dse doctor`, `dse stop`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from pathlib import Path
 
 import click
 
-from dse.cli.output import common, print_json
+from dse.cli.output import common, print_json, study_argument, study_folder
+
+
+def _complete_board(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    del context, param
+    from hw_templates._boards import board_names
+
+    return [n for n in board_names() if n.lower().startswith(typed.lower())]
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_complete_board)
 @common
 def boards(name: str | None, root: Path, as_json: bool) -> None:
     """Show the boards and their resources (full device; BRAM in 18 Kb blocks)."""
@@ -36,4 +43,56 @@ def boards(name: str | None, root: Path, as_json: bool) -> None:
         click.echo(f"source        {board.source}")
 
 
-COMMANDS = (boards,)
+@click.command()
+@click.option(
+    "--ray", metavar="ADDR", help="Also that Ray: local (starts one), auto, or host:port."
+)
+@click.option("--storage", metavar="URL", envvar="DSE_STORAGE", help="Also that storage.")
+@common
+def doctor(ray: str | None, storage: str | None, root: Path, as_json: bool) -> None:
+    """Check Python, packages, tools, GPU, disk, and the studies here; exits with 5 where something fails."""
+    from dse.cli.checks import FAIL, examine
+    from dse.errors import UnreachableError
+
+    found = list(examine(root, ray, storage))
+    if as_json:
+        print_json("doctor", {"checks": [asdict(c) for c in found]})
+    else:
+        for check in found:
+            click.echo(f"{check.level:<5} {check.text}")
+    failed = [c.name for c in found if c.level == FAIL]
+    if failed:
+        msg = f"{', '.join(failed)}: see the line above that begins with {FAIL}"
+        raise UnreachableError(msg)
+
+
+@click.command()
+@study_argument
+@click.option("--now", is_flag=True, help="Cancel running trials; they are queued again.")
+@common
+def stop(study: str, now: bool, root: Path, as_json: bool) -> None:
+    """Ask a running study to finish its trials and stop, as Ctrl-C there does."""
+    import os
+    import signal
+    import socket
+
+    from dse.errors import UsageError
+    from dse.store import Store
+
+    folder = study_folder(root, study)
+    holder = Store(folder, "file").holder()
+    if holder is None:
+        click.echo(f"{folder.name} is not running here", err=True)
+    elif holder.host != socket.gethostname():
+        msg = f"{folder.name} runs on {holder.host} (process {holder.process}); stop it there"
+        raise UsageError(msg)
+    else:
+        os.kill(holder.process, signal.SIGTERM if now else signal.SIGINT)
+        how = "cancels its trials" if now else "finishes its running trials"
+        click.echo(f"process {holder.process} {how} and stops; everything is saved", err=True)
+    if as_json:
+        asked = None if holder is None else holder.process
+        print_json("stop", {"study": folder.name, "process": asked})
+
+
+COMMANDS = (boards, doctor, stop)

@@ -13,6 +13,7 @@ import click
 
 from dse.errors import UsageError
 
+ROOT = "runs"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -24,17 +25,40 @@ def common(command: Command) -> Command:
             "--dir",
             "root",
             type=click.Path(path_type=Path),
-            default=Path("runs"),
+            default=Path(ROOT),
             envvar="DSE_DIR",
             show_default=True,
             help="Where studies live.",
         ),
         click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+        click.option(
+            "--no-color",
+            is_flag=True,
+            expose_value=False,
+            callback=_no_color,
+            help="No colours; also NO_COLOR, TERM=dumb.",
+        ),
     )
     for option in options:
         command = option(command)
     return command
 
+
+def _no_color(context: click.Context, option: click.Parameter, given: bool) -> None:
+    """Tell rich, and what we start, by the variable that they all obey."""
+    del context, option
+    if given:
+        os.environ["NO_COLOR"] = "1"
+
+
+def complete_study(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Return the studies that a shell may offer."""
+    del param
+    root = context.params.get("root") or os.environ.get("DSE_DIR") or ROOT
+    return [n for n in study_names(Path(root)) if n.startswith(typed)]
+
+
+study_argument = click.argument("study", shell_complete=complete_study)
 
 _printed: list[str] = []  # schemas of the documents on stdout; there is to be one
 

@@ -8,11 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dse.cli.output import common, print_json, study_folder
+from dse.cli.output import common, print_json, study_argument, study_folder
 from dse.errors import NoFeasibleDesignError, TooManyFailuresError
 
 if TYPE_CHECKING:
     from dse.config.values import StudyConfig
+
+
+def _complete_key(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Return the keys of a study file that a shell may offer behind --set."""
+    del context, param
+    from dse.config.reference import rows
+    from dse.config.schema import study_schema
+
+    keys = (path for path, value in rows(study_schema()) if "[]" not in path and not _is_map(value))
+    return [f"{key}=" for key in keys if key.startswith(typed)]
+
+
+def _is_map(value: Any) -> bool:
+    return "properties" in value
+
+
+SET = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a value.",
+    shell_complete=_complete_key,
+)
 
 
 def _run_options(command: Any) -> Any:
@@ -22,7 +46,8 @@ def _run_options(command: Any) -> Any:
         click.option("-j", "--workers", type=click.IntRange(1), help="Trials at once."),
         click.option("--ray", envvar="RAY_ADDRESS", help="local, auto, or host:port."),
         click.option("--inline", is_flag=True, help="No Ray: one process."),
-        click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a value."),
+        click.option("--storage", envvar="DSE_STORAGE", help="Instead of the study file's own."),
+        SET,
         click.option("--seed", type=int, help="Seed of everything random."),
         click.option("--no-report", is_flag=True, help="Do not write report.html at the end."),
         click.option(
@@ -67,7 +92,7 @@ def run(study_file: Path, dry_run: bool, fork: str | None, **options: Any) -> No
 
 
 @click.command()
-@click.argument("study")
+@study_argument
 @_run_options
 @common
 def resume(study: str, **options: Any) -> None:
@@ -84,7 +109,7 @@ def resume(study: str, **options: Any) -> None:
 
 @click.command()
 @click.argument("study_file", metavar="STUDY.yaml", type=click.Path(path_type=Path))
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a value.")
+@SET
 @common
 def check(study_file: Path, sets: tuple[str, ...], root: Path, as_json: bool) -> None:
     """Validate a study file, and size the search."""
@@ -105,6 +130,7 @@ def _overrides(options: dict[str, Any], finished: int) -> list[str]:
         ("workers", "parallel.workers"),
         ("ray", "parallel.ray"),
         ("seed", "seed"),
+        ("storage", "storage"),
     ):
         if options[name] is not None:
             found.append(f"{key}={options[name]}")

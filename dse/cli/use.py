@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.output import common, print_json, study_folder
+from dse.cli.output import common, print_json, study_argument, study_folder
 from dse.errors import ExternalToolError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FLOW = click.Choice(["hls", "rtl"])
 
 
 @click.command()
-@click.argument("study")
+@study_argument
 @click.option(
     "--pick",
     default="knee",

@@ -47,7 +47,7 @@ def summary(view: ReportView) -> str:
         base = view.designs[view.baseline]
         fits = "" if base.feasible else "breaks a constraint"
         rows.append(["baseline", f"trial {base.id}", *_short(view, base), fits])
-    lines += _columns(rows, "ll" + "r" * 6 + "l")
+    lines += columns_of(rows, "ll" + "r" * 6 + "l")
     shown = [*view.picks.values(), *([] if view.baseline is None else [view.baseline])]
     notes = _accuracy_notes(view, shown)
     lines += [f"  {'' if i else 'accuracy':<13} {note}" for i, note in enumerate(notes)]
@@ -80,7 +80,7 @@ def front_table(view: ReportView) -> str:
         [
             head,
             "",
-            *_columns(rows, "r" * 7 + "l"),
+            *columns_of(rows, "r" * 7 + "l"),
             "",
             f"  accuracy: {'; '.join(_accuracy_notes(view, view.front)) or 'not measured'}",
             f"  {trust_words.headline(view)}; {NOTE}",
@@ -128,8 +128,8 @@ def design_table(view: ReportView, trial: int) -> str:
         usage.append(
             [LABELS[u.resource], count(u.expected), interval, f"{u.board:,.0f}", share, limit]
         )
-    lines += [*_columns(usage, "lrrrrr"), "", *_synthesis(d)]
-    lines += _columns(_layer_rows(d), "lrrrlrrrrrrr")
+    lines += [*columns_of(usage, "lrrrrr"), "", *_synthesis(d)]
+    lines += columns_of(_layer_rows(d), "lrrrlrrrrrrr")
     lines += ["  * the slowest layer sets the frame rate", *_skipping(d), ""]
     lines += [f"  {sentence}" for sentence in words.limits(d)]
     broken = words.relaxations(d)
@@ -151,7 +151,7 @@ def _synthesis(d: DesignView) -> list[str]:
         cells = [count(c.predicted), interval, count(c.reported), trust_words.error(c), outside]
         rows.append([LABELS[c.resource], *cells])
     head = [f"  {s.stage}, by {s.tool}; predicted before by {s.predicted_by}"]
-    return [*head, *_columns(rows, "lrrrrl"), ""]
+    return [*head, *columns_of(rows, "lrrrrl"), ""]
 
 
 def _skipping(d: DesignView) -> list[str]:
@@ -229,7 +229,7 @@ def _nothing(view: ReportView) -> list[str]:
     return [*lines, *(f"    {line}" for line in words.relaxations(d))]
 
 
-def _columns(rows: Sequence[Sequence[str]], align: str) -> list[str]:
+def columns_of(rows: Sequence[Sequence[str]], align: str) -> list[str]:
     """Set rows in columns; `align` has l or r per column. Short rows are filled up."""
     width = max(len(row) for row in rows)
     full = [[*row, *[""] * (width - len(row))] for row in rows]

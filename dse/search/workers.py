@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import platform
 import socket
 import sys
 import time
@@ -205,6 +206,34 @@ def reason(error: BaseException) -> str:
     """Return one line saying why a training failed."""
     text = " ".join(str(error).split()) or "no message"
     return text if isinstance(error, DseError) else f"{type(error).__name__}: {text}"
+
+
+def try_ray(parallel: Parallel) -> str:
+    """Start or join Ray, have a worker run one task, and leave.
+
+    Returns:
+        What there is, in words.
+
+    Raises:
+        UnreachableError: no Ray there, or one without room for a single task.
+    """
+    stdout, sys.stdout = sys.stdout, io.StringIO()
+    begun = time.monotonic()
+    try:
+        ray, room = _start(parallel)
+        try:
+            version = ray.get(
+                ray.remote(max_retries=0, **_needs(parallel))(platform.python_version).remote()
+            )
+            nodes = sum(1 for node in ray.nodes() if node["Alive"])
+        finally:
+            ray.shutdown()
+    finally:
+        sys.stdout = stdout
+    seconds = time.monotonic() - begun
+    return (
+        f"{room} trials at once on {nodes} nodes, Python {version} there; {seconds:.0f} s to start"
+    )
 
 
 def _start(parallel: Parallel) -> tuple[Any, int]:

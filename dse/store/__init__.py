@@ -18,6 +18,6 @@ The folder of a study:
 
 from dse.store.files import write_atomic
 from dse.store.folder import FORMAT, DriverState, Store
-from dse.store.trials import RECORD
+from dse.store.trials import RECORD, Trials
 
-__all__ = ["FORMAT", "RECORD", "DriverState", "Store", "write_atomic"]
+__all__ = ["FORMAT", "RECORD", "DriverState", "Store", "Trials", "write_atomic"]

@@ -7,6 +7,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import socket
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from dse.store.lease import Lease
 from dse.store.trials import Trials
 
 FORMAT = 1
+HOLDER = re.compile(r"process (\d{1,9}) on (\S+)")
 R = TypeVar("R", FinalRecord, SynthesisedDesign)
 
 
@@ -48,6 +50,14 @@ class DriverState:
     seconds: float = 0.0
     stop_reason: str = ""
     complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that drives a study."""
+
+    process: int
+    host: str
 
 
 class Store:
@@ -166,6 +176,14 @@ class Store:
         except OSError:
             return True
         return False
+
+    def holder(self) -> Holder | None:
+        """Return the driver that holds the study's folder; None where none does, or it cannot be told."""
+        if not self.is_held():
+            return None
+        text = (self.folder / "driver.lock").read_text(encoding="utf-8", errors="replace")
+        found = HOLDER.fullmatch(text.strip())
+        return None if found is None else Holder(int(found[1]), found[2])
 
     def _repair(self) -> None:
         """Drop what a killed driver left: half a journal line, a stale journal lock."""

@@ -74,6 +74,7 @@ class Trials:
         record: TrialRecord,
         values: Sequence[float],
         distributions: Mapping[str, Any],
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         """Write one finished trial; it is on disk when this returns.
 
@@ -83,6 +84,7 @@ class Trials:
             record: the trial.
             values: one finite number per objective (invented ones where it was not trained; see record.stage).
             distributions: Optuna distributions of the record's knobs, with their readable values.
+            notes: further user attributes, for people who look at the storage with other tools.
 
         Raises:
             UnreachableError: the disk is full, or the server stays away.
@@ -99,7 +101,8 @@ class Trials:
             values=None if without else [float(v) for v in values],
             params=known,
             distributions={k: distributions[k] for k in known},
-            user_attrs={RECORD + (f":{i}" if i else ""): p for i, p in enumerate(parts)},
+            user_attrs=dict(notes or {})
+            | {RECORD + (f":{i}" if i else ""): p for i, p in enumerate(parts)},
             # the list form is what optuna-dashboard reads
             system_attrs={} if without else {"constraints": list(record.constraints.values())},
         )

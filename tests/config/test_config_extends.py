@@ -111,7 +111,7 @@ def test_cycles_are_refused(names: tuple[str, ...], tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["missing.yaml", "[a]", "", ".", "'a\\0b'"])
 def test_what_cannot_be_extended(value: str, tmp_path: Path, quick_start: str) -> None:
     (tmp_path / "s.yaml").write_text(f"extends: {value}\n{quick_start}")
-    with pytest.raises(UsageError, match="extends|cannot be read"):
+    with pytest.raises(UsageError, match=r"extends|cannot be read"):
         load_config(tmp_path / "s.yaml")
 
 
