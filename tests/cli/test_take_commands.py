@@ -31,7 +31,7 @@ from dse.store import Trials
 def home(tmp_path_factory: pytest.TempPathFactory, small_study: str) -> Path:
     """A folder with a study that has feasible and infeasible trials, and a fork of it."""
     folder = tmp_path_factory.mktemp("home")
-    text = small_study.replace("lut <= 70 %", "lut <= 14 %").replace("trials: 24", "trials: 12")
+    text = small_study.replace("lut <= 70 %", "lut <= 11 %").replace("trials: 24", "trials: 12")
     (folder / "small.yaml").write_text(text)
     for more in ([], ["--fork", "other", "--trials", "+3"]):
         subprocess.run(
