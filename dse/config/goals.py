@@ -235,10 +235,11 @@ def _resource_limit(
     share, number = fraction(value), count(value)
     have = math.inf if board is None else _available(metric, board, reserve)
     if share is None and number is None:
+        span = value.unit_span if value.unit else value.number_span
         complaints.add(
-            value.unit_span,
+            span,
             "bad-unit",
-            f"{quoted(value.unit)} is not a unit of {metric}",
+            f"{quoted(value.unit or span.shown_text)} is not a unit of {metric}",
             f"{metric} is a count (40000 or 40 k) or a share of the board (70 %)",
         )
         return None, None

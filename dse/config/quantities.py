@@ -33,12 +33,16 @@ RATE = re.compile(r"([kKM]?)\s*(?:fps|/s|frames/s)")
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number and the unit behind it ("" where there is none), each with its place."""
+    """A number and the unit behind it ("" where there is none), each with its place.
+
+    `clean` is False where more follows that is no unit: `0:15:00`, `4x4`.
+    """
 
     number: float
     unit: str
     number_span: Span
     unit_span: Span
+    clean: bool = True
 
 
 def amount(node: Scalar, offset: int = 0) -> Amount | None:
@@ -54,6 +58,7 @@ def amount(node: Scalar, offset: int = 0) -> Amount | None:
         unit=unit,
         number_span=node.part(match.start(1), len(number)),
         unit_span=node.part(match.start(2), len(unit)),
+        clean=number == match[1],
     )
 
 
@@ -87,7 +92,7 @@ def frames_per_second(value: Amount) -> float | None:
 
 def count(value: Amount) -> float | None:
     """A count; bare, or in thousands or millions."""
-    return _scaled(value.number, COUNT.get(value.unit))
+    return _scaled(value.number, COUNT.get(value.unit)) if value.clean else None
 
 
 def fraction(value: Amount) -> float | None:

@@ -44,6 +44,11 @@ class Span:
         lines = self.source.lines
         return lines[self.line - 1] if self.line <= len(lines) else ""
 
+    @property
+    def shown_text(self) -> str:
+        """The characters of the span."""
+        return self.text[self.column - 1 : self.column - 1 + self.length]
+
     def shown(self) -> tuple[str, str]:
         """Return the line and the caret line below it, as they may be printed.
 

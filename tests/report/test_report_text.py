@@ -163,7 +163,7 @@ def test_front_table_lists_every_design_in_order(view):
 
 def test_columns_are_aligned():
     rows = [["a", "value"], ["longer", "1"], ["b", "1,000", "extra"]]
-    assert text._columns(rows, "lrl") == [
+    assert text.columns_of(rows, "lrl") == [
         "  a       value",
         "  longer      1",
         "  b       1,000  extra",
