@@ -23,6 +23,7 @@ RANGE = keys(
     needed={"min": "{min: 0.0, max: 0.9}", "max": "{min: 0.0, max: 0.9}"},
 )
 
+PERCENT = {"type": "string", "pattern": PERCENTAGE}
 T = TypeVar("T")
 Number: TypeAlias = int | float
 ReadNumber: TypeAlias = Callable[[Node, str, Complaints], Number | None]
@@ -81,9 +82,9 @@ def fractions(name: str, *, up_to_1: bool = False) -> NumberKnob:
         )
         return None
 
-    share = {"type": "string", "pattern": PERCENTAGE}
-    below_1 = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
-    return NumberKnob(name, read, FLOAT_STEP, {"anyOf": [below_1, share]})
+    end = "maximum" if up_to_1 else "exclusiveMaximum"
+    part = {"type": "number", "minimum": 0, end: 1}
+    return NumberKnob(name, read, FLOAT_STEP, {"anyOf": [part, PERCENT]})
 
 
 def amounts(name: str, high: float) -> NumberKnob:
@@ -124,7 +125,8 @@ def shares(name: str) -> NumberKnob:
         complaints.add(found.span, slug, message, hint)
         return None
 
-    return NumberKnob(name, read, FLOAT_STEP)
+    part = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+    return NumberKnob(name, read, FLOAT_STEP, {"anyOf": [part, PERCENT]})
 
 
 def numbers(node: Node, knob: NumberKnob, complaints: Complaints) -> tuple[Number, ...] | None:

@@ -61,7 +61,7 @@ def _values(value: Mapping[str, Any]) -> str:
         return "`{min, max, step, log}`" if {"min", "max"} <= set(inside) else "map"
     if value.get("type") in ("integer", "number"):
         return _number(value)
-    return _unit(value.get("pattern", ""))
+    return _unit(value["pattern"]) if "pattern" in value else ("text" if "type" in value else "any")
 
 
 def _number(value: Mapping[str, Any]) -> str:
