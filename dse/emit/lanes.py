@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from dse.emit.rtl_memory import memory_text
 from dse.emit.tables import Table
 from dse.errors import UsageError
 from dse.ir.lanes import LaneParameters
@@ -41,6 +42,24 @@ def lane_tables(name: str, unit: LaneUnit, lane: LaneParameters) -> tuple[Table,
             Table(table, f"dse::Lane<{name}_unit>::{kind}", values.reshape(shape), pragmas)
         )
     return tuple(tables)
+
+
+def lane_memory(unit: LaneUnit, lane: LaneParameters) -> str:
+    """Return the memory file of a Verilog unit, a line per word, channel 0 in the low bits.
+
+    Of each channel the scale is in the low bits, then come its offset and its slope.
+
+    Raises:
+        UsageError: the constants are not those of such a unit.
+    """
+    found = lane_constants(unit, lane)
+    constant, bits = int(unit.constant_bits), int(unit.bits)
+    widths = {"scales": constant, "offsets": bits, "slopes": constant}
+    entries, at = np.zeros(int(unit.channels), dtype=np.int64), 0
+    for what, width in widths.items():
+        entries |= (found[what] & (2**width - 1)) << at
+        at += width
+    return memory_text(entries.astype(np.uint64).reshape(-1, int(unit.pe)), at)
 
 
 def lane_constants(unit: LaneUnit, lane: LaneParameters) -> dict[str, npt.NDArray[np.int64]]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from dse.ir.stages import Parallel, Stage
 from dse.ir.timing import latency_cycles
-from dse.ir.units import Fifo, MatrixUnit, ProductUnit
+from dse.ir.units import Fifo, LaneUnit, MatrixUnit, ProductUnit
 
 FIFO = 2  # cycles from entering hw_templates/rtl/stream_fifo.v to leaving it
+LANE = 3  # registers of hw_templates/rtl/residual_lane.v in front of its last
 
 
 def rtl_latency_cycles(stages: Sequence[Stage]) -> int:
@@ -33,6 +34,8 @@ def registers(stage: Stage) -> int:
         return max(sum(registers(s) for s in branch) for branch in stage.branches)
     if isinstance(stage, Fifo):
         return FIFO
+    if isinstance(stage, LaneUnit):
+        return LANE
     if not isinstance(stage, ProductUnit):
         return 0
     activation = 2 if stage.output_bits > 1 else 1

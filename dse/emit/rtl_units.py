@@ -9,10 +9,12 @@ from math import gcd
 from cost_models._terms import SHALLOW, SRL_FIFO
 from dse.emit.chain import Chain, Module
 from dse.emit.finn import RAM_STYLE
+from dse.emit.lanes import lane_memory
 from dse.emit.rtl_memory import group_memories, matrix_memories
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
+from dse.ir.lanes import LaneParameters
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
@@ -67,7 +69,7 @@ class Instance:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the wires that it drives."""
-        if isinstance(self.unit, ForkUnit):
+        if isinstance(self.unit, ForkUnit) and not isinstance(self.unit, DuplicateUnit):
             return f"{self.label}_0", f"{self.label}_1"
         return (self.label,)
 
@@ -104,6 +106,8 @@ def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
 
 
 def _instance(m: Module, accelerator: Accelerator) -> Instance:
+    if isinstance(m.unit, LaneUnit):
+        return lane_instance(m.name, m.unit, accelerator.lanes[m.unit.layer])
     integers = accelerator.parameters[m.unit.layer] if isinstance(m.unit, ProductUnit) else None
     of_codes = m.traits.get("is_signed") or m.traits.get("out_signed")
     return instance(m.name, m.unit, integers, is_signed=bool(of_codes))
@@ -129,21 +133,18 @@ def instance(
     if isinstance(unit, ProductUnit):
         assert integers is not None
         return _products(name, unit, integers, signed=is_signed)
-    if isinstance(unit, LaneUnit | AveragePoolUnit | DuplicateUnit):
-        msg = (
-            f"layer {unit.layer}: fused residual networks are emitted as HLS only, their units have no Verilog;"
-            " use `--flow hls`"
-        )
-        raise UsageError(msg)
     bits = int(unit.bits)
     in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
     if isinstance(unit, SlidingWindowUnit) and not isinstance(unit, SkippingWindowUnit):
         kind, parameters = "sliding_window", _window(unit)
     elif isinstance(unit, PoolUnit):
-        kind, parameters = "max_pool", _pool(unit, signed=is_signed)
+        kind = "average_pool" if isinstance(unit, AveragePoolUnit) else "max_pool"
+        parameters = _pool(unit, signed=is_signed)
     elif isinstance(unit, SumUnit):
         kind, parameters = "global_sum", _sum(unit, signed=is_signed)
         out_bits = int(unit.out_width) * int(unit.sum_bits)
+    elif isinstance(unit, DuplicateUnit):
+        kind, parameters = "stream_duplicate", {"PE": int(unit.pe), "BITS": bits}
     elif isinstance(unit, ForkUnit):
         kind, parameters = "stream_fork", {"WIDTH": in_bits}
     elif isinstance(unit, AddUnit):
@@ -157,6 +158,32 @@ def instance(
     else:
         kind, parameters = "width_converter", _converter(unit)
     return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)
+
+
+def lane_instance(name: str, unit: LaneUnit, lane: LaneParameters) -> Instance:
+    """Return the instance of a fused residual activation.
+
+    Raises:
+        UsageError: the constants are not those of such a unit.
+    """
+    pe, bits = int(unit.pe), int(unit.bits)
+    file = f"{name}_constants.hex"
+    parameters: Parameters = {
+        "PE": pe,
+        "WORDS": int(unit.channels // unit.pe),
+        "BITS": bits,
+        "SHORTCUT_BITS": int(unit.shortcut_bits),
+        "DOT_BITS": int(unit.dot_bits),
+        "CONSTANT_BITS": int(unit.constant_bits),
+        "POWERS": int(unit.shifts),
+        "SHIFT": lane.shift,
+        "SLOPE_SHIFT": lane.slope_shift,
+        "SHORTCUT_SHIFT": lane.shortcut_shift,
+        "CONSTANTS": file,
+    }
+    memories = {file: lane_memory(unit, lane)}
+    entering = pe * int(unit.dot_bits)
+    return Instance(name, unit, "residual_lane", parameters, memories, entering, pe * bits)
 
 
 def _products(

@@ -24,9 +24,11 @@ from dse.search.upper import at_upper_ends
 
 # what the built-in networks were made for: input, bits of its elements (1: {-1, +1}), classes
 USUAL: Mapping[str, tuple[tuple[int, ...], int, int]] = {
+    "basebnn": ((32, 32, 3), 8, 10),
     "cnv": ((32, 32, 3), 8, 10),
     "digits_cnn": ((8, 8, 1), 4, 10),
     "digits_separable": ((8, 8, 1), 4, 10),
+    "hybnn": ((32, 32, 3), 8, 10),
     "jet_mlp": ((16,), 8, 5),
     "lenet5": ((28, 28, 1), 8, 10),
     "lfc": ((784,), 1, 10),
