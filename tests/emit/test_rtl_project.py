@@ -38,9 +38,10 @@ rtl/accelerator.v
 rtl/activation.v
 rtl/activation_lane.v
 rtl/adder_tree.v
+rtl/average_pool.v
+rtl/constant_memory.v
 rtl/conv_matrix_rows.hex
 rtl/conv_matrix_weights.hex
-rtl/constant_memory.v
 rtl/depthwise_unit.v
 rtl/dot_product.v
 rtl/edge_skip_group.v
@@ -51,8 +52,10 @@ rtl/global_sum.v
 rtl/match_count.v
 rtl/matrix_unit.v
 rtl/max_pool.v
+rtl/residual_lane.v
 rtl/sliding_window.v
 rtl/stream_add.v
+rtl/stream_duplicate.v
 rtl/stream_fifo.v
 rtl/stream_fork.v
 rtl/tiled_matrix_unit.v
