@@ -62,7 +62,7 @@ class Optimiser:
         self._seed, self._startup, self._trials = seed, startup, trials
         self._schedule = schedule(sampler, len(space.knobs), len(objectives))
         self._told = 0  # trials that have been told
-        self._held = 0  # trials that the Optuna study holds
+        self._held = 0  # trials since the Optuna study was opened
         self._open([name for name, at in self._schedule if at <= finished][-1])
 
     @property
@@ -122,12 +122,12 @@ class Optimiser:
         """Tell the new sampler of the best and the latest trials of the one before."""
         told = self._told
         finished = before.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        best = {t.number for t in before.best_trials}
+        best = {t.number for t in before.best_trials[-REOPENED // 4 :]}  # a front may be thousands
         latest = {t.number for t in finished[-(self.memory or 0) :]}
         for t in finished:
             if t.number in best | latest:
                 self._add(list(t.values), t.params, t.constraints)
-        self._told = told
+        self._told, self._held = told, 0
 
     def _add(
         self, values: list[float], params: Mapping[str, Any], violations: Mapping[str, float]

@@ -159,3 +159,19 @@ def test_a_resumed_search_begins_with_the_sampler_of_its_count() -> None:
     assert made("tpe", 3, finished=5000).memory is None
     assert made("nsga3", 3, trials=5000).memory == 200
     assert made("random", 3).memory == 0
+
+
+def test_a_front_without_end_does_not_reopen_the_genetic_study_at_every_question(monkeypatch):
+    monkeypatch.setattr("dse.search.optimiser.REOPENED", 40)
+    optimiser = made("nsga3")
+    studies, largest = [], 0
+    for i in range(150):
+        trial, knobs = optimiser.ask()
+        if trial.study not in studies:
+            studies.append(trial.study)
+        optimiser.tell(trial, knobs, (float(i), float(i)), {})  # none dominates another
+        largest = max(largest, len(trial.study.get_trials(deepcopy=False)))
+    assert len(studies) == 4  # 150 = 3 * 40 + 30
+    assert (
+        largest <= 40 + 40 // 4 + 4 * 24
+    )  # its own, the best, the generations it chooses parents from
