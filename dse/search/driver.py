@@ -76,8 +76,8 @@ class Driver:
             self._proposer.enqueue(knobs, origin, number)
         self._proposer.reconsider(reopened)
         if next_id == 0:
-            spread = max(self._promotion.spread, 2 * workers.capacity)
-            for origin, knobs in first_designs(plan, spread, store.folder.parent):
+            opening = self._promotion.opening(plan.space, 2 * workers.capacity, config.seed)
+            for origin, knobs in first_designs(plan, opening, store.folder.parent):
                 self._proposer.enqueue(knobs, origin)
 
     @property

@@ -34,9 +34,9 @@ from dse.search.pareto import MARGIN, non_dominated
 from dse.search.space import CYCLES, PREFERENCE, Values, at
 from dse.search.study import Plan
 
-MIN_TRAINED = 8  # compressions, before the model says anything
-CHANGED, CROSSED, DRAWN = 24, 8, 16  # compressions to think of for each that is trained
-PRICED = 8  # of them that are folded and priced
+MIN_TRAINED = 6  # compressions, before the model says anything
+CHANGED, CROSSED, DRAWN = 48, 8, 32  # compressions to think of for each that is trained
+PRICED = 24  # of them that are folded and priced
 TARGETS = 6  # cycle targets of an idea; its training is worth `ALL_TARGETS`
 ALL_TARGETS = 16
 LEAST = 1e-4  # of the front's volume: a folding that adds less is not worth a line

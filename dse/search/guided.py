@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from dse.search.guide import MIN_TRAINED, Guide
 from dse.search.ledger import Ledger
-from dse.search.promotion import Candidate, Notes, PassOver, Promotion, TrainAll
-from dse.search.space import Values
+from dse.search.promotion import SPREAD, Candidate, Notes, PassOver, Promotion, TrainAll
+from dse.search.space import SearchSpace, Values
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
 
+LADDER = "ladder"  # origin of evenly compressed networks, tried first
 CHOSEN = ("sampler", "mutation", "guide")  # origins of what nobody asked for by name
 
 
@@ -24,14 +25,18 @@ def promotion_of(plan: Plan) -> Promotion:
 class Guided:
     """A guide chooses; what even an optimistic accuracy would leave dominated is passed over."""
 
-    spread = MIN_TRAINED + 2  # some are rejected by hardware
-
     def __init__(self, plan: Plan) -> None:
         """Know nothing yet."""
         self._all = TrainAll(plan.stages)
         self._guide = Guide(plan, plan.config.seed)
         self._short, self._images = plan.stages.short_epochs or 0, plan.stages.finetune_images
         self._notes: dict[int, Notes] = {}  # by id of the trial, of what is being trained
+
+    def opening(self, space: SearchSpace, least: int, seed: int) -> list[tuple[str, Values]]:
+        """Compress the whole network evenly, in steps: six trainings say most of what bits and pruning cost."""
+        ladder = [(LADDER, knobs) for knobs in space.ladder()]
+        more = space.spread(max(least, MIN_TRAINED) - len(ladder), seed)
+        return ladder + [(SPREAD, knobs) for knobs in more]
 
     def better(self, sampled: Values, ledger: Ledger, busy: Collection[str]) -> Values:
         """Return the knobs of the largest expected gain, once enough was trained to expect anything."""

@@ -13,10 +13,11 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
 from dse.ir.record import Prediction
 from dse.search.ledger import Ledger
-from dse.search.space import Values
+from dse.search.space import SearchSpace, Values
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
 
+SPREAD = "spread"  # origin of designs that cover the space evenly
 MIN_STARTUP = 16  # designs that are spread over the space before the sampler begins
 
 
@@ -63,13 +64,10 @@ class PassOver:
 
 
 class Promotion(Protocol):
-    """Decides what is trained. With the same candidates and ledger it must decide the same.
+    """Decides what is trained. With the same candidates and ledger it must decide the same."""
 
-    Attributes:
-        spread: designs to spread over the space before anything is learnt.
-    """
-
-    spread: int
+    def opening(self, space: SearchSpace, least: int, seed: int) -> list[tuple[str, Values]]:
+        """Return (origin, knobs) of `least` designs or more to evaluate before anything is learnt."""
 
     def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask | None:
         """Return the training of a candidate that hardware accepts; None passes it over.
@@ -107,13 +105,15 @@ class Promotion(Protocol):
 class TrainAll:
     """Everything that hardware accepts gets the same short training."""
 
-    spread = MIN_STARTUP
-
     def __init__(self, stages: Stages) -> None:
         """Train as the stages of the study say."""
         assert stages.finetune_epochs is not None
         self._epochs, self._images = stages.finetune_epochs, stages.finetune_images
         self._before = stages.short_epochs or 0
+
+    def opening(self, space: SearchSpace, least: int, seed: int) -> list[tuple[str, Values]]:
+        """Cover the space evenly."""
+        return [(SPREAD, knobs) for knobs in space.spread(max(MIN_STARTUP, least), seed)]
 
     def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask:
         """Return the short training."""

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dse.ir.design import compression_digest
 from dse.search.require import unmet
 from dse.search.score import metrics_of, violations
 from dse.search.seed_files import seed_designs
-from dse.search.space import CYCLES, Range
+from dse.search.space import CYCLES, Range, Values
 from dse.search.study import Plan
 
 STEPS = 24  # cycle targets that the baseline tries
 
 
-def first_designs(plan: Plan, spread: int, root: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return (origin, knobs) of what a new study tries first: its seeds, then the space evenly.
+def first_designs(
+    plan: Plan, opening: Sequence[tuple[str, Values]], root: Path
+) -> list[tuple[str, Values]]:
+    """Return (origin, knobs) of what a new study tries first: its seeds, then the opening of its promotion.
 
     Args:
         plan: of the study.
-        spread: how many designs to spread over the space.
+        opening: what to evaluate before anything is learnt; what a seed trains already is left out.
         root: the folder of the studies.
 
     Raises:
         UsageError: a seed cannot be read, or is outside of the space.
     """
-    found: list[tuple[str, Mapping[str, Any]]] = []
+    found: list[tuple[str, Values]] = []
     if "baseline" in plan.config.seeds:
         found.append(("baseline", baseline(plan)))
     found += seed_designs(plan, root)
-    found += [("spread", knobs) for knobs in plan.space.spread(spread, plan.config.seed)]
+    known = {_compression(plan, knobs) for _, knobs in found}
+    found += [o for o in opening if _compression(plan, o[1]) not in known]
     return found[: plan.config.budget.trials]
+
+
+def _compression(plan: Plan, knobs: Values) -> str:
+    return compression_digest(plan.space.compressions(knobs))
 
 
 def baseline(plan: Plan) -> dict[str, Any]:

@@ -49,6 +49,8 @@ FIXED = Knobs(
 )
 PREFERENCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # LUT against BRAM, URAM and DSP, in Folder.solve
 CYCLES, PREFERENCE = "fold.cycles", "fold.preference"
+# places of bit widths and sparsities in their lists, in the order of `SearchSpace.ladder`
+RUNGS = ((0.34, 0.0), (0.67, 0.0), (0.0, 0.0), (0.99, 0.0), (0.34, 0.5), (0.67, 0.99))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,23 @@ class SearchSpace:
             values[PREFERENCE] = 0.5
         return values
 
+    def ladder(self) -> list[dict[str, Any]]:
+        """Return knob vectors of networks compressed evenly, from what costs little accuracy to what costs much.
+
+        All layers stand at the same place of their lists of bit widths, and of sparsities; other knobs are
+        at their first value, the folding in the middle.
+        """
+        found = []
+        for bits, sparsity in RUNGS:
+            places = {"weight_bits": bits, "activation_bits": bits, "sparsity": sparsity}
+            places |= dict.fromkeys(("cycles", "preference", "pe", "simd"), 0.5)
+            values = {k.name: at(k, places.get(k.name.rpartition(".")[2], 0.0)) for k in self.knobs}
+            if values not in found:
+                found.append(values)
+        return found
+
     def spread(self, count: int, seed: int) -> list[dict[str, Any]]:
-        """Return `count` knob vectors that cover the space evenly (Latin hypercube)."""
+        """Return `count` knob vectors that cover the space evenly (Latin hypercube); none where it is negative."""
         rng = random.Random(seed)
         columns = {}
         for knob in self.knobs:
