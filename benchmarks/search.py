@@ -11,6 +11,7 @@ guided      the default: trained is what is expected to move the front, in all i
 random, nsga2, tpe
             Optuna's samplers on the same knobs (`estimate: {keep: all}`): hardware rejects first, a
             compression is trained once, cycle targets are solved exactly
+tpe-alone   TPE on the PE and SIMD of every layer too: the joint space without our folding solver
 two-stage   accuracy against model size by TPE; the front of these two is folded in every way
 short       guided, with a short training first, which costs 2 of the 7 epochs: what it shows to be
             hopeless is not trained on
@@ -58,6 +59,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "random": ("sampler=random", "budget.trials=999", ALL),
     "nsga2": ("sampler=nsga2", "budget.trials=999", ALL),
     "tpe": ("sampler=tpe", "budget.trials=999", ALL),
+    "tpe-alone": ("sampler=tpe", "budget.trials=999", ALL, "space.fold=free"),
     "short": ("budget.trials=300", SHORT),
     "two-stage": (
         "sampler=tpe",
