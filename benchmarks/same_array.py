@@ -12,8 +12,8 @@ import numpy as np
 from dse.compression import effective
 from dse.config.values import Knobs
 from dse.emit.hls import hls_project
-from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
+from dse.emit.simulate import simulate
 from dse.emit.verify import verify
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, DesignPoint
@@ -100,29 +100,25 @@ def work_by_rows(accelerator: Accelerator, name: str, rows: int) -> tuple[float,
 def verified(p: Plan, array: Array, accelerator: Accelerator, images: int) -> list[str]:
     """Emit as HLS and as Verilog, simulate, and say what came out."""
     test = p.dataset.test.first(images)
-    pixels = np.asarray(test.images).astype(np.int64)
-    said = []
-    for flow, make in (
-        ("HLS C++ in C simulation", hls_project),
-        ("Verilog in simulation", rtl_project),
-    ):
-        project: HlsProject = make(
-            study=p.config.name,
-            network=p.network,
-            design=array.design,
-            accelerator=accelerator,
-            board=p.config.board,
-            clock_mhz=p.config.clock_mhz,
-            estimate=p.hardware(array.design),
-            images=pixels,
-            labels=np.asarray(test.labels),
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            project.write(Path(folder) / "project")
-            v = verify(Path(folder) / "project")
-        as_predicted = dict(v.loop_trips) == dict(v.predicted)
-        said.append(
-            f"{flow}: {v.mismatches} of {v.words} words differ ({v.images} images), cycles of every unit"
-            f" {'as predicted' if as_predicted else 'NOT as predicted'}"
-        )
-    return said
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make in (("hls", hls_project), ("rtl", rtl_project)):
+            make(
+                study=p.config.name,
+                network=p.network,
+                design=array.design,
+                accelerator=accelerator,
+                board=p.config.board,
+                clock_mhz=p.config.clock_mhz,
+                estimate=p.hardware(array.design),
+                images=np.asarray(test.images).astype(np.int64),
+                labels=np.asarray(test.labels),
+            ).write(Path(folder) / name)
+        c = verify(Path(folder) / "hls")
+        v = simulate(Path(folder) / "rtl")
+    as_predicted = dict(c.loop_trips) == dict(c.predicted)
+    return [
+        f"C simulation: {c.mismatches} of {c.words} words differ ({c.images} images);"
+        f" cycles of all units as predicted: {as_predicted}",
+        f"Verilog simulation: {v.mismatches} of {v.words} words differ ({v.images} images);"
+        f" {v.interval_cycles:g} cycles between frames, predicted {array.interval}",
+    ]
