@@ -117,8 +117,12 @@ def verified(p: Plan, array: Array, accelerator: Accelerator, images: int) -> li
         v = simulate(Path(folder) / "rtl")
     as_predicted = dict(c.loop_trips) == dict(c.predicted)
     return [
-        f"C simulation: {c.mismatches} of {c.words} words differ ({c.images} images);"
-        f" cycles of all units as predicted: {as_predicted}",
-        f"Verilog simulation: {v.mismatches} of {v.words} words differ ({v.images} images);"
-        f" {v.interval_cycles:g} cycles between frames, predicted {array.interval}",
+        (
+            f"C simulation: {c.mismatches} of {c.words} words differ ({c.images} images);"
+            f" cycles of all units as predicted: {as_predicted}"
+        ),
+        (
+            f"Verilog simulation: {v.mismatches} of {v.words} words differ ({v.images} images);"
+            f" {v.interval_cycles:g} cycles between frames, predicted {array.interval}"
+        ),
     ]
