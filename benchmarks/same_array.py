@@ -103,7 +103,7 @@ def verified(p: Plan, array: Array, accelerator: Accelerator, images: int) -> li
     with tempfile.TemporaryDirectory() as folder:
         for name, make in (("hls", hls_project), ("rtl", rtl_project)):
             make(
-                study=p.config.name,
+                study=p.config.study,
                 network=p.network,
                 design=array.design,
                 accelerator=accelerator,

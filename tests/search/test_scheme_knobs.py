@@ -69,5 +69,5 @@ def test_beta_changes_what_is_trained(static: Any) -> None:
 
 
 def test_beta_is_a_share(planned: Any) -> None:
-    with pytest.raises(StudyFileError, match="beta is a fraction from 0 to 1, not 1.5"):
+    with pytest.raises(StudyFileError, match=r"beta is a fraction from 0 to 1, not 1\.5"):
         planned(replace=("objectives:", "  beta: 1.5\nobjectives:"))
