@@ -194,7 +194,7 @@ EDGE_SKIP = {
         ("decide", "vectors", "bits", "position"),
     ),
     "ff": (
-        ("control", "weights", "input_word", "popcount", "accumulate", "compare"),
+        ("control", "accumulate"),  # what decides is not pipelined
         ("word", "position"),
     ),
 }

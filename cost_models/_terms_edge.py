@@ -12,7 +12,7 @@ from dse.ir.edge_skip import EdgeSkipUnit
 
 # what it has in common with an XNOR-popcount unit
 LUT = ("control", "popcount", "accumulate", "compare", "thresholds", "weights")
-FF = ("control", "weights", "input_word", "popcount", "accumulate", "compare")
+FF = ("control", "accumulate")  # what decides is not pipelined
 DUAL_PORT = (
     4 / 3
 )  # LUTs per bit and 64 words of a memory with its own write port (RAM64M: AMD UG474)
