@@ -36,7 +36,7 @@ def test_formulas() -> None:
 def test_training_gives_more_ones_in_front_of_a_pool() -> None:
     data = digits.load(DataConfig("digits", limit={"train": 320}), seed=0)
     network = vgg_bnn.build(data.input_shape, data.input_type, data.classes, width=0.0625)
-    base = pretrain(network, data, epochs=1, seed=0)
+    base = pretrain(network, data, epochs=2, seed=0)
     images = data.validation.first(40).images
     cancelled = []
     for weight in (0.0, 50.0):
