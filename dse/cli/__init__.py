@@ -57,9 +57,11 @@ def main() -> None:
         sys.exit(130)
     except DseError as error:
         from dse.config.problems import StudyFileError
+        from dse.config.source import masked
 
-        print_error(str(error), error.to_json() if isinstance(error, StudyFileError) else ())
-        text = str(error) if isinstance(error, StudyFileError) else f"error: {error}"
+        said = masked(str(error))  # a URL that ${NAME} put together may hold a password
+        print_error(said, error.to_json() if isinstance(error, StudyFileError) else ())
+        text = said if isinstance(error, StudyFileError) else f"error: {said}"
         click.echo(text, err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
@@ -80,13 +82,16 @@ def main() -> None:
 
 def _unexpected() -> NoReturn:
     """Keep the traceback of the error being handled in a file, and exit with 1."""
+    from dse.config.source import masked
+
+    error = masked(repr(sys.exc_info()[1]))
     with tempfile.NamedTemporaryFile(
         "w", prefix="dse-error-", suffix=".txt", delete=False
     ) as handle:
-        traceback.print_exc(file=handle)
-    print_error(f"unexpected: {sys.exc_info()[1]!r}")
+        handle.write(masked(traceback.format_exc()))
+    print_error(f"unexpected: {error}")
     click.echo(
-        f"error: unexpected: {sys.exc_info()[1]!r}\n"
+        f"error: unexpected: {error}\n"
         f"     = this is a bug in dse; the details are in {Path(handle.name)}",
         err=True,
     )

@@ -86,7 +86,7 @@ def run(study_file: Path, dry_run: bool, fork: str | None, **options: Any) -> No
         overrides = _overrides(options, _finished(folder))
         config = load_config(study_file, overrides)
     if dry_run:
-        _check(config, as_json=options["as_json"])
+        _check(config, timed=False, as_json=options["as_json"])
         return
     _search(config, overrides, options, source)
 
@@ -110,13 +110,14 @@ def resume(study: str, **options: Any) -> None:
 @click.command()
 @click.argument("study_file", metavar="STUDY.yaml", type=click.Path(path_type=Path))
 @SET
+@click.option("--time", "timed", is_flag=True, help="Also train one candidate, for its time.")
 @common
-def check(study_file: Path, sets: tuple[str, ...], root: Path, as_json: bool) -> None:
+def check(study_file: Path, sets: tuple[str, ...], timed: bool, root: Path, as_json: bool) -> None:
     """Validate a study file, and size the search."""
     del root
     from dse.config.load import load_config
 
-    _check(load_config(study_file, sets), as_json=as_json)
+    _check(load_config(study_file, sets), timed=timed, as_json=as_json)
 
 
 def _overrides(options: dict[str, Any], finished: int) -> list[str]:
@@ -145,12 +146,12 @@ def _finished(folder: Path) -> int:
     return sum(r.counts for r in snapshot(folder).records)
 
 
-def _check(config: StudyConfig, *, as_json: bool) -> None:
+def _check(config: StudyConfig, *, timed: bool, as_json: bool) -> None:
     from dse.emit.feedback import require_tool
     from dse.search.outlook import outlook
 
     require_tool(config)
-    found = outlook(config)
+    found = outlook(config, timed=timed)
     if as_json:
         print_json("check", found.to_json())
     else:

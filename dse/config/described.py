@@ -82,6 +82,7 @@ ABOUT = {
     "parallel.workers": "Trials at once; `cores`: as many as there is room for.",
     "parallel.cpus": "Cores per trial.",
     "parallel.gpus": "GPUs per trial; a share of one, or whole ones.",
+    "parallel.gpus.finetune": "The same: only trainings run on workers.",
     "parallel.memory": "Memory per trial.",
     "parallel.timeout": "Of one training.",
     "parallel.retries": "Of a trial whose worker was lost.",

@@ -7,10 +7,11 @@ import re
 from dse.config.complaints import Complaints, did_you_mean
 from dse.config.quantities import kibibytes, seconds
 from dse.config.read import Kind, entries, keys, quantity, scalar, whole
-from dse.config.tree import Node, Scalar, describe
+from dse.config.tree import Map, Node, Scalar, describe
 from dse.config.values import Parallel
 
 PARALLEL = keys("parallel", ("ray", "workers", "cpus", "gpus", "memory", "timeout", "retries"))
+GPUS = keys("parallel.gpus", ("finetune",), needed={"finetune": "{finetune: 0.25}"})
 ADDRESS = re.compile(r"[\w.-]+:\d{1,5}")
 TIMEOUT = Kind(
     noun="a time",
@@ -65,7 +66,13 @@ def parallel_of(node: Node, complaints: Complaints) -> Parallel:
 
 
 def _gpus(node: Node, complaints: Complaints) -> float | None:
-    """Return a number of GPUs: a fraction of one, or whole ones, as Ray can give them."""
+    """Return a number of GPUs: a fraction of one, or whole ones, as Ray can give them.
+
+    Only trainings run on workers, so `{finetune: 0.25}` is the same as 0.25.
+    """
+    if isinstance(node, Map):
+        stage = entries(node, GPUS, complaints).get("finetune")
+        return None if stage is None else _gpus(stage.value, complaints)
     found = scalar(node, "gpus", complaints)
     if found is None:
         return None

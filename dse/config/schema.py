@@ -17,7 +17,7 @@ from dse.config.described import ABOUT, DEFAULTS
 from dse.config.effort import BUDGET, KEEPS, STAGES
 from dse.config.goals import DIRECTIONS, LATER, MOST_OBJECTIVES
 from dse.config.knobs import RANGE, NumberKnob
-from dse.config.parallel import ADDRESS, PARALLEL
+from dse.config.parallel import ADDRESS, GPUS, PARALLEL
 from dse.config.quantities import COUNT, HERTZ, KIBIBYTES, NUMBER, PERCENTAGE, SECONDS
 from dse.config.read import ANY, Keys
 from dse.config.space import DEFAULTS as SPACE_DEFAULTS
@@ -217,7 +217,8 @@ def _cost_model() -> Schema:
 
 
 def _parallel() -> Schema:
-    gpus = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _whole(0, 1024)]}
+    number: Schema = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _whole(0, 1024)]}
+    gpus = {"anyOf": [*number["anyOf"], _map(GPUS, {"finetune": number}, "parallel.gpus")]}
     return _map(
         PARALLEL,
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dse.config.problems import problem_at
@@ -10,10 +10,14 @@ from dse.config.values import StudyConfig, Synthesise
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
 from dse.search.calibrated import mismatches
+from dse.search.rehearsal import Rehearsal, rehearse
+from dse.search.sample import Sample, sample
 from dse.search.samplers import described, schedule
 from dse.search.score import metrics_of, violations
 from dse.search.space import CYCLES, PREFERENCE, Range, Values, at
 from dse.search.study import Plan, plan
+
+NONE_FITS = "none of {} designs spread over the space meets what hardware must hold: the search will find few, or none"
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Outlook:
     plan: Plan
     sampler: str
     extremes: tuple[tuple[str, HardwareEstimate], ...]  # (what, predicted)
+    sample: Sample
+    rehearsal: Rehearsal | None = None  # where a trial was timed
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -30,7 +36,8 @@ class Outlook:
         c = self.plan.config
         found = mismatches(getattr(self.plan.model, "facts", {}), c.board, c.clock_mhz)
         fast = (_too_fast(c.clock_mhz, c.board),) if c.clock_mhz > c.board.max_clock_mhz else ()
-        return (*fast, *found)
+        none = () if self.sample.fitting else (NONE_FITS.format(self.sample.designs),)
+        return (*fast, *none, *found)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -51,6 +58,8 @@ class Outlook:
                 "test": len(p.dataset.test),
             },
             "predicted": {what: metrics_of(h, c.board) for what, h in self.extremes},
+            "sample": asdict(self.sample),
+            "seconds": None if self.rehearsal is None else asdict(self.rehearsal),
             "warnings": list(self.warnings),
         }
 
@@ -90,15 +99,23 @@ class Outlook:
                 f"  {what:<22}{_share(e.lut, r.lut):>14}{_share(e.bram18, r.bram18):>12}"
                 f"{_share(e.dsp, r.dsp):>12}{h.latency_us:>11,.1f} us"
             )
+        lines += ["", f"  {self.sample.text}"]
+        if self.rehearsal is not None:
+            lines.append(f"  {self.rehearsal.text}")
         if (asked := c.cost_model.synthesise) is not None:
             lines += ["", f"  synthesis: {_synthesis(asked, c.budget.trials)}"]
         lines += [line for text in self.warnings for line in ("", f"  warning: {text}")]
-        lines += ["", f"  nothing was run. Start with: dse run {c.path}"]
+        kept = "nothing was run" if self.rehearsal is None else "nothing was kept"
+        lines += ["", f"  {kept}. Start with: dse run {c.path}"]
         return "\n".join(lines)
 
 
-def outlook(config: StudyConfig) -> Outlook:
+def outlook(config: StudyConfig, *, timed: bool = False) -> Outlook:
     """Build everything a study needs, run nothing.
+
+    Args:
+        config: the checked study file.
+        timed: train one candidate, for its time.
 
     Raises:
         UsageError: the file does not fit model or data, or no design in the space can meet a constraint.
@@ -119,7 +136,7 @@ def outlook(config: StudyConfig) -> Outlook:
     _require_fit(p, extremes[0][1])
     samplers = schedule(config.sampler, len(space.knobs), len(config.objectives))
     sampler = described(tuple(s for s in samplers if s[1] < config.budget.trials))
-    return Outlook(p, sampler, extremes)
+    return Outlook(p, sampler, extremes, sample(p), rehearse(p) if timed else None)
 
 
 def _at_end(p: Plan, values: Values, u: float) -> dict[str, Any]:

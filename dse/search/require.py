@@ -22,7 +22,7 @@ def unmet(
     """Return the scaled violation of every requirement that does not hold: (value - limit) / limit, the worst layer's.
 
     A term without `(max)`, `(min)` or `(sum)` is that of one layer, and the requirement holds for every layer that has
-    all its terms: a layer without weights has no bits and no SIMD.
+    all its terms. Layers without weights do not count: how they are folded follows from their neighbours.
     """
     found = {}
     for r in requirements:
@@ -47,11 +47,13 @@ def _values(factor: Factor, design: DesignPoint, hardware: HardwareEstimate) -> 
     layers = dict(design.layers)
     for i, estimate in enumerate(hardware.layers):
         layer = layers.get(estimate.name)
+        if layer is None or layer.compression is None:
+            continue
         if name == "cycles":
             values[i] = estimate.cycles
         elif name in RESOURCES:
             values[i] = getattr(estimate.resources.expected, name)
-        elif layer is not None and (name == "pe" or layer.compression is not None):
+        else:
             source = layer.compression if name in COMPRESSION else layer.folding
             said = getattr(source, name)
             values[i] = np.nan if said is None else said
