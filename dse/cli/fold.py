@@ -87,7 +87,7 @@ def fold(
 ) -> None:
     """Fold a network exactly: the cheapest PE, SIMD and memories that fit the board.
 
-    MODEL is a name of `dse list models` or a study file. Without --fps or --cycles, the fastest folding that
+    MODEL is a name of `dse list models`, an .onnx file or a study file. Without --fps or --cycles, the fastest folding that
     fits. What fits does so at the upper end of the cost model's interval, within the usable share of the board.
     """
     del root
@@ -138,10 +138,15 @@ def _question(model: str, given: dict[str, Any]) -> Question:
         board = load_board(given["board"])
         shape = None if given["shape"] is None else _shape(given["shape"])
         options = dict(_option(o) for o in given["options"])
-        network = standalone.built(model, shape, given["input_bits"], given["classes"], options)
+        if model.endswith(".onnx"):
+            network, own = standalone.foreign(Path(model), given["input_bits"])
+            compressions = standalone.with_bits(network, own, *bits)
+        else:
+            network = standalone.built(model, shape, given["input_bits"], given["classes"], options)
+            compressions = standalone.uniform(network, *bits)
         question = standalone.Question(
             network=network,
-            compressions=standalone.uniform(network, *bits),
+            compressions=compressions,
             board=board,
             clock_mhz=given["clock"] or 100.0,
             model=analytic.load(board.family),

@@ -11,8 +11,9 @@ import numpy as np
 from dse.emit.hls import hls_project
 from dse.emit.rtl import rtl_project
 from dse.errors import NoFeasibleDesignError, UsageError
+from dse.ir.accelerator import Accelerator
 from dse.ir.metrics import ALIASES, METRICS
-from dse.ir.record import TrialRecord
+from dse.ir.record import FinalRecord, TrialRecord
 from dse.search.finals import final_task, keep, load_accelerator
 from dse.search.pareto import front, knee, settle
 from dse.search.run import base_weights, context_of
@@ -71,26 +72,10 @@ def emit_design(
     if out.exists() and any(out.iterdir()) and not force:
         msg = f"{out} is not empty; give another folder, or --force to write into it"
         raise UsageError(msg)
-    header = Store(folder, "file").header()
-    config = stored_config(folder, header)
-    store = Store(folder, config.storage)
-    p = plan(config, folder)
-    check_data(p, header)
-    record = choose(p, store, pick)
-    broken = [text for text, excess in record.constraints.items() if excess > 0]
-    if broken:
-        say(f"warning: trial {record.id} does not meet {', '.join(broken)} (predicted)")
-    design = record.design
-    accelerator = load_accelerator(p, store, design)
-    finals = store.finals()
-    if accelerator is None or design.digest not in finals:
-        say(f"trial {record.id} was not trained at full budget yet: training it now")
-        base = base_weights(p, store, _Silent())
-        final = keep(p, store, design, train(context_of(p, base), final_task(p, design)))
-        accelerator = load_accelerator(p, store, design)
-        assert accelerator is not None
-    else:
-        final = finals[design.digest]
+    found = trained(folder, pick, say=say)
+    p, record, design = found.plan, found.record, found.record.design
+    accelerator, final = found.accelerator, found.final
+    config = p.config
     test = p.dataset.test
     count = images or (len(test) if len(test) <= SMALL_TEST_SET else IMAGES)
     shown = test.first(count)
@@ -111,6 +96,46 @@ def emit_design(
     return Emitted(
         out, record.id, design.digest, len(shown), final.test_accuracy, final.test_images
     )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A picked design and its integer network."""
+
+    plan: Plan
+    record: TrialRecord
+    accelerator: Accelerator
+    final: FinalRecord
+
+
+def trained(folder: Path, pick: str, *, say: Callable[[str], None]) -> Trained:
+    """Return the picked design of a study with its integers, which are trained now where they were not.
+
+    Raises:
+        UsageError: no such study or design.
+        NoFeasibleDesignError: the study found none.
+    """
+    header = Store(folder, "file").header()
+    config = stored_config(folder, header)
+    store = Store(folder, config.storage)
+    p = plan(config, folder)
+    check_data(p, header)
+    record = choose(p, store, pick)
+    broken = [text for text, excess in record.constraints.items() if excess > 0]
+    if broken:
+        say(f"warning: trial {record.id} does not meet {', '.join(broken)} (predicted)")
+    design = record.design
+    accelerator = load_accelerator(p, store, design)
+    finals = store.finals()
+    if accelerator is None or design.digest not in finals:
+        say(f"trial {record.id} was not trained at full budget yet: training it now")
+        base = base_weights(p, store, _Silent())
+        final = keep(p, store, design, train(context_of(p, base), final_task(p, design)))
+        accelerator = load_accelerator(p, store, design)
+        assert accelerator is not None
+    else:
+        final = finals[design.digest]
+    return Trained(p, record, accelerator, final)
 
 
 def choose(p: Plan, store: Store, pick: str) -> TrialRecord:

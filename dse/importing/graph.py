@@ -36,7 +36,8 @@ class Node:
     @property
     def shown(self) -> str:
         """Operation and name as messages say them; a name from a file may hold anything."""
-        return f"{self.op} {printable(self.name)!r}" if self.name else self.op
+        op = printable(self.op) or "without operation"
+        return f"{op} {printable(self.name)!r}" if self.name else op
 
     def number(self, key: str, default: float) -> float:
         """Return a numeric attribute.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
 
 from dse.config.values import INPUT_LINE, Knobs, ModelConfig, Space, Stages
 from dse.errors import UsageError
@@ -50,6 +53,18 @@ class Imported:
     def why(self) -> str:
         """Why the integers of the model cannot be taken over; empty where they can."""
         return self.exact.inexact
+
+    @property
+    def digest(self) -> str:
+        """Hash of all numbers of the model, and of its layers."""
+        h = hashlib.blake2b(self.exact.network.digest.encode(), digest_size=8)
+        for name, n in self.exact.numbers.items():
+            h.update(name.encode())
+            for array in (n.start, n.gain, n.offset):
+                h.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+        if self.accelerator is not None:
+            h.update(self.accelerator.digest.encode())
+        return h.hexdigest()
 
     def network(self, *, frozen: bool) -> Network:
         """Return the network of a study."""

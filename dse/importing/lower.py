@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from dse.errors import UsageError
 from dse.importing.assemble import Assembly
 from dse.importing.chain import CURVES, ONE, ZERO, Curve, Line, curve_of, falls, then
-from dse.importing.graph import Floats, Graph, Node, unsupported
+from dse.importing.graph import Floats, Graph, Node, printable, unsupported
 from dse.importing.layout import MAP, VECTOR, Layout
 from dse.importing.quantiser import BIAS_BITS, QUANTISERS, quantiser_of
 from dse.importing.values import Lowered, Pool, Product, Value
@@ -48,6 +49,12 @@ def lower(
     walk = _Walk(graph, assembly, {graph.input: entry})
     for node in graph.nodes:
         walk.step(node)
+    if graph.output not in walk.values:
+        msg = (
+            f"the output {printable(graph.output)!r} of {graph.name} must depend on its input, it does not; the"
+            " file is damaged, or not of one network"
+        )
+        raise UsageError(msg)
     return assembly.finished(walk.values[graph.output], graph)
 
 
@@ -138,7 +145,7 @@ def _conv(walk: _Walk, node: Node) -> Value:
     value = walk.ready(node)
     if not value.layout.is_map:
         raise unsupported(node, "its input must be a map (batch, channels, height, width)")
-    weights = weights_of(walk.graph, node, node.inputs[1], (0, 2, 3, 1))
+    weights = weights_of(walk.graph, node, _factor(node), (0, 2, 3, 1))
     rows, kernel, width, depth = weights.real.shape
     stride, padding = _window(node, (kernel, width))
     groups, channels = int(node.number("group", 1)), value.layout.sizes["C"]
@@ -172,14 +179,19 @@ def _matmul(walk: _Walk, node: Node) -> Value:
 
 def _dense(walk: _Walk, node: Node, perm: tuple[int, int]) -> Value:
     value = walk.ready(node)
-    if len(node.inputs) < 2:
-        raise unsupported(node, "it must have two factors")
-    weights = weights_of(walk.graph, node, node.inputs[1], perm)
+    weights = weights_of(walk.graph, node, _factor(node), perm)
     weights = weights.arranged(lambda a: value.layout.columns(node, a))
     layout = Layout(
         (("N",), ("C",)), {**value.layout.sizes, "C": len(weights.real), "H": 1, "W": 1}
     )
     return _product(walk, node, value, Product("fc", node, weights), layout)
+
+
+def _factor(node: Node) -> str:
+    """Return the tensor of the weights of a product."""
+    if len(node.inputs) < 2:
+        raise unsupported(node, "it must have two factors")
+    return node.inputs[1]
 
 
 def _biased(walk: _Walk, node: Node, value: Value) -> Value:
@@ -257,6 +269,9 @@ def _quantised(walk: _Walk, node: Node) -> Value:
     quantiser = quantiser_of(walk.graph, node, lambda c: value.layout.along(node, c))
     if not quantiser.bipolar and quantiser.low >= quantiser.high:
         raise unsupported(node, "it must have two codes or more")
+    rows = 1 if quantiser.thresholds is None else len(quantiser.thresholds)
+    if rows not in (1, value.layout.sizes["C"]):
+        raise unsupported(node, "it must have thresholds for every channel, or one row for all")
     return walk.assembly.settled(node, value, quantiser)
 
 

@@ -53,9 +53,9 @@ def parse(content: bytes, name: str, where: str) -> Graph:
     try:
         model.ParseFromString(content)
         graph = model.graph
-        constants = {t.name: _array(t, where) for t in graph.initializer}
+        constants = {_text(t.name): _array(t, where) for t in graph.initializer}
         nodes = tuple(_node(n, where) for n in graph.node)
-        free = [i for i in graph.input if i.name not in constants]
+        free = [i for i in graph.input if _text(i.name) not in constants]
     except (DecodeError, UnicodeDecodeError) as error:
         msg = f"{where} must be an ONNX file, but it is damaged or something else ({_short(error)})"
         raise UsageError(msg) from None
@@ -65,11 +65,10 @@ def parse(content: bytes, name: str, where: str) -> Graph:
             f" {len(free)} inputs and {len(graph.output)} outputs; export the model alone"
         )
         raise UsageError(msg)
+    source = _text(free[0].name)
+    ordered = _ordered(nodes, constants, source, where)
     shape = _shape(free[0], where)
-    return Graph(
-        name, _ordered(nodes, constants, free[0].name, where), constants, free[0].name, shape,
-        graph.output[0].name,
-    )  # fmt: skip
+    return Graph(name, ordered, constants, source, shape, _text(graph.output[0].name))
 
 
 def installed() -> Any:
@@ -87,17 +86,24 @@ def installed() -> Any:
 
 
 def _node(proto: Any, where: str) -> Node:
-    if proto.domain not in DOMAINS:
+    name, op, domain = (_text(t) for t in (proto.name, proto.op_type, proto.domain))
+    shown = f"{where}: node {printable(op)} {printable(name)!r}"
+    if domain not in DOMAINS:
         msg = (
-            f"{where}: node {printable(proto.op_type)} {printable(proto.name)!r} must be of ONNX or QONNX,"
-            f" it is of domain {printable(proto.domain)!r}; export the model as QONNX"
+            f"{shown} must be of ONNX or QONNX, it is of domain {printable(domain)!r}; export the model"
+            " as QONNX"
         )
         raise UsageError(msg)
     if not proto.output:
-        msg = f"{where}: node {printable(proto.op_type)} {printable(proto.name)!r} has no output; the file is damaged"
+        msg = f"{shown} has no output; the file is damaged"
         raise UsageError(msg)
-    attributes = {a.name: _attribute(a, where) for a in proto.attribute}
-    return Node(proto.name, proto.op_type, tuple(proto.input), proto.output[0], attributes)
+    attributes = {_text(a.name): _attribute(a, where) for a in proto.attribute}
+    return Node(name, op, tuple(_text(i) for i in proto.input), _text(proto.output[0]), attributes)
+
+
+def _text(value: str | bytes) -> str:
+    """Return a name; protobuf gives the bytes of one that is no UTF-8."""
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
 def _attribute(proto: Any, where: str) -> Any:
@@ -123,7 +129,7 @@ def _array(tensor: Any, where: str) -> npt.NDArray[Any]:
     Raises:
         UsageError: it is in another file, damaged, or no array of finite numbers.
     """
-    named = f"{where}: the constant {printable(tensor.name)!r}"
+    named = f"{where}: the constant {printable(_text(tensor.name))!r}"
     if tensor.data_location or tensor.external_data:
         msg = (
             f"{named} is kept in another file, which is not opened; save the model as one file"
@@ -138,12 +144,13 @@ def _array(tensor: Any, where: str) -> npt.NDArray[Any]:
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         msg = f"{named} is damaged ({_short(error)}); export the model again"
         raise UsageError(msg) from None
-    if array.dtype.kind in "iub":
-        return np.asarray(array, dtype=np.int64)
-    if array.dtype.kind != "f":
+    if array.dtype.kind not in "iubf":
         msg = f"{named} must hold numbers, got {array.dtype}"
         raise UsageError(msg)
-    floats = np.asarray(array, dtype=np.float64)
+    if array.dtype.kind != "f":
+        return np.asarray(array, dtype=np.int64)
+    with np.errstate(invalid="ignore"):  # a NaN that signals is refused below, like any other
+        floats = np.asarray(array, dtype=np.float64)
     if not np.isfinite(floats).all():
         msg = f"{named} must hold finite numbers, got NaN or infinity; train the model again"
         raise UsageError(msg)
@@ -157,9 +164,11 @@ def _shape(value: Any, where: str) -> tuple[int, ...]:
     if shape and shape[0] <= 0:
         shape[0] = 1
     if len(shape) not in (2, 4) or min(shape) < 1 or math.prod(shape) > MOST_ELEMENTS:
-        shown = [d.dim_value if d.HasField("dim_value") else printable(d.dim_param) for d in dims]
+        shown = [
+            d.dim_value if d.HasField("dim_value") else printable(_text(d.dim_param)) for d in dims
+        ]
         msg = (
-            f"{where}: the input {printable(value.name)!r} must have a static shape (batch, channels,"
+            f"{where}: the input {printable(_text(value.name))!r} must have a static shape (batch, channels,"
             f" height, width) or (batch, features), got {shown}; export with fixed sizes"
         )
         raise UsageError(msg)

@@ -12,7 +12,7 @@ from dse.importing.graph import Floats, Graph, Node, unsupported
 from dse.ir.numbers import IntType, activation_type
 
 MOST_BITS = 8  # of weights and activations that are built
-QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc")
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold")
 BIAS_BITS = 32
 
 # QONNX names of roundings; ROUND is to the nearest, halves to the even one
@@ -40,6 +40,7 @@ class Quantiser:
         bipolar: codes are -1 (below 0) and +1.
         step: of the numbers that come in, which are rounded to multiples of it first (Trunc); None: they are
             not.
+        thresholds: `(channels or 1, n)` ascending: the code is how many of them a number reaches, and `low`.
     """
 
     scale: Floats
@@ -50,6 +51,7 @@ class Quantiser:
     rounding: str = "ROUND"
     bipolar: bool = False
     step: Floats | None = None
+    thresholds: Floats | None = None
 
     @property
     def low(self) -> int:
@@ -73,6 +75,10 @@ class Quantiser:
 
     def codes(self, x: Floats) -> Floats:
         """Return the codes of real numbers `(..., channels)`, as hardware has them."""
+        if self.thresholds is not None:
+            steps = range(self.thresholds.shape[1])
+            counts = np.asarray(sum(x >= self.thresholds[:, i] for i in steps), dtype=np.float64)
+            return 2.0 * counts - 1 if self.bipolar else counts + self.low
         if self.bipolar:
             return np.where(x >= 0, 1.0, -1.0)
         if self.step is not None:
@@ -83,7 +89,7 @@ class Quantiser:
     def line(self) -> tuple[Floats, Floats]:
         """Return (a, b): the code q of hardware stands for a * q + b."""
         if self.bipolar:
-            return self.scale, np.zeros_like(self.scale)
+            return self.scale, -self.scale * self.zero
         a, b = self.scale, -self.scale * self.zero
         if self.one_bit:
             return a / 2, b + a * (self.low + 0.5)
@@ -112,6 +118,8 @@ def quantiser_of(
         if len(node.inputs) < 6:
             raise unsupported(node, "it must have the six inputs of QONNX version 2")
         step = _positive(node, along(_needed(graph, node, 1)))
+    if node.op == "MultiThreshold":
+        return _multi_threshold(graph, node)
     last = 4 if step is not None else 1
     scale = _positive(node, along(_needed(graph, node, last)))
     zero = along(_needed(graph, node, 2))
@@ -125,6 +133,32 @@ def quantiser_of(
         raise unsupported(node, "its zero point must be a whole number, and 0 of a Trunc")
     signed, narrow = (bool(node.number(k, d)) for k, d in (("signed", 1), ("narrow", 0)))
     return Quantiser(scale, zero, int(bits.ravel()[0]), signed, narrow, rounding, step=step)
+
+
+def _multi_threshold(graph: Graph, node: Node) -> Quantiser:
+    """Read thresholds: out_scale * (how many of them are reached) + out_bias."""
+    thresholds = _needed(graph, node, 1)
+    if thresholds.ndim != 2 or not thresholds.size or np.any(np.diff(thresholds, axis=1) < 0):
+        raise unsupported(node, "its thresholds must be a matrix with ascending rows")
+    bits = int(thresholds.shape[1]).bit_length()
+    if bits > MOST_BITS:
+        raise unsupported(node, f"it must have {2**MOST_BITS - 1} thresholds at most")
+    never = np.full((len(thresholds), 2**bits - 1 - thresholds.shape[1]), np.inf)
+    scale, bias = node.number("out_scale", 1.0), node.number("out_bias", 0.0)
+    if scale <= 0:
+        raise unsupported(node, "its out_scale must be above 0")
+    thresholds = np.concatenate([thresholds, never], axis=1)
+    if bits == 1:
+        return Quantiser(
+            np.asarray(scale / 2), np.asarray(-1 - 2 * bias / scale), 1, signed=True, bipolar=True,
+            thresholds=thresholds,
+        )  # fmt: skip
+    signed = bias < 0
+    low = 2 ** (bits - 1) if signed else 0
+    zero = -low - bias / scale
+    return Quantiser(
+        np.asarray(scale), np.asarray(zero), bits, signed=signed, thresholds=thresholds
+    )
 
 
 def _needed(graph: Graph, node: Node, index: int) -> Floats:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.importing.graph import Floats, Graph, Node, unsupported
-from dse.importing.quantiser import QUANTISERS, Quantiser, quantiser_of
+from dse.importing.quantiser import Quantiser, quantiser_of
 
+WEIGHT_STEPS = ("Quant", "IntQuant", "BipolarQuant", "Transpose")
 Ints = npt.NDArray[np.int64]
 
 
@@ -53,7 +54,7 @@ def weights_of(graph: Graph, node: Node, tensor: str, perm: tuple[int, ...]) -> 
     chain: list[Node] = []
     while tensor not in graph.constants:
         source = next((n for n in graph.nodes if n.output == tensor), None)
-        if source is None or source.op not in (*QUANTISERS, "Transpose"):
+        if source is None or source.op not in WEIGHT_STEPS:
             raise unsupported(
                 node, "one of its factors must be constant weights, both are computed"
             )

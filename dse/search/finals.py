@@ -78,7 +78,7 @@ def keep(plan: Plan, store: Store, design: DesignPoint, result: TrainingResult) 
         validation_accuracy=result.validation_accuracy,
         test_accuracy=result.test_accuracy,
         test_images=len(plan.dataset.test.labels),
-        epochs=plan.stages.final_epochs,
+        epochs=0 if plan.frozen else plan.stages.final_epochs,
         accelerator_digest=result.accelerator_digest,
         seconds=result.seconds,
         interval=None if cycles is None else cycles.interval(),

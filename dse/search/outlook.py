@@ -86,10 +86,7 @@ class Outlook:
                 f"  search   {len(c.objectives)} objectives, {len(p.constraints)} constraints,"
                 f" {c.budget.trials} trials, sampler {self.sampler}"
             ),
-            (
-                f"  training {p.stages.pretrain_epochs} epochs once, {p.stages.finetune_epochs} per"
-                f" candidate, {p.stages.final_epochs} for the survivors"
-            ),
+            f"  training {_training(p)}",
             "",
             f"  {'predicted':<22}{'LUT':>14}{'BRAM18':>12}{'DSP':>12}{'latency':>14}",
         ]
@@ -189,3 +186,21 @@ def _synthesis(asked: Synthesise, trials: int) -> str:
 
 def _too_fast(clock_mhz: float, board: Board) -> str:
     return f"{clock_mhz:g} MHz is above the {board.max_clock_mhz:g} MHz that {board.name} usually closes"
+
+
+def _training(p: Plan) -> str:
+    """Say what is trained."""
+    if p.frozen:
+        return "none: the integers of the imported model are taken over, foldings are searched"
+    plain = (
+        f"{p.stages.pretrain_epochs} epochs once, {p.stages.finetune_epochs} per candidate,"
+        f" {p.stages.final_epochs} for the survivors"
+    )
+    if p.imported is None:
+        return plain
+    why = (
+        f"\n           (its integers cannot be taken over: {p.imported.why})"
+        if p.imported.why
+        else ""
+    )
+    return f"{plain}, from the weights of the imported model{why}"

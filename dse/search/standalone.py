@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 from cost_models._model import CostModel
@@ -175,6 +176,32 @@ def built(
     bits = input_bits or usual[1]
     element = BIPOLAR if bits == 1 else IntType(bits, signed=False)
     return cast(Network, builder.build(shape or usual[0], element, classes or usual[2], **options))
+
+
+def foreign(path: Path, input_bits: int | None) -> tuple[Network, dict[str, Compression]]:
+    """Return the network of an ONNX file, and its own bit widths; what has none has the fewest.
+
+    Raises:
+        UsageError: it cannot be read, or has a node that is not supported.
+    """
+    from dse.importing.imported import imported
+    from dse.importing.onnx_file import read
+
+    bits = 8 if input_bits is None else input_bits
+    element = BIPOLAR if bits == 1 else IntType(bits, signed=False)
+    model = imported(read(path), element, {})
+    frozen = not model.why
+    network, own = model.network(frozen=frozen), model.knobs(frozen=frozen)
+    plain = uniform(network, None, None)
+    wanted = {
+        name: replace(
+            plain[name],
+            weight_bits=(own[name].weight_bits or (plain[name].weight_bits,))[0],
+            activation_bits=(own[name].activation_bits or (plain[name].activation_bits,))[0],
+        )
+        for name in plain
+    }
+    return network, canonical(network, wanted)
 
 
 def uniform(

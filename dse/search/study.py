@@ -165,6 +165,7 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
             },
             "data": p.dataset.digest,
             "network": p.network.digest,
+            **({} if p.imported is None else {"imported": p.imported.digest}),
             "cost_model": p.model.source,
             "created": now(),
             "versions": versions(),
@@ -212,10 +213,13 @@ def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
 
 def check_data(p: Plan, header: Mapping[str, Any]) -> None:
     """Raise StudyConflictError where the data or the network behind the study's names have changed."""
-    if (header["data"], header["network"]) != (p.dataset.digest, p.network.digest):
+    model = None if p.imported is None else p.imported.digest
+    before = header["data"], header["network"], header.get("imported")
+    if before != (p.dataset.digest, p.network.digest, model):
         msg = (
             f"the data or the network of study {p.config.study!r} are not those it was made with:"
-            f" restore {p.config.data.path or p.config.data.name}, or use another study name"
+            f" restore {p.config.data.path or p.config.data.name}"
+            f"{'' if model is None else f' and model {p.config.model.name}'}, or use another study name"
         )
         raise StudyConflictError(msg)
 
