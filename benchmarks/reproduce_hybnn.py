@@ -1,6 +1,6 @@
 """What docs/reproduction.md shows about FuseBNN and HyBNN: python benchmarks/reproduce_hybnn.py PART...
 
-Parts: `fusion` (signs before and after), `sizes`, `shares` (of the auxiliary operators), `speed` (at one board),
+Parts: `fusion` (signs before and after), `sizes`, `shares` (of the auxiliary operators), `lanes` (under yosys), `speed` (at one board),
 `constants` (accuracy with fixed-point constants; DSE_DATA names the folder of the data) and `front` (of the finished
 study studies/hybnn.yaml, in the folder --study).
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import reproduce_hybnn_constants
+import reproduce_hybnn_lanes
 
 from cost_models import analytic
 from dse.compression import canonical
@@ -171,7 +172,10 @@ def shares(options: Mapping[str, float], targets: list[int]) -> None:
                 for r in ("dsp", "lut", "ff")
             ]
             times = " / ".join(f"{f:.1f}" for f in factors)
-            print(f"| {target:,} | {what} | {cells[0]} | {cells[1]} | {times} |", flush=True)
+            print(
+                f"| {q.hardware(design).interval_cycles:,} | {what} | {cells[0]} | {cells[1]} | {times} |",
+                flush=True,
+            )
 
 
 def speed(options: Mapping[str, float], board: str) -> None:
@@ -221,7 +225,7 @@ def front(study: Path) -> None:
 def main() -> None:
     """Print the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("fusion", "sizes", "shares", "speed", "constants", "front")
+    parts = ("fusion", "sizes", "shares", "lanes", "speed", "constants", "front")
     parser.add_argument("parts", nargs="+", choices=parts)
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--blocks", type=int, default=13)
@@ -235,6 +239,7 @@ def main() -> None:
         "sizes": sizes,
         "shares": lambda: shares(scaled, options.cycles),
         "speed": lambda: speed(scaled, options.board),
+        "lanes": reproduce_hybnn_lanes.main,
         "constants": reproduce_hybnn_constants.main,
         "front": lambda: front(options.study),
     }

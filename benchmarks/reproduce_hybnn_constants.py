@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -37,7 +39,7 @@ def trained(p: Plan, block_bits: int) -> QuantisedNetwork:
     wanted = {m.name: ends.get(m.name, dense) for m in p.network.matrix_layers}
     base = pretrain(p.network, p.dataset, p.stages.pretrain_epochs or 1, p.config.seed)
     module = quantised(p.network, canonical(p.network, wanted), base, p.dataset)
-    train = p.dataset.train
+    train = p.dataset.train.first(p.stages.finetune_images)
     lost = base.accuracy - accuracy(module, train.first(256), "cpu")
     fit(module, groups(module, lost), train, Recipe(p.stages.finetune_epochs or 1), 0, "cpu")
     settle_statistics(module, train, "cpu")
@@ -65,12 +67,12 @@ def float_scores(module: QuantisedNetwork, x: Tensor) -> Tensor:
     return run(module.network, x, output)
 
 
-def float_accuracy(module: QuantisedNetwork, split: Split) -> float:
-    """Return the fraction of images that the network in floating point classifies correctly."""
+def correct(scores: Callable[[Tensor], Tensor], split: Split) -> float:
+    """Return the percentage of images that the scores classify correctly."""
     with torch.no_grad():
         parts = torch.tensor(split.images).split(250)
-        scores = torch.cat([float_scores(module, as_input(x, torch.float64)) for x in parts])
-    return float(np.mean(scores.argmax(dim=1).numpy() == split.labels))
+        found = torch.cat([scores(as_input(x, torch.float64)) for x in parts])
+    return 100 * float(np.mean(found.argmax(dim=1).numpy() == split.labels))
 
 
 def fixed(
@@ -107,10 +109,10 @@ def main() -> None:
     print("| blocks | stream, constants | accuracy | of float |\n| --- | --- | --- | --- |")
     for bits in (1, 4):
         module = trained(p, bits)
-        reference = 100 * float_accuracy(module, test)
+        reference = correct(partial(float_scores, module), test)
         print(f"| {bits} bit | floating point | {reference:.2f} | |", flush=True)
         for stream, constants, shifts in [*((*f, False) for f in FIXED), (10, 8, True)]:
-            reached = 100 * accuracy(fixed(module, stream, constants, shifts=shifts), test, "cpu")
+            reached = correct(fixed(module, stream, constants, shifts=shifts), test)
             what = "powers of two" if shifts else f"{constants} bits"
             print(
                 f"| {bits} bit | {stream} bits, {what} | {reached:.2f} | {reached - reference:+.2f} |",

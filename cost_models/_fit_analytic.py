@@ -112,7 +112,7 @@ UNMEASURED: Mapping[str, Mapping[str, Any]] = {
             "band": (0.1, 2.0),
             "stated": True,
         },
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
+        "ff": {"factors": {"control": 80.0, "word": 1.0}, "band": (0.1, 2.0), "stated": True},
         "dsp": BLOCKS,
         "bram18": BLOCKS,
         "uram": BLOCKS,

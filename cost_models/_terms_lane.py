@@ -19,7 +19,8 @@ def lane(unit: LaneUnit) -> Terms:
     """Terms of `pe` lanes: two multipliers (or shifters), two adders, a comparison, constants in LUTs.
 
     A sum has two bits more than the wider of its operands. A shifter takes half a LUT per bit and stage; a lane
-    with negative constants negates, a LUT per bit.
+    with negative constants negates, a LUT per bit. yosys made 145 and 452 flip-flops of 1 and 4 lanes (10-bit stream,
+    11-bit sums, 8-bit constants), 94 and 384 LUTs.
     """
     pe, stream = np.asarray(unit.pe) * 1.0, np.asarray(unit.bits)
     dot, shortcut = np.asarray(unit.dot_bits), np.asarray(unit.shortcut_bits)
@@ -29,6 +30,8 @@ def lane(unit: LaneUnit) -> Terms:
     stored = 2 * (1 + stages if unit.shifts else constant) + stream
     words = np.asarray(unit.channels) // unit.pe
     shifted = pe * (dot + constant + total) * (1 + stages / 2)
+    # of hw_templates/rtl/residual_lane.v: scaled, base, two slopes, two sums, sloped, result
+    registers = (dot + constant) + 3 * total + 2 * constant + (total + constant) + stream
     factors = np.ceil(dot / DSP_BITS) + np.ceil(total / DSP_BITS)
     return Terms(
         lut={
@@ -38,7 +41,7 @@ def lane(unit: LaneUnit) -> Terms:
             "shift": shifted * unit.shifts,
             "constants": _finn.lut_memory(pe * stored, words),
         },
-        ff={"control": np.ones_like(pe), "word": pe * (stream + total)},
+        ff={"control": np.ones_like(pe), "word": pe * registers},
         dsp=pe * factors * (not unit.shifts),
         bram18=ZERO,
         uram=ZERO,

@@ -26,7 +26,7 @@ from dse.emit.project import content_digest
 from dse.emit.verify import read_manifest
 from dse.errors import ExternalToolError, UsageError
 from dse.ir.hardware import Resources, UnitEstimate
-from dse.ir.units import Unit
+from dse.ir.units import LaneUnit, Unit
 from dse.search.estimate import price
 from dse.store import write_atomic
 from hw_templates._boards import family_of
@@ -220,7 +220,7 @@ def _jobs(
             msg = f"{folder / 'rtl' / 'accelerator.v'} must have the instance {label}, it has none; emit it again"
             raise UsageError(msg)
         module, parameters = verilog[label]
-        dsp = getattr(unit, "compute", "lut") == "dsp"
+        dsp = _multiplies(unit)
         commands = synth_yosys.script(module, parameters, sources, family=family, dsp=dsp)
         memories = sorted(v.strip('"') for v in parameters.values() if v.endswith('.hex"'))
         # what is in a memory file counts, not its name
@@ -228,7 +228,7 @@ def _jobs(
         key = _digest([*common, asked, *((folder / "rtl" / m).read_bytes() for m in memories)])
         jobs.append(_Job(name, label, type(unit).__name__, expected, commands, key))
     top = manifest["top"]
-    dsp = any(getattr(unit, "compute", "lut") == "dsp" for _, _, unit in built)
+    dsp = any(_multiplies(unit) for _, _, unit in built)
     commands = synth_yosys.script(top, {}, sources, family=family, dsp=dsp)
     inside = sorted((folder / "rtl").glob("*.hex"))
     key = _digest([*common, commands, text, *(p.read_bytes() for p in inside)])
@@ -249,6 +249,13 @@ def estimates(units: Sequence[Unit], model: CostModel) -> list[UnitEstimate]:
         down, up = (np.sqrt(((end - expected) ** 2).sum(axis=0)) for end in (low, high))
         total = np.stack([total[0], total[0] - down, total[0] + up])
     return [UnitEstimate(*(Resources(*end) for end in row.tolist())) for row in (*prices, total)]
+
+
+def _multiplies(unit: Unit) -> bool:
+    """Return whether products of a unit are meant for DSP blocks."""
+    if isinstance(unit, LaneUnit):
+        return not unit.shifts
+    return getattr(unit, "compute", "lut") == "dsp"
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:

@@ -45,11 +45,11 @@ def synthesised(plan: Planned, family: str, tool: synth_yosys.Yosys) -> SweepRec
     integers = random_integers(unit, rng) if isinstance(unit, MatrixUnit) else None
     built = instance("unit", unit, integers)  # pooling is of what activations give: unsigned
     dsp = getattr(unit, "compute", "lut") == "dsp"
-    sources = _sources()
+    modules = sources()
     commands = synth_yosys.script(
-        built.module, _literals(built), sorted(sources), family=family, dsp=dsp
+        built.module, literals(built), sorted(modules), family=family, dsp=dsp
     )
-    files = {**sources, **built.memories}
+    files = {**modules, **built.memories}
     actual, seconds = run(tool, commands, files)
     return SweepRecord(
         plan.name, family, plan.split, (unit,), actual, f"yosys {tool.version}", seconds
@@ -96,11 +96,13 @@ def run(
 
 
 @cache
-def _sources() -> dict[str, str]:
+def sources() -> dict[str, str]:
+    """Return all Verilog modules by file name."""
     return {p.name: p.read_text() for p in sorted(folder("rtl").glob("*.v"))}
 
 
-def _literals(built: Instance) -> dict[str, str]:
+def literals(built: Instance) -> dict[str, str]:
+    """Return the parameters of an instance as Verilog literals."""
     return {k: f'"{v}"' if isinstance(v, str) else str(v) for k, v in built.parameters.items()}
 
 
