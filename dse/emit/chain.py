@@ -29,6 +29,7 @@ class Stream:
     name: str
     word: str  # C++ type
     depth: int  # words
+    counts: bool = False  # says how many vectors there are; Verilog units need not know
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from dse.emit.chain import Chain
 from dse.ir.accelerator import Accelerator, Integers
@@ -37,3 +40,25 @@ def golden_interval(chain: Chain, counted: Mapping[str, FrameCycles]) -> dict[st
     others = max((int(m.unit.cycles) for m in chain.modules if m.name not in counted), default=0)
     mean, high = interval(list(counted.values()), others)
     return {"mean": mean, "p95": high}
+
+
+def golden_range(units: Sequence[Mapping[str, Any]], images: int) -> tuple[float, float] | None:
+    """Return the least and the most cycles between the frames of the second half of the golden images.
+
+    The least where FIFOs even out all differences between images: those of the unit that is slowest over all. The most
+    where they even out nothing: of every image those of its slowest unit.
+
+    Args:
+        units: rows of design.json.
+        images: that run; of fewer than three there is no range.
+    """
+    rows = [process for unit in units for process in unit.get("golden_cycles", ())]
+    if not rows or images < 3:
+        return None
+    others = max(
+        u["cycles_predicted"] for u in units if "golden_cycles" not in u and u["kind"] != "Fifo"
+    )
+    # frames are timed from the end of image n / 2 on
+    cycles = np.array(rows)[:, images // 2 + 1 : images]
+    least = max(others, float(cycles.mean(axis=1).max()))
+    return least, float(np.maximum(cycles.max(axis=0), others).mean())

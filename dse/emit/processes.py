@@ -122,7 +122,7 @@ class _Lowering:
                 title = self._title(stage, end)
                 read = _input(title, stage, depth)
                 if vectors:
-                    read = replace(read, tokens=Stream(f"{title}_tokens", BIT, TOKENS))
+                    read = replace(read, tokens=Stream(f"{title}_tokens", BIT, TOKENS, counts=True))
                 self._add(title, stage, (read,), (end,), vectors)
                 end = read
         return end

@@ -11,7 +11,7 @@ from dse.emit.chain import Chain, Module
 from dse.emit.finn import RAM_STYLE
 from dse.emit.lanes import lane_memory
 from dse.emit.rtl_memory import group_memories, matrix_memories
-from dse.errors import UsageError
+from dse.emit.rtl_skipping import constant_fill, skipping_window
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.lanes import LaneParameters
@@ -69,9 +69,16 @@ class Instance:
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the wires that it drives."""
-        if isinstance(self.unit, ForkUnit) and not isinstance(self.unit, DuplicateUnit):
+        forks = isinstance(self.unit, ForkUnit) and not isinstance(self.unit, DuplicateUnit)
+        if forks or isinstance(self.unit, SkippingWindowUnit):
             return f"{self.label}_0", f"{self.label}_1"
         return (self.label,)
+
+    @property
+    def driven(self) -> tuple[tuple[str, int], ...]:
+        """Wires that it drives, and bits of their words: of a mask, one."""
+        bits = (self.out_bits, 1 if isinstance(self.unit, SkippingWindowUnit) else self.out_bits)
+        return tuple(zip(self.outputs, bits, strict=False))
 
     @property
     def ports(self) -> tuple[tuple[str, str], ...]:
@@ -94,9 +101,11 @@ def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
     wires = {chain.input.name: INPUT}  # of every stream, where it is read
     result = []
     for module in chain.modules:
-        reads = tuple(wires[stream.name] for stream in module.processes[0].sources)
+        sources, targets = module.processes[0].sources, module.processes[-1].targets
+        reads = tuple(wires[s.name] for s in sources if not s.counts)
         result.append(replace(_instance(module, accelerator), inputs=reads))
-        for stream, driven in zip(module.processes[-1].targets, result[-1].outputs, strict=True):
+        written = [s for s in targets if not s.counts]
+        for stream, driven in zip(written, result[-1].outputs, strict=True):
             wires[stream.name] = driven
             if stream.name in fifos:
                 fifo = instance(stream.name, fifos[stream.name])
@@ -108,6 +117,8 @@ def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
 def _instance(m: Module, accelerator: Accelerator) -> Instance:
     if isinstance(m.unit, LaneUnit):
         return lane_instance(m.name, m.unit, accelerator.lanes[m.unit.layer])
+    if isinstance(m.unit, SkippingWindowUnit | FillUnit):
+        return _skipping(m, m.unit, accelerator)
     integers = accelerator.parameters[m.unit.layer] if isinstance(m.unit, ProductUnit) else None
     of_codes = m.traits.get("is_signed") or m.traits.get("out_signed")
     return instance(m.name, m.unit, integers, is_signed=bool(of_codes))
@@ -135,7 +146,8 @@ def instance(
         return _products(name, unit, integers, signed=is_signed)
     bits = int(unit.bits)
     in_bits, out_bits = int(unit.in_width) * bits, int(unit.out_width) * bits
-    if isinstance(unit, SlidingWindowUnit) and not isinstance(unit, SkippingWindowUnit):
+    assert not isinstance(unit, SkippingWindowUnit | FillUnit)  # need their masks
+    if isinstance(unit, SlidingWindowUnit):
         kind, parameters = "sliding_window", _window(unit)
     elif isinstance(unit, PoolUnit):
         kind = "average_pool" if isinstance(unit, AveragePoolUnit) else "max_pool"
@@ -149,12 +161,6 @@ def instance(
         kind, parameters = "stream_fork", {"WIDTH": in_bits}
     elif isinstance(unit, AddUnit):
         kind, parameters = "stream_add", _add(unit)
-    elif isinstance(unit, SkippingWindowUnit | FillUnit):
-        msg = (
-            f"layer {unit.layer}: skipped positions are built by the HLS flow only; emit with --flow hls, or"
-            " choose a design with spatial_keep 1"
-        )
-        raise UsageError(msg)
     else:
         kind, parameters = "width_converter", _converter(unit)
     return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)
@@ -184,6 +190,16 @@ def lane_instance(name: str, unit: LaneUnit, lane: LaneParameters) -> Instance:
     memories = {file: lane_memory(unit, lane)}
     entering = pe * int(unit.dot_bits)
     return Instance(name, unit, "residual_lane", parameters, memories, entering, pe * bits)
+
+
+def _skipping(m: Module, unit: SkippingWindowUnit | FillUnit, accelerator: Accelerator) -> Instance:
+    if isinstance(unit, FillUnit):
+        built = constant_fill(m, unit, accelerator)
+    else:
+        memory = _style(unit.width * int(unit.channels // unit.simd), SHALLOW)
+        built = skipping_window(m, unit, accelerator, memory)
+    bits = int(unit.bits)
+    return Instance(m.name, unit, *built, int(unit.in_width) * bits, int(unit.out_width) * bits)
 
 
 def _products(

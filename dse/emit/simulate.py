@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.emit.edges import interval_range
+from dse.emit.frame_cycles import golden_range
 from dse.emit.verify import SHOWN_LINES, changed_files, check_runnable, read_manifest
 from dse.errors import ExternalToolError, UsageError
 
@@ -37,7 +38,7 @@ class Simulation:
         interval_cycles: cycles between frames, the mean over the second half of the images; None for
             fewer than three images.
         latency_cycles: cycles from the first input word to the last output word of the first image.
-        predicted_interval: `interval_cycles` of the design; where it skips edges, the least and the most that
+        predicted_interval: `interval_cycles` of the design; where it skips edges or positions, the least and the most that
             the cycle model counts on these images.
         predicted_latency: the same with pipeline registers (`dse.emit.rtl_timing`).
         stalled: whether input and output were stalled at random; cycles then say nothing.
@@ -63,7 +64,7 @@ class Simulation:
     def passed(self) -> bool:
         """True where every word agrees, no file was changed, and cycles are as predicted.
 
-        The interval must be equal, the latency within 2 %. Where edges are skipped the interval must be within 2 %
+        The interval must be equal, the latency within 2 %. Where edges or positions are skipped the interval must be within 2 %
         of what is counted on these images, and the latency predicted, of units that skip nothing, is the most.
         """
         on_time = self.stalled or (self.interval_on_time and self.latency_on_time)
@@ -79,7 +80,7 @@ class Simulation:
 
     @property
     def latency_on_time(self) -> bool:
-        """True where the latency is within 2 % of the predicted one, or below it where edges are skipped."""
+        """True where the latency is within 2 % of the predicted one, or below it where edges or positions are."""
         late = self.latency_cycles - self.predicted_latency
         early = 0 if isinstance(self.predicted_interval, tuple) else -late
         return max(late, early) <= LATENCY_SHARE * self.predicted_latency
@@ -135,9 +136,15 @@ def simulate(
 
 
 def _predicted_interval(manifest: Mapping[str, Any], images: int) -> int | tuple[float, float]:
-    if "edge_skip" in manifest:
-        return interval_range(manifest["edge_skip"], images)
-    return int(manifest["rtl"]["interval_cycles"])
+    """Return the cycles between frames; where they depend on the images, the least and the most of these."""
+    counted = [
+        interval_range(manifest["edge_skip"], images) if "edge_skip" in manifest else None,
+        golden_range(manifest["units"], images),
+    ]
+    found = [span for span in counted if span is not None]
+    if not found:
+        return int(manifest["rtl"]["interval_cycles"])
+    return max(low for low, _ in found), max(high for _, high in found)
 
 
 def _interval(finished: list[int]) -> float | None:

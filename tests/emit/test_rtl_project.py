@@ -39,6 +39,7 @@ rtl/activation.v
 rtl/activation_lane.v
 rtl/adder_tree.v
 rtl/average_pool.v
+rtl/constant_fill.v
 rtl/constant_memory.v
 rtl/conv_matrix_rows.hex
 rtl/conv_matrix_weights.hex
@@ -53,7 +54,10 @@ rtl/match_count.v
 rtl/matrix_unit.v
 rtl/max_pool.v
 rtl/residual_lane.v
+rtl/skipping_ring.v
+rtl/skipping_window.v
 rtl/sliding_window.v
+rtl/spatial_mask.v
 rtl/stream_add.v
 rtl/stream_duplicate.v
 rtl/stream_fifo.v
