@@ -34,7 +34,7 @@ from dse.search.study import Plan, plan
 from dse.training import finetune, pretrain
 
 STUDY = Path(__file__).parents[1] / "studies" / "kernel_spatial.yaml"
-PRUNED = ("conv2", "conv3")  # kernel pruning
+PRUNED = ("conv2", "conv3")
 LANES = 16  # PE * SIMD of these, in all variants
 PREFERENCE = 0.5
 LUTS = (3000, 4000, 5000, 7000, 10000)
@@ -43,28 +43,36 @@ TARGETS = 40  # cycles between frames that are tried for a number of LUTs
 
 
 @dataclass(frozen=True)
-class Variant:
-    """What is pruned: the share of kernels that goes, the share of positions that stays."""
+class Share:
+    """What of a layer is pruned: the share of kernels that goes, the share of positions that stays."""
 
-    name: str
-    sparsity: float
-    keep: float
+    sparsity: float = 0.0
+    keep: float = 1.0
 
 
 def compressions(
-    network: Network, variant: Variant, bits: int, block: tuple[int, int]
+    network: Network, shares: Mapping[str, Share], bits: int, block: tuple[int, int]
 ) -> dict[str, Compression]:
     """Return the canonical compression of a variant: 1-bit weights, but for the first layer."""
-    first, *others = network.matrix_layers
+    first = network.matrix_layers[0].name
     wanted = {}
     for layer in network.matrix_layers:
-        c = Compression(8 if layer is first else 1, bits, spatial_keep=variant.keep)
-        if layer in others and layer.name.startswith("conv") and variant.sparsity:
-            c = replace(
-                c, scheme="kernel", sparsity=variant.sparsity, block=block, prune_by="regrow"
-            )
+        share = shares.get(layer.name, Share())
+        c = Compression(8 if layer.name == first else 1, bits, spatial_keep=share.keep)
+        if share.sparsity:
+            c = replace(c, scheme="kernel", sparsity=share.sparsity, block=block, prune_by="regrow")
         wanted[layer.name] = c
     return canonical(network, wanted)
+
+
+def variants(both: Mapping[str, Share]) -> dict[str, dict[str, Share]]:
+    """Return what is pruned in every variant, given what is in the last one."""
+    return {
+        "dense": {},
+        "kernel only": {n: replace(s, keep=1.0) for n, s in both.items()},
+        "spatial only": {n: replace(s, sparsity=0.0) for n, s in both.items()},
+        "both": dict(both),
+    }
 
 
 def common_folds(p: Plan, all_of: Sequence[Mapping[str, Compression]]) -> dict[str, Knobs]:
@@ -144,28 +152,30 @@ def emitted(
 def main() -> None:
     """Train, count, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bits", type=int, default=1, help="of activations")
-    parser.add_argument("--sparsity", type=float, default=0.75, help="of kernels")
-    parser.add_argument("--keep", type=float, default=0.65, help="of positions, at most")
+    parser.add_argument("--bits", type=int, default=2, help="of activations")
+    parser.add_argument("--conv2", default="0.75:0.7", help="kernels that go : positions that stay")
+    parser.add_argument("--conv3", default="0.5:0.7", help="the same")
     parser.add_argument("--block", default="4x8", help="rows that share x channels of a group")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
     parser.add_argument("--epochs", type=int, default=None, help="default: the study's")
     parser.add_argument("--images", type=int, default=100, help="that the compiled project runs")
+    parser.add_argument(
+        "--set", action="append", default=[], help="of the study, as in model.width=2"
+    )
     options = parser.parse_args()
     rows, columns = (int(n) for n in options.block.split("x"))
-    variants = (
-        Variant("dense", 0.0, 1.0),
-        Variant("kernel only", options.sparsity, 1.0),
-        Variant("spatial only", 0.0, options.keep),
-        Variant("both", options.sparsity, options.keep),
-    )
-    p = plan(load_config(STUDY))
+    both = {name: Share(*(float(v) for v in getattr(options, name).split(":"))) for name in PRUNED}
+    p = plan(load_config(STUDY, options.set))
     epochs = options.epochs or p.stages.final_epochs
     assert p.stages.pretrain_epochs is not None
     assert epochs is not None
+    block = (rows, columns)
+    found = {
+        name: compressions(p.network, shares, options.bits, block)
+        for name, shares in variants(both).items()
+    }
     base = pretrain(p.network, p.dataset, p.stages.pretrain_epochs, p.config.seed)
-    found = [compressions(p.network, v, options.bits, (rows, columns)) for v in variants]
-    pins = common_folds(p, found)
+    pins = common_folds(p, list(found.values()))
     print(f"folds: {', '.join(f'{n} PE {k.pe} SIMD {k.simd}' for n, k in pins.items())}")
     test, seeds = p.dataset.test, range(options.seeds)
     begun = time.perf_counter()
@@ -174,7 +184,7 @@ def main() -> None:
         "\n| variant | test accuracy, mean (each) | positions kept | predicted cycles | counted: mean | p95 | speed-up |"
         " LUT |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
     )
-    for variant, c in zip(variants, found, strict=True):
+    for name, c in found.items():
         trained = [
             finetune(p.network, c, base, p.dataset, epochs=epochs, seed=s).accelerator
             for s in seeds
@@ -185,14 +195,14 @@ def main() -> None:
         predicted = folder.cycles(design)
         mean = high = float(predicted)
         kept = 1.0
-        if variant.keep < 1:
-            both = [counted(p, design, a, test.images) for a in trained]
-            mean, high = (float(np.mean(x)) for x in zip(*both, strict=True))
+        if any(own.spatial_keep < 1 for own in c.values()):
+            spans = [counted(p, design, a, test.images) for a in trained]
+            mean, high = (float(np.mean(x)) for x in zip(*spans, strict=True))
             masks = [m.mean() for a in trained for m in a.masks(test.images).values()]
             kept = float(np.mean(masks))
         reference = reference or mean
         print(
-            f"| {variant.name} | {100 * np.mean(reached):.1f} ({', '.join(f'{100 * r:.1f}' for r in reached)})"
+            f"| {name} | {100 * np.mean(reached):.1f} ({', '.join(f'{100 * r:.1f}' for r in reached)})"
             f" | {100 * kept:.0f} % | {predicted} | {mean:.0f} | {high:.0f} | {reference / mean:.2f} |"
             f" {lut(p, design):.0f} |",
             flush=True,
@@ -202,15 +212,18 @@ def main() -> None:
         f"\n{images} images through the compiled project of the last variant: {mismatches} mismatches, loop trips"
         f" {'as counted' if passed else 'DIFFER'}; {len(test)} test images, {time.perf_counter() - begun:.0f} s"
     )
-    at_equal_luts({v.name: p.space.folder(c) for v, c in zip(variants, found, strict=True)}, LUTS)
+    at_equal_luts({name: p.space.folder(c) for name, c in found.items()}, LUTS)
     large = cnv.build((32, 32, 3), IntType(8, signed=False), 10)
-    print("\nCNV on 32x32x3 images, not trained; the shares of positions are those asked for")
+    convs = [x.name for x in large.matrix_layers if x.name.startswith("conv")][1:]
+    same = variants(dict.fromkeys(convs, both["conv2"]))
+    print(
+        f"\nCNV on 32x32x3 images, 1-bit activations, not trained: {both['conv2']} in {', '.join(convs)}"
+    )
+    large_found = {n: compressions(large, shares, 1, block) for n, shares in same.items()}
     at_equal_luts(
         {
-            v.name: Folder.build(
-                large, compressions(large, v, 1, (rows, columns)), p.config.board, p.model, {}
-            )
-            for v in variants
+            name: Folder.build(large, c, p.config.board, p.model, {})
+            for name, c in large_found.items()
         },
         LARGE_LUTS,
     )
