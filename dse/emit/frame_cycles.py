@@ -46,7 +46,8 @@ def golden_range(units: Sequence[Mapping[str, Any]], images: int) -> tuple[float
     """Return the least and the most cycles between the frames of the second half of the golden images.
 
     The least where FIFOs even out all differences between images: those of the unit that is slowest over all. The most
-    where they even out nothing: of every image those of its slowest unit.
+    where they even out nothing: of every image those of its slowest unit. Both are means over the images that are
+    timed; at either end, frames leave late by what differs between images.
 
     Args:
         units: rows of design.json.
@@ -60,5 +61,6 @@ def golden_range(units: Sequence[Mapping[str, Any]], images: int) -> tuple[float
     )
     # frames are timed from the end of image n / 2 on
     cycles = np.array(rows)[:, images // 2 + 1 : images]
-    least = max(others, float(cycles.mean(axis=1).max()))
-    return least, float(np.maximum(cycles.max(axis=0), others).mean())
+    slowest = np.maximum(cycles.max(axis=0), others)
+    least, late = float(cycles.mean(axis=1).max()), float(np.ptp(slowest)) / cycles.shape[1]
+    return max(others, least - late), float(slowest.mean()) + late
