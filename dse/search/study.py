@@ -6,7 +6,7 @@ import difflib
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +27,7 @@ from dse.ir.numbers import IntType
 from dse.search.estimate import estimate
 from dse.search.score import constraints_of, newest, reestimate, rescore
 from dse.search.space import SearchSpace, build
+from dse.search.widen import widens
 from dse.snapshot import StudySnapshot
 from dse.store import Store
 
@@ -191,11 +192,11 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
 
 def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
     before = stored_config(store.folder, old, check_files=False)
-    changed = [
-        _difference(name, getattr(before, name), getattr(p.config, name))
-        for name in (*FROZEN, "storage")
-        if getattr(before, name) != getattr(p.config, name)
-    ]
+    names = [n for n in (*FROZEN, "storage") if getattr(before, n) != getattr(p.config, n)]
+    if names == ["space"] and _is_wider(p, before):
+        store.write_driver_state(replace(store.driver_state(), complete=False))
+        names = []
+    changed = [_difference(n, getattr(before, n), getattr(p.config, n)) for n in names]
     if changed:
         new, was = p.config.text.splitlines(), before.text.splitlines()
         lines = list(difflib.unified_diff(was, new, "before", "now", lineterm="", n=0))
@@ -209,6 +210,13 @@ def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
             + "\nUndo the change, or use another study name (`--fork NAME` takes its trials along)"
         )
         raise StudyConflictError(msg)
+
+
+def _is_wider(p: Plan, before: StudyConfig) -> bool:
+    """Whether the space only has more values, and no more requirements, than it had."""
+    if p.imported is not None or not set(p.config.space.require) <= set(before.space.require):
+        return False
+    return widens(p.space, build(before, p.network, p.model))
 
 
 def check_data(p: Plan, header: Mapping[str, Any]) -> None:

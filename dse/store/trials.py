@@ -37,6 +37,8 @@ class Trials:
         )  # hears why a write is tried again
         self._storage: Any = None
         self._study: Any = None
+        # databases refuse a choice that has got more values since: such knobs are in the record only
+        self._before: Mapping[str, Any] = {}
 
     @property
     def study(self) -> Any:
@@ -66,6 +68,8 @@ class Trials:
             self._study = self._loaded(create)
             with warnings.catch_warnings():  # Optuna calls metric names experimental
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                if self.storage != "file":
+                    self._before = _choices(self._study)
                 if not self._study.metric_names:
                     self._study.set_metric_names(list(metrics))
 
@@ -93,7 +97,11 @@ class Trials:
 
         # Optuna: a pruned trial has no values either, and nobody takes an invented accuracy for a real one
         without = {"failed": TrialState.FAIL, "passed": TrialState.PRUNED}.get(record.state)
-        known = {k: v for k, v in record.knobs.items() if k in distributions}
+        known = {
+            k: v
+            for k, v in record.knobs.items()
+            if k in distributions and self._before.get(k, distributions[k]) == distributions[k]
+        }
         text = json.dumps(record.to_json(), separators=(",", ":"))
         parts = [text[i : i + PART] for i in range(0, len(text), PART)]
         trial = create_trial(
@@ -198,6 +206,18 @@ class Trials:
 
         refused = (exc.DataError, exc.IntegrityError, exc.ProgrammingError, exc.NotSupportedError)
         return not any(isinstance(e, refused) for e in chain(error))
+
+
+def _choices(study: Any) -> dict[str, Any]:
+    """Return the choices of a study by knob, as they were when the first trial was written."""
+    from optuna.distributions import CategoricalDistribution
+
+    found: dict[str, Any] = {}
+    for trial in study.get_trials(deepcopy=False):
+        for name, distribution in trial.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                found.setdefault(name, distribution)
+    return found
 
 
 def record_of(attributes: Mapping[str, Any]) -> TrialRecord:
