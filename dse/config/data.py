@@ -16,10 +16,14 @@ from dse.ir import plugins
 NPZ = "write data: {name: npz, path: FILE}"
 DATA = keys(
     "data",
-    ("name", "path", "pad", "validation", "limit", "size"),
+    ("name", "path", "pad", "validation", "limit", "size", "classes"),
     later={"calibrate": NPZ, "validate": NPZ},
 )
-SIZED = "imagefolder"  # the one loader that scales images
+# keys that only some loaders know: their least and largest values, and those loaders
+OWN = {
+    "size": (8, 4096, ("imagefolder", "noise")),
+    "classes": (2, 100_000, ("noise",)),
+}
 LIMIT = keys("limit", ("train", "validation", "test"))
 
 
@@ -77,14 +81,18 @@ def _described(
     pad = whole(found["pad"], "pad", 0, 1024, complaints) if "pad" in found else 0
     if "validation" in found:
         validation = _share(found["validation"], complaints)
-    size = whole(found["size"], "size", 8, 4096, complaints) if "size" in found else None
-    if size is not None and name not in (None, SIZED):
-        complaints.add(
-            found["size"].span,
-            "not-supported",
-            f"data {name!r} has images of one size",
-            f"leave size out; {SIZED} takes it",
-        )
+    own = {}
+    for key, (low, high, loaders) in OWN.items():
+        if key not in found:
+            continue
+        own[key] = whole(found[key], key, low, high, complaints)
+        if name is not None and name not in loaders:
+            complaints.add(
+                found[key].span,
+                "not-supported",
+                f"data {name!r} brings its own {key}",
+                f"leave {key} out; {' and '.join(loaders)} can be told",
+            )
     limit = {}
     for split, entry in (
         entries(found["limit"], LIMIT, complaints).items() if "limit" in found else ()
@@ -92,7 +100,7 @@ def _described(
         limit[split] = whole(entry.value, split, 1, ANY, complaints) or 0
     if len(complaints) > before or name is None:
         return None
-    return DataConfig(name, path, pad or 0, validation, limit, size)
+    return DataConfig(name, path, pad or 0, validation, limit, **own)
 
 
 def _share(node: Node, complaints: Complaints) -> float | None:

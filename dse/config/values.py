@@ -173,7 +173,8 @@ class DataConfig:
     pad: int = 0  # pixels added on every side
     validation: float | None = None  # fraction of the training images; None: loader's default
     limit: Mapping[str, int] = field(default_factory=dict)
-    size: int | None = None  # pixels of a side, of image files; None: loader's default
+    size: int | None = None  # pixels of a side, where files do not say; None: loader's default
+    classes: int | None = None  # the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def _imagefolder(folder: Path) -> Path:
 
 FILES: dict[str, Callable[[Path], Path | None]] = {
     "digits": lambda folder: None,
+    "noise": lambda folder: None,
     "idx": _idx,
     "npz": _npz,
     "cifar10": _cifar10,
