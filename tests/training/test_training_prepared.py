@@ -112,7 +112,7 @@ def squared_distance_to_the_mask(weights: torch.Tensor, c: Compression) -> float
 
 
 @pytest.mark.parametrize(
-    ("kind", "sparsity", "loss_weight"), [(Admm, 0.75, 1e-4), (GroupLasso, 0.5, 3e-4)]
+    ("kind", "sparsity", "loss_weight"), [(Admm, 0.75, 3e-5), (GroupLasso, 0.5, 9e-5)]
 )
 def test_a_penalty_brings_weights_to_a_mask(
     kind: type[Admm | GroupLasso], sparsity: float, loss_weight: float
