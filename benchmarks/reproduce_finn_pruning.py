@@ -35,7 +35,7 @@ from pruning import bcr
 
 STUDY = Path(__file__).parents[1] / "studies" / "finn_pruning.yaml"
 PRECISIONS = ((1, 2), (4, 4))  # bits of weights and activations: those of the poster's networks
-DENSITIES = (0.5, 0.25)
+DENSITIES = (0.25, 0.5)
 BLOCK = (16, 16)
 SEEDS, EPOCHS, IMAGES = 3, 6, 2000
 ARRAY = (4, 8)  # PE and SIMD of the table of cycles
@@ -86,16 +86,18 @@ def accuracies(p: Plan, base: BaseWeights, precisions: Sequence[tuple[int, int]]
         f"\n{EPOCHS} epochs of {IMAGES} images, {SEEDS} seeds, {len(p.dataset.test)} test images,"
     )
     print(f"blocks {BLOCK[0]}x{BLOCK[1]}; percent\n")
-    print("| bits | density | " + " | ".join(PRUNED_BY) + " |\n| --- | --- | --- | --- | --- |")
+    rows = ["| bits | density | " + " | ".join(PRUNED_BY) + " |", "| --- " * 5 + "|"]
     for bits in precisions:
-        for density in (1.0, *reversed(DENSITIES)):
+        for density in (*DENSITIES, 1.0):
             ways = PRUNED_BY if density < 1 else PRUNED_BY[:1]
             cells = []
             for how in ways:
                 wanted = compressed(p.network, bits, density, how=how)
                 cells.append("{:.1f} ± {:.1f}".format(*tested(p, base, wanted, SEEDS)))
+                print(f"  W{bits[0]}A{bits[1]} {density:g} {how}: {cells[-1]}", flush=True)
             cells += [""] * (len(PRUNED_BY) - len(ways))
-            print(f"| W{bits[0]}A{bits[1]} | {density:g} | {' | '.join(cells)} |", flush=True)
+            rows.append(f"| W{bits[0]}A{bits[1]} | {density:g} | {' | '.join(cells)} |")
+    print("\n".join(["", *rows]), flush=True)
 
 
 def blocks(p: Plan, base: BaseWeights) -> None:

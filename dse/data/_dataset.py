@@ -51,6 +51,7 @@ class Dataset:
         test: the published test part, touched by nothing else.
         input_type: integer type of the images.
         classes: number of classes.
+        learnable: False where images are made up: nothing is trained then, hardware alone is searched.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Dataset:
     test: Split
     input_type: IntType
     classes: int
+    learnable: bool = True
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -52,6 +52,18 @@ class ImageFiles:
     def __getitem__(self, index: slice | npt.NDArray[np.int64]) -> ImageFiles:
         return replace(self, names=self.names[index])
 
+    def reshape(self, *shape: int) -> ImageFiles:
+        """Refuse another shape.
+
+        Raises:
+            UsageError: always.
+        """
+        msg = (
+            f"image files have the shape {self.shape[1:]}, and the model takes {shape[1:]}:"
+            " give the data as an .npz file instead"
+        )
+        raise UsageError(msg)
+
     def padded(self, pixels: int) -> ImageFiles:
         """Return the images with zeros on all four sides."""
         return replace(self, pad=self.pad + pixels)

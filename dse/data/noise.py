@@ -41,4 +41,4 @@ def load(config: DataConfig, seed: int) -> Dataset:
     )
     input_type = IntType(bits=8, signed=False)
     made = dataset("noise", config, seed, input_type=input_type, train=train, test=test)
-    return replace(made, classes=classes)
+    return replace(made, classes=classes, learnable=False)

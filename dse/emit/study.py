@@ -120,6 +120,12 @@ def trained(folder: Path, pick: str, *, say: Callable[[str], None]) -> Trained:
     store = Store(folder, config.storage)
     p = plan(config, folder)
     check_data(p, header)
+    if not p.trains:
+        msg = (
+            f"{config.study} has no trained network: data {config.data.name!r} has nothing to learn;"
+            " run the study on real images to emit a design"
+        )
+        raise UsageError(msg)
     record = choose(p, store, pick)
     broken = [text for text, excess in record.constraints.items() if excess > 0]
     if broken:

@@ -29,9 +29,14 @@ def retrain(
 ) -> bool:
     """Train every compression on the front at full budget, once; what is on disk already is kept.
 
+    Where the study trains nothing, nothing is done.
+
     Returns:
         Whether all survivors are trained; False where the user stopped it.
     """
+    if not plan.trains:
+        store.write_driver_state(replace(store.driver_state(), complete=True))
+        return True
     done = store.finals()
     todo: dict[str, list[TrialRecord]] = {}
     for record in front(records, plan.config.objectives):

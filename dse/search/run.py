@@ -82,7 +82,7 @@ def run(
             return _result(store, done)
         if not inline:
             probe(config.parallel)  # before minutes of training, not after
-        base = base_weights(p, store, progress)
+        base = base_weights(p, store, progress) if p.trains else {}
         workers = start_workers(p, base, inline=inline)
         try:
             driver = Driver(p, store, workers, progress, stop, feedback=feedback)

@@ -86,7 +86,8 @@ def rescore(record: TrialRecord, constraints: tuple[Constraint, ...]) -> TrialRe
     holds = all(v <= 0 for v in excess.values())
     if record.state == "passed" and holds:
         return replace(record, constraints=excess)
-    ok = holds and "accuracy" in record.metrics
+    # without an accuracy, feasible are only trials of studies that train nothing
+    ok = holds and ("accuracy" in record.metrics or record.state == "feasible")
     return replace(record, constraints=excess, state="feasible" if ok else "infeasible")
 
 

@@ -16,7 +16,7 @@ from cost_models._model import CostModel
 from dse.config.load import load_config
 from dse.config.values import Constraint, Stages, StudyConfig
 from dse.data._dataset import Dataset
-from dse.errors import StudyConflictError
+from dse.errors import StudyConflictError, UsageError
 from dse.importing.imported import STAGES as IMPORTED_STAGES
 from dse.importing.imported import Imported, imported_of, is_frozen
 from dse.ir import plugins
@@ -53,6 +53,11 @@ class Plan:
     imported: Imported | None = None  # where the network comes from outside
     frozen: bool = False  # the integers of the imported network are searched for foldings only
 
+    @property
+    def trains(self) -> bool:
+        """Whether candidates are trained; without real images hardware alone decides."""
+        return self.dataset.learnable
+
     def hardware(self, design: DesignPoint) -> HardwareEstimate:
         """Predict what a design costs."""
         c = self.config
@@ -70,6 +75,8 @@ def plan(config: StudyConfig, folder: Path | None = None) -> Plan:
         UsageError: something in the study file does not fit the model or the data.
     """
     dataset = load_data(config)
+    if not dataset.learnable:
+        _check_untrained(config)
     shape, imported, frozen = dataset.input_shape, None, False
     if config.model.imported:
         imported = imported_of(config.model, shape, dataset.input_type, dataset.classes)
@@ -89,6 +96,22 @@ def plan(config: StudyConfig, folder: Path | None = None) -> Plan:
         imported=imported,
         frozen=frozen,
     )
+
+
+def _check_untrained(config: StudyConfig) -> None:
+    asked = [o.metric for o in config.objectives] + [c.metric for c in config.constraints]
+    if "accuracy" in asked:
+        msg = (
+            f"data {config.data.name!r} has nothing to learn, and the study asks for accuracy:"
+            " give real images, or leave accuracy out of objectives and constraints"
+        )
+        raise UsageError(msg)
+    if config.cost_model.synthesise is not None:
+        msg = (
+            f"data {config.data.name!r} has nothing to learn, so there are no weights to synthesise:"
+            " give real images, or leave out cost_model.synthesise"
+        )
+        raise UsageError(msg)
 
 
 def cost_model(config: StudyConfig, folder: Path | None = None) -> CostModel:
