@@ -12,7 +12,7 @@ from typing import Any
 
 from cost_models.learned import MODELS
 from dse.config.cost_model import COST_MODEL, SYNTHESISE
-from dse.config.data import DATA, LIMIT
+from dse.config.data import DATA, LIMIT, OWN
 from dse.config.described import ABOUT, DEFAULTS
 from dse.config.effort import BUDGET, KEEPS, STAGES
 from dse.config.goals import DIRECTIONS, LATER, MOST_OBJECTIVES
@@ -161,6 +161,7 @@ def _data() -> Schema:
         "name": TEXT,
         "path": TEXT,
         "pad": _whole(0, 1024),
+        **{key: _whole(low, high) for key, (low, high, _) in OWN.items()},
         "validation": share,
         "limit": limits,
     }
