@@ -22,6 +22,8 @@ ABOUT = {
     "data.limit.train": "Images to train on.",
     "data.limit.validation": "Images to compare candidates on.",
     "data.limit.test": "Images to measure the front on.",
+    "data.size": "Pixels of a side; `imagefolder` (224) and `noise` (32) only.",
+    "data.classes": "Of `noise` only (10).",
     "board": "A name of `dse boards`, or a map of the part and its resources.",
     "board.part": "The part number.",
     "board.family": "Where the part number does not tell it.",
