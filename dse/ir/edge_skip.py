@@ -27,8 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 # vectors that wait in the unit: one is taken while another is used, or PEs run ahead of each other
 VECTORS = {"lockstep": 2, "ooo": 4}
-# What is assumed before training: standard deviation of a sum, in sqrt(N), and how often a bit is 1
-SPREAD, ONES = 4.0, 0.5
+SPREAD = 2.0  # assumed before training: standard deviation of a sum, in sqrt(N)
 SAMPLES = 512  # quantiles of the normal distribution
 
 
@@ -94,7 +93,8 @@ class EdgeSkipUnit(MatrixUnit):
 
         The slower of taking the vectors and of adding up; `dse.ir.edge_cycles` counts a trained layer. Sums
         are taken as normal around the threshold with a deviation of SPREAD * sqrt(N), so a row stops after
-        N / (1 + |dot| / N) edges; of a pooling window each row is cancelled where one before it gave 1 (ONES).
+        N / (1 + |dot| / N) edges; of a pooling window a row is cancelled where one before it gave 1. A channel
+        has a share of ones of its own, anything from 0 to 1: behind j pixels 1 / (j + 1) of its rows are left.
         In lockstep the slowest PE counts; PEs by themselves lose what they cannot even out.
         """
         mh, mw, pe, simd = np.broadcast_arrays(self.mh, self.mw, self.pe, self.simd)
@@ -122,8 +122,13 @@ class EdgeSkipUnit(MatrixUnit):
         )
         deviation = max(square - mean**2, 0.0) ** 0.5
         apart = self.held_vectors * (mh // pe)  # rows of a PE that may wait for each other
-        uneven: Floats = mean + deviation * np.sqrt(2 * np.log(np.maximum(pe, 1)) / apart)
+        uneven: Floats = mean + deviation * np.vectorize(_largest)(pe) / np.sqrt(apart)
         return uneven
+
+
+def _largest(count: int) -> float:
+    """Return the expected largest of so many standard normal numbers, nearly (Blom 1958)."""
+    return NormalDist().inv_cdf((count - 0.375) / (count + 0.25))
 
 
 @lru_cache(maxsize=256)
@@ -134,6 +139,6 @@ def _undecided(n: int, simd: int, siblings: int) -> Floats:
     edges = n / (1 + SPREAD * np.array(quantiles) / n**0.5)
     stop = np.clip(np.ceil(edges / simd), 1, n // simd)
     needed = (stop[:, None] > np.arange(n // simd)).mean(axis=0)
-    alive = (1 - ONES) ** np.arange(siblings)
+    alive = 1 / (1 + np.arange(siblings))  # the mean of (1 - q)**j for q between 0 and 1
     undecided: Floats = alive[:, None] * needed
     return undecided
