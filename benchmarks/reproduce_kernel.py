@@ -31,7 +31,7 @@ from dse.ir.numbers import IntType
 from dse.networks import vgg_bnn
 from dse.search.fold_fit import fastest
 from dse.search.study import Plan, plan
-from dse.training import BaseWeights, TrainedNetwork, finetune, pretrain
+from dse.training import TrainedNetwork, finetune, pretrain
 
 STUDY = Path(__file__).parents[1] / "studies" / "kernel_pruning.yaml"
 PRUNED = ("conv2", "conv3")
@@ -123,43 +123,34 @@ def binary_ops(network: Network, c: Mapping[str, Compression]) -> float:
 
 
 def accuracy(p: Plan, seeds: int, epochs: int) -> TrainedNetwork | None:
-    filters = ("conv1", *PRUNED)
+    """Train networks of equally many epochs; what begins with a float network has trained that for as many before."""
+    network, filters = p.network, ("conv1", *PRUNED)
+    filtered = compressions(network, "filter", 0.5, pruned=filters)
+    plain = compressions(network, "kernel", 0.75)
+    regrown = {s: compressions(network, "kernel", s, "regrow") for s in (0.5, 0.75, 0.875)}
+    # name: compressions, epochs of the float network, epochs
     rows = {
-        "dense, from scratch": (compressions(p.network, "dense", 0), True),
+        "dense, from scratch": (compressions(network, "dense", 0), 0, epochs),
         **{
-            f"kernel {100 * s:g} %, from scratch, regrow": (
-                compressions(p.network, "kernel", s, "regrow"),
-                True,
-            )
-            for s in (0.5, 0.75, 0.875)
+            f"kernel {100 * s:g} %, from scratch, regrow": (c, 0, epochs)
+            for s, c in regrown.items()
         },
-        "kernel 75 %, from scratch, masks of initial weights": (
-            compressions(p.network, "kernel", 0.75),
-            True,
-        ),
-        "kernel 75 %, one-shot from a trained float network": (
-            compressions(p.network, "kernel", 0.75),
-            False,
-        ),
-        "filter 50 %, from scratch": (compressions(p.network, "filter", 0.5, pruned=filters), True),
-        "filter 50 %, one-shot from a trained float network": (
-            compressions(p.network, "filter", 0.5, pruned=filters),
-            False,
-        ),
+        "kernel 75 %, from scratch, regrow, twice the epochs": (regrown[0.75], 0, 2 * epochs),
+        "kernel 75 %, from scratch, masks of initial weights": (plain, 0, epochs),
+        "kernel 75 %, one-shot from a trained float network": (plain, epochs, epochs),
+        "filter 50 %, from scratch": (filtered, 0, epochs),
+        "filter 50 %, one-shot from a trained float network": (filtered, epochs, epochs),
     }
     test = p.dataset.test
     reached: dict[str, list[float]] = {name: [] for name in rows}
     kept = None
     for seed in range(seeds):
-        bases: dict[bool, BaseWeights] = {
-            scratch: pretrain(p.network, p.dataset, 0 if scratch else epochs, seed)
-            for scratch in (True, False)
-        }
-        for name, (c, scratch) in rows.items():
+        bases = {n: pretrain(network, p.dataset, n, seed) for n in (0, epochs)}
+        for name, (c, before, after) in rows.items():
             begun = time.perf_counter()
-            done = finetune(p.network, c, bases[scratch], p.dataset, epochs=epochs, seed=seed)
+            done = finetune(p.network, c, bases[before], p.dataset, epochs=after, seed=seed)
             reached[name].append(done.accelerator.accuracy(test.images, test.labels))
-            if "75 %, from scratch, regrow" in name:
+            if name.endswith("75 %, from scratch, regrow"):
                 kept = done
             print(
                 f"seed {seed}, {name}: {100 * reached[name][-1]:.1f} ({time.perf_counter() - begun:.0f} s)",

@@ -26,9 +26,9 @@ from dse.training.pruned import pruned
 from pruning._block_graph import coefficient, small_world_graph
 
 STUDY = Path(__file__).parents[1] / "studies" / "small_world.yaml"
-BLOCKS = {"conv2": (8, 2), "conv3": (8, 2), "fc1": (16, 8)}  # output x input channels of a node
+BLOCKS = {"conv2": (4, 2), "conv3": (4, 2), "fc1": (16, 8)}  # output x input channels of a node
 LANES = {"conv2": (16, 4), "conv3": (16, 4), "fc1": (8, 8)}  # PE, SIMD
-BITS = (4, 4)
+BITS = (2, 2)
 BETAS = (0.0, 0.05, 0.1, 0.2, 1.0)
 SIZES = ((8, 16, 4), (16, 16, 4), (32, 32, 8), (64, 64, 8))  # blocks out, blocks in, edges of each
 
@@ -102,14 +102,14 @@ def accuracy(p: Plan, seeds: int, epochs: int) -> TrainedNetwork | None:
     rows: dict[str, tuple[Mapping[str, Compression], int]] = {
         "dense": (compressions(p.network, "dense", 0), 4),
         **{
-            f"small world 75 %, beta {b:g}": (compressions(p.network, "small_world", 0.75, b), 4)
+            f"small world 87.5 %, beta {b:g}": (compressions(p.network, "small_world", 0.875, b), 4)
             for b in BETAS
         },
-        "small world 75 %, beta 0.1, trimmed at once": (
-            compressions(p.network, "small_world", 0.75),
+        "small world 87.5 %, beta 0.1, trimmed at once": (
+            compressions(p.network, "small_world", 0.875),
             1,
         ),
-        "small world 87.5 %, beta 0.1": (compressions(p.network, "small_world", 0.875), 4),
+        "small world 75 %, beta 0.1": (compressions(p.network, "small_world", 0.75), 4),
     }
     test = p.dataset.test
     reached: dict[str, list[float]] = {name: [] for name in rows}
@@ -174,8 +174,8 @@ def structure(p: Plan, trained: TrainedNetwork) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     p = plan(load_config(STUDY))
     hardware(p)
