@@ -200,14 +200,14 @@ def speed(options: Mapping[str, float], board: str) -> None:
 
 
 def front(study: Path) -> None:
-    """Print the front of a finished study, block by block."""
+    """Print the front of a finished study, block by block, the fastest folding of each compression."""
     view = build_view(snapshot(study))
     designs = {d.id: d for d in view.designs.values()}
     print(f"\n{view.study}, {view.data}: the front; accuracy on validation (and test) images")
     print("| trial | blocks (weights, activations) | accuracy | test | frames/s | LUT |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for number in view.front:
-        d = designs[number]
+    seen = set()
+    for d in sorted((designs[n] for n in view.front), key=lambda d: d.interval_cycles):
         blocks: dict[str, list[str]] = {}
         for layer in d.layers:
             name, _, part = layer.name.partition("_")
@@ -215,9 +215,12 @@ def front(study: Path) -> None:
                 bits = layer.activation_bits if part == "sign1" else layer.weight_bits
                 blocks.setdefault(name, []).append(str(bits))
         text = " ".join(f"w{b[1]}a{b[0]}" for b in blocks.values())
+        if text in seen:
+            continue
+        seen.add(text)
         test = "" if d.test_accuracy is None else f"{100 * d.test_accuracy:.1f}"
         print(
-            f"| {number} | {text} | {100 * d.metrics['accuracy']:.1f} | {test}"
+            f"| {d.id} | {text} | {100 * d.metrics['accuracy']:.1f} | {test}"
             f" | {d.clock_mhz * 1e6 / d.interval_cycles:,.0f} | {d.of('lut').expected:,.0f} |"
         )
 
