@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from dse.ir.hardware import RESOURCES
 if TYPE_CHECKING:
     from dse.report.values import DesignView, ReportView
 
+WATCH_S = 5.0
 PLUGINS = {
     "pruning": "pruning",
     "models": "dse.networks",
@@ -38,9 +40,30 @@ PICKS = {
 
 @click.command()
 @click.argument("study", required=False, shell_complete=complete_study)
+@click.option("--watch", is_flag=True, help="Show it again when it changes, while one is running.")
 @common
-def status(study: str | None, root: Path, as_json: bool) -> None:
+def status(study: str | None, watch: bool, root: Path, as_json: bool) -> None:
     """Show how far one study is, or all of them."""
+    if watch and as_json:
+        msg = "--json prints one document, --watch many lines; `dse run --log json` prints events"
+        raise UsageError(msg)
+    found = _found(study, root)
+    if as_json:
+        print_json("status", {"studies": found})
+        return
+    if not found:
+        click.echo(f"no studies in {root}; `dse run STUDY.yaml` makes one", err=True)
+    shown = _status_lines(found)
+    click.echo(shown, nl=False)
+    while watch and any(s.get("state") == "running" for s in found):
+        time.sleep(WATCH_S)
+        found = _found(study, root)
+        if (now := _status_lines(found)) != shown:
+            shown = now
+            click.echo(shown, nl=False)
+
+
+def _found(study: str | None, root: Path) -> list[dict[str, Any]]:
     names = [study] if study else list(study_names(root))
     found = []
     for name in names:
@@ -50,24 +73,25 @@ def status(study: str | None, root: Path, as_json: bool) -> None:
             if study:
                 raise
             found.append({"study": name, "error": str(error)})  # the others are still to be seen
-    if as_json:
-        print_json("status", {"studies": found})
-        return
-    if not found:
-        click.echo(f"no studies in {root}; `dse run STUDY.yaml` makes one", err=True)
+    return found
+
+
+def _status_lines(found: list[dict[str, Any]]) -> str:
+    lines = ""
     for s in found:
         if "error" in s:
-            click.echo(f"{s['study']:<24} cannot be read: {s['error']}")
+            lines += f"{s['study']:<24} cannot be read: {s['error']}\n"
             continue
         t = s["trials"]
         # neither counts against the budget, so both are told apart from what does
         more = f" + {t['foldings']} foldings" if t["foldings"] else ""
         passed = f"   passed over {t['passed']}" if t["passed"] else ""
-        click.echo(
+        lines += (
             f"{s['study']:<24} {s['state']:<9} {t['finished']:>5} / {t['budget']} trials{more}"
             f"   feasible {t['feasible']}{passed}   infeasible {t['infeasible']}   failed {t['failed']}"
-            f"   repeated {t['repeated']}   front {t['front']}"
+            f"   repeated {t['repeated']}   front {t['front']}\n"
         )
+    return lines
 
 
 @click.command("list")
@@ -141,8 +165,9 @@ def inspect(
 @click.command()
 @study_argument
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write.")
+@click.option("--open", "shown", is_flag=True, help="Also open it in the browser.")
 @common
-def report(study: str, out: Path | None, root: Path, as_json: bool) -> None:
+def report(study: str, out: Path | None, shown: bool, root: Path, as_json: bool) -> None:
     """Write the HTML report: one file, no network."""
     from dse.report.html import write
 
@@ -153,6 +178,8 @@ def report(study: str, out: Path | None, root: Path, as_json: bool) -> None:
         print_json("report", {"file": str(target)})
     else:
         click.echo(target)
+    if shown:
+        click.launch(str(target))
 
 
 def inspect_json(view: ReportView) -> dict[str, Any]:

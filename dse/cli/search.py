@@ -49,6 +49,7 @@ def _run_options(command: Any) -> Any:
         click.option("--storage", envvar="DSE_STORAGE", help="Instead of the study file's own."),
         SET,
         click.option("--seed", type=int, help="Seed of everything random."),
+        click.option("--retry-failed", is_flag=True, help="Run trials that failed again."),
         click.option("--no-report", is_flag=True, help="Do not write report.html at the end."),
         click.option(
             "--log",
@@ -187,6 +188,7 @@ def _search(
             stop=stop,
             feedback=synthesis_feedback(config, folder, shown, stop),
             source=source,
+            retry_failed=options["retry_failed"],
         )
     except KeyboardInterrupt:
         result = None

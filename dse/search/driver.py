@@ -48,8 +48,9 @@ class Driver:
         *,
         feedback: Feedback | None = None,
         promotion: Promotion | None = None,
+        retry_failed: bool = False,
     ) -> None:
-        """Take up a study where it stands."""
+        """Take up a study where it stands; where it is asked for, what failed is tried again."""
         config = plan.config
         self._plan, self._store, self._workers = plan, store, workers
         self._progress, self._stop, self._feedback = progress, stop, feedback
@@ -70,6 +71,9 @@ class Driver:
         }
         next_id = max((*ids, *interrupted, state.next_id - 1, -1)) + 1
         kept, reopened = judge(plan, stored)
+        if retry_failed:
+            failed = tuple(r for r in kept if r.state == "failed")
+            kept, reopened = tuple(r for r in kept if r.state != "failed"), (*reopened, *failed)
         self._ledger = Ledger(config.objectives, kept)
         self._proposer = Proposer(plan, self._ledger, workers.capacity, next_id, state.repeated)
         for number, (knobs, origin) in sorted(interrupted.items()):

@@ -53,6 +53,7 @@ def run(
     stop: Stop,
     feedback: Feedback | None = None,
     source: Path | None = None,
+    retry_failed: bool = False,
 ) -> RunResult:
     """Run a study, or continue it, until its budget is met.
 
@@ -65,6 +66,7 @@ def run(
         stop: says whether the user asked to stop.
         feedback: corrects the cost model while the search runs.
         source: the folder of a study whose trials this one starts from.
+        retry_failed: run trials that failed again.
 
     Raises:
         StudyConflictError: another driver holds the study, or it was made from another file.
@@ -77,6 +79,8 @@ def run(
         if source is not None and (taken := fork(p, store, source)):
             progress.event("forked", trials=taken, source=source.name)
         done = _complete(p, store)
+        if done is not None and retry_failed and any(r.state == "failed" for r in done):
+            done = None
         if done is not None and (feedback is None or not feedback.due(done)):
             progress.event("already-complete", trials=sum(r.counts for r in done))
             return _result(store, done)
@@ -85,7 +89,9 @@ def run(
         base = base_weights(p, store, progress) if p.trains else {}
         workers = start_workers(p, base, inline=inline)
         try:
-            driver = Driver(p, store, workers, progress, stop, feedback=feedback)
+            driver = Driver(
+                p, store, workers, progress, stop, feedback=feedback, retry_failed=retry_failed
+            )
             for text in mismatches(getattr(p.model, "facts", {}), config.board, config.clock_mhz):
                 progress.event("warning", text=text)
             progress.event(

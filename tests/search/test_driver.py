@@ -191,3 +191,26 @@ def test_free_folding_runs(planned: Any, fake_workers: Any, run: Any) -> None:
     assert len(records) == 24
     assert {"conv1.pe", "conv1.simd"} <= set(records[-1].knobs)
     assert "fold.cycles" not in records[-1].knobs
+
+
+def test_what_failed_is_tried_again_where_that_is_asked_for(
+    planned: Any, fake_workers: Any, tmp_path: Path, silent: Any
+) -> None:
+    plan = planned("budget.trials=12", "budget.failures=100 %")
+    broken = fake_workers(fail=lambda task: "boom" if len(task.compressions) else None)
+    for workers, retry in ((broken, False), (fake_workers(), False), (fake_workers(), True)):
+        store = open_study(plan, tmp_path / "s", plan.config.overrides)
+        try:
+            driver = Driver(plan, store, workers, silent, Never(), retry_failed=retry)
+            driver.run()
+        finally:
+            store.release()
+        states = Counter(r.state for r in driver.records)
+        if not retry:
+            failed = [r for r in driver.records if r.state == "failed"]
+            assert states["failed"] >= 10
+    assert states["failed"] == 0
+    again = [r for r in driver.records if r.origin == "reconsidered"]
+    assert {r.design.digest for r in again} == {r.design.digest for r in failed}
+    assert min(r.id for r in again) > max(r.id for r in failed)
+    assert len(driver.records) == 12
