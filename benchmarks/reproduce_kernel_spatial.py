@@ -149,35 +149,15 @@ def emitted(
     return result.images, result.mismatches, result.passed
 
 
-def main() -> None:
-    """Train, count, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bits", type=int, default=2, help="of activations")
-    parser.add_argument("--conv2", default="0.75:0.7", help="kernels that go : positions that stay")
-    parser.add_argument("--conv3", default="0.5:0.7", help="the same")
-    parser.add_argument("--block", default="4x8", help="rows that share x channels of a group")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
-    parser.add_argument("--epochs", type=int, default=None, help="default: the study's")
-    parser.add_argument("--images", type=int, default=100, help="that the compiled project runs")
-    parser.add_argument(
-        "--set", action="append", default=[], help="of the study, as in model.width=2"
-    )
-    options = parser.parse_args()
-    rows, columns = (int(n) for n in options.block.split("x"))
-    both = {name: Share(*(float(v) for v in getattr(options, name).split(":"))) for name in PRUNED}
-    p = plan(load_config(STUDY, options.set))
-    epochs = options.epochs or p.stages.final_epochs
+def measure(
+    p: Plan, found: Mapping[str, dict[str, Compression]], seeds: range, epochs: int, images: int
+) -> None:
+    """Train all variants, count cycles, and print the table; run the compiled project of the last one."""
     assert p.stages.pretrain_epochs is not None
-    assert epochs is not None
-    block = (rows, columns)
-    found = {
-        name: compressions(p.network, shares, options.bits, block)
-        for name, shares in variants(both).items()
-    }
     base = pretrain(p.network, p.dataset, p.stages.pretrain_epochs, p.config.seed)
     pins = common_folds(p, list(found.values()))
     print(f"folds: {', '.join(f'{n} PE {k.pe} SIMD {k.simd}' for n, k in pins.items())}")
-    test, seeds = p.dataset.test, range(options.seeds)
+    test = p.dataset.test
     begun = time.perf_counter()
     reference = 0.0
     print(
@@ -207,17 +187,51 @@ def main() -> None:
             f" {lut(p, design):.0f} |",
             flush=True,
         )
-    images, mismatches, passed = emitted(p, design, trained[0], options.images)
+    ran, mismatches, passed = emitted(p, design, trained[0], images)
     print(
-        f"\n{images} images through the compiled project of the last variant: {mismatches} mismatches, loop trips"
+        f"\n{ran} images through the compiled project of the last variant: {mismatches} mismatches, loop trips"
         f" {'as counted' if passed else 'DIFFER'}; {len(test)} test images, {time.perf_counter() - begun:.0f} s"
     )
+
+
+def main() -> None:
+    """Train, count, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bits", type=int, default=2, help="of activations")
+    parser.add_argument("--conv1", default="0:1", help="kernels that go : positions that stay")
+    parser.add_argument("--conv2", default="0.75:0.7", help="the same")
+    parser.add_argument("--conv3", default="0.5:0.7", help="the same")
+    parser.add_argument("--block", default="4x8", help="rows that share x channels of a group")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument("--luts-only", action="store_true", help="train nothing")
+    parser.add_argument("--epochs", type=int, default=None, help="default: the study's")
+    parser.add_argument("--images", type=int, default=100, help="that the compiled project runs")
+    parser.add_argument(
+        "--set", action="append", default=[], help="of the study, as in model.width=2"
+    )
+    options = parser.parse_args()
+    rows, columns = (int(n) for n in options.block.split("x"))
+    both = {
+        name: Share(*(float(v) for v in getattr(options, name).split(":")))
+        for name in ("conv1", *PRUNED)
+    }
+    p = plan(load_config(STUDY, options.set))
+    epochs = options.epochs or p.stages.final_epochs
+    assert epochs is not None
+    block = (rows, columns)
+    found = {
+        name: compressions(p.network, shares, options.bits, block)
+        for name, shares in variants(both).items()
+    }
+    if not options.luts_only:
+        measure(p, found, range(options.seeds), epochs, options.images)
     at_equal_luts({name: p.space.folder(c) for name, c in found.items()}, LUTS)
     large = cnv.build((32, 32, 3), IntType(8, signed=False), 10)
     convs = [x.name for x in large.matrix_layers if x.name.startswith("conv")][1:]
-    same = variants(dict.fromkeys(convs, both["conv2"]))
+    same = variants({"conv1": both["conv1"]} | dict.fromkeys(convs, both["conv2"]))
     print(
-        f"\nCNV on 32x32x3 images, 1-bit activations, not trained: {both['conv2']} in {', '.join(convs)}"
+        f"\nCNV on 32x32x3 images, 1-bit activations, not trained: {both['conv1']} in conv1, {both['conv2']} in"
+        f" {', '.join(convs)}"
     )
     large_found = {n: compressions(large, shares, 1, block) for n, shares in same.items()}
     at_equal_luts(
