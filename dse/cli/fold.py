@@ -139,6 +139,9 @@ def _question(model: str, given: dict[str, Any]) -> Question:
         shape = None if given["shape"] is None else _shape(given["shape"])
         options = dict(_option(o) for o in given["options"])
         if model.endswith(".onnx"):
+            if shape is not None or options or given["classes"] is not None:
+                msg = f"{model} says its input and classes itself: leave out --input, --classes, --option"
+                raise UsageError(msg)
             network, own = standalone.foreign(Path(model), given["input_bits"])
             compressions = standalone.with_bits(network, own, *bits)
         else:

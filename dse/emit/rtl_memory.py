@@ -6,6 +6,7 @@ import numpy as np
 
 from dse.emit.tables import packed_weights, row_table
 from dse.emit.words import Codes, codes, hex_lines
+from dse.errors import UsageError
 from dse.ir.accelerator import MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.numbers import weight_type
@@ -40,6 +41,12 @@ def matrix_memories(unit: ProductUnit, p: MatrixParameters) -> dict[str, str]:
             choices = steps.reshape(-1, pe).astype(np.uint64)
             per_class = t.block_rows // t.kept_rows
             files["choices"] = memory_text(choices, (per_class - 1).bit_length())
+    if p.bias is not None and not unit.popcount:
+        msg = (
+            f"layer {unit.layer}: a bias of class scores with more than 1 bit of weights or inputs is in the"
+            " HLS kernels only; emit with --flow hls, or train the last layer without a bias"
+        )
+        raise UsageError(msg)
     if unit.output_bits or unit.popcount:
         entry_bits = int(unit.acc_bits) + 1
         entries = (row_table(unit, p) & (2**entry_bits - 1)).astype(np.uint64)

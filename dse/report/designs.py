@@ -60,6 +60,8 @@ def design_view(
     hardware = record.hardware
     assert hardware is not None
     trained = "search training" if "accuracy" in record.metrics else ""
+    if final is not None:
+        trained = "full training" if final.epochs else "no training"
     return DesignView(
         id=record.id,
         digest=record.design.digest,
@@ -69,7 +71,7 @@ def design_view(
         expected=record.predicted if record.state == "passed" else None,
         names=names,
         metrics=record.metrics,
-        accuracy_after="full training" if final else trained,
+        accuracy_after=trained,
         test_accuracy=final.test_accuracy if final else None,
         test_images=final.test_images if final else None,
         clock_mhz=hardware.clock_mhz,

@@ -192,9 +192,11 @@ def _accuracy_notes(view: ReportView, shown: Sequence[int]) -> list[str]:
     images = [d.test_images for d in designs if d.test_images is not None]
     if not images:
         return ["validation split, after search training"]
-    notes = [f"test split, {plural(images[0], 'image')}, after full training"]
+    after = next(d.accuracy_after for d in designs if d.test_images is not None)
+    notes = [f"test split, {plural(images[0], 'image')}, after {after}"]
     if len(images) < len(designs):
-        notes.append("val.: validation split, after search training")
+        searched = "search training" if after == "full training" else after
+        notes.append(f"val.: validation split, after {searched}")
     return [*notes, "designs, the most accurate too, are chosen by validation accuracy"]
 
 

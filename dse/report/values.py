@@ -104,7 +104,8 @@ class DesignView:
         id: its trial.
         names: what it was picked for: recommended, most_accurate, fastest, smallest, baseline.
         metrics: by metric key; `accuracy` is on the validation split.
-        accuracy_after: "full training" or "search training"; empty where nothing was trained.
+        accuracy_after: "full training", "search training" or, of imported integers, "no training"; empty
+            where no accuracy was measured.
         test_accuracy: fraction, on the split the search never saw; None before full training.
         source: the cost model.
         synthesised: what a tool made of it; None where it was not synthesised.

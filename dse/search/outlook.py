@@ -190,8 +190,10 @@ def _too_fast(clock_mhz: float, board: Board) -> str:
 
 def _training(p: Plan) -> str:
     """Say what is trained."""
+    notes = () if p.imported is None else p.imported.exact.notes
     if p.frozen:
-        return "none: the integers of the imported model are taken over, foldings are searched"
+        what = "none: the integers of the imported model are taken over, foldings are searched"
+        return "".join([what, *(f"\n           ({note})" for note in notes)])
     plain = (
         f"{p.stages.pretrain_epochs} epochs once, {p.stages.finetune_epochs} per candidate,"
         f" {p.stages.final_epochs} for the survivors"
