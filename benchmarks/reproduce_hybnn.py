@@ -230,10 +230,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parts = ("fusion", "sizes", "shares", "lanes", "speed", "constants", "front")
     parser.add_argument("parts", nargs="+", choices=parts)
-    parser.add_argument("--width", type=float, default=0.25)
+    parser.add_argument("--width", type=float, default=1.0, help="of `shares` and `speed`")
     parser.add_argument("--blocks", type=int, default=13)
     parser.add_argument("--board", default=BOARD)
-    parser.add_argument("--cycles", type=int, nargs="+", default=[20_000, 200_000])
+    parser.add_argument("--cycles", type=int, nargs="+", default=[9216, 50_000, 200_000])
     parser.add_argument("--study", type=Path, default=Path("runs/hybnn"))
     options = parser.parse_args()
     scaled = {"width": options.width, "blocks": options.blocks}
