@@ -94,11 +94,13 @@ def test_the_pull_is_that_of_sr_ste(network: Network, scratch: BaseWeights, data
     torch.testing.assert_close(layer.weights.grad, expected)
 
 
-@pytest.mark.parametrize("scheme", ["kernel", "bcr"])
+@pytest.mark.parametrize(
+    ("scheme", "prune_by"), [("kernel", "regrow"), ("bcr", "regrow"), ("kernel", "group_lasso")]
+)
 def test_training_from_scratch_ends_with_the_structure_that_is_built(
-    scheme: str, network: Network, scratch: BaseWeights, data: Dataset
+    scheme: str, prune_by: str, network: Network, scratch: BaseWeights, data: Dataset
 ) -> None:
-    compressions = compress(network, scheme)
+    compressions = compress(network, scheme, prune_by)
     trained = finetune(network, compressions, scratch, data, epochs=8, seed=0)
     assert trained.validation_accuracy > 0.85
     _, structures = effective(network, compressions)
