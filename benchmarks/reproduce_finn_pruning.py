@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from dse.ir.design import PRUNED_BY, Compression
 from dse.ir.hardware import Board, Resources
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.networks import mobilenet_v1, resnet50
+from dse.networks import cnv, mobilenet_v1, resnet50
 from dse.search.fold import Folder
 from dse.search.fold_fit import fastest
 from dse.search.fold_front import usable
@@ -39,7 +40,8 @@ DENSITIES = (0.25, 0.5)
 BLOCK = (16, 16)
 SEEDS, EPOCHS, IMAGES = 3, 6, 2000
 ARRAY = (4, 8)  # PE and SIMD of the table of cycles
-BUDGETS = (0.1, 0.2, 0.3, 0.5)  # shares of the study's board
+# shares of the study's board, by width of CNV
+BUDGETS = {0.25: (0.15, 0.2, 0.3, 0.5), 1.0: (0.3, 0.4, 0.5, 0.7)}
 
 
 def compressed(
@@ -170,29 +172,26 @@ def folder(network: Network, wanted: dict[str, Compression], board: Board) -> Fo
 def equal_resources(p: Plan) -> None:
     """Print frames per second of the fastest folding in the same LUTs and block RAMs."""
     board, clock = p.config.board, 1e6 * p.config.clock_mhz
-    print(f"\nfrm/s of the fastest folding in a share of the {board.name} at {clock / 1e6:g} MHz;")
-    print("upper ends of the analytic model, no DSPs\n")
     print(
-        "| bits | LUT | BRAM18 | dense | " + " | ".join(f"density {d:g}" for d in DENSITIES) + " |"
+        f"\nframes/s of the fastest folding in a share of the {board.name} at {clock / 1e6:g} MHz;"
     )
-    print("| --- " * (4 + len(DENSITIES)) + "|")
-    for bits in PRECISIONS:
-        candidates = [
-            folder(p.network, compressed(p.network, bits, d), board) for d in (1, *DENSITIES)
-        ]
-        for share in BUDGETS:
-            whole = board.resources
-            limits = replace(
-                whole, lut=share * whole.lut, bram18=share * whole.bram18, dsp=0.0, uram=0.0
-            )
+    print("upper ends of the analytic model, no DSPs\n")
+    print("| CNV | bits | LUT | BRAM18 | dense |" + "".join(f" density {d:g} |" for d in DENSITIES))
+    print("| --- " * (5 + len(DENSITIES)) + "|")
+    for (width, shares), bits in product(BUDGETS.items(), PRECISIONS):
+        network = cnv.build(p.dataset.input_shape, p.dataset.input_type, 10, width=width)
+        candidates = [folder(network, compressed(network, bits, d), board) for d in (1, *DENSITIES)]
+        for share in shares:
+            lut, bram18 = share * board.resources.lut, share * board.resources.bram18
+            limits = replace(board.resources, lut=lut, bram18=bram18, dsp=0.0, uram=0.0)
             found = [fastest(c, limits) for c in candidates]
             rates = [clock / f.cycles if f else 0.0 for f in found]
-            cells = [f"{rates[0]:,.0f}"]
-            cells += [
-                f"{r:,.0f} ({r / rates[0]:.2f}x)" if rates[0] else f"{r:,.0f}" for r in rates[1:]
-            ]
+            cells = [f"{r:,.0f}" if r else "none fits" for r in rates]
+            if rates[0]:
+                cells = [cells[0]] + [f"{r:,.0f} ({r / rates[0]:.2f}x)" for r in rates[1:]]
             print(
-                f"| W{bits[0]}A{bits[1]} | {limits.lut:,.0f} | {limits.bram18:.0f} | {' | '.join(cells)} |",
+                f"| {width:g} | W{bits[0]}A{bits[1]} | {lut:,.0f} | {bram18:.0f} |"
+                f" {' | '.join(cells)} |",
                 flush=True,
             )
 
