@@ -16,7 +16,7 @@ from dse.importing.layout import MAP, VECTOR, Layout
 from dse.importing.quantiser import BIAS_BITS, QUANTISERS, quantiser_of
 from dse.importing.values import Lowered, Pool, Product, Value
 from dse.importing.weights import Weights, weights_of
-from dse.ir.layers.conv2d import convolved
+from dse.importing.windows import fits, pixels, square, squeezed, window
 from dse.ir.numbers import IntType
 
 Handler = Callable[["_Walk", Node], Value]
@@ -147,7 +147,7 @@ def _conv(walk: _Walk, node: Node) -> Value:
         raise unsupported(node, "its input must be a map (batch, channels, height, width)")
     weights = weights_of(walk.graph, node, _factor(node), (0, 2, 3, 1))
     rows, kernel, width, depth = weights.real.shape
-    stride, padding = _window(node, (kernel, width))
+    stride, padding = window(node, (kernel, width))
     groups, channels = int(node.number("group", 1)), value.layout.sizes["C"]
     if groups == 1 and depth == channels:
         kind = "conv"
@@ -160,7 +160,7 @@ def _conv(walk: _Walk, node: Node) -> Value:
             f" {rows} outputs and weights for {depth} channels",
         )
     flat = weights.arranged(lambda a: a.reshape(rows, -1))
-    height, width = _pixels(node, value, kernel, stride, padding)
+    height, width = pixels(node, value, kernel, stride, padding)
     product = Product(kind, node, flat, kernel, stride, padding)  # type: ignore[arg-type]
     found = _product(walk, node, value, product, value.layout.resized(height, width, rows))
     return _biased(walk, node, found)
@@ -277,13 +277,13 @@ def _quantised(walk: _Walk, node: Node) -> Value:
 
 def _max_pool(walk: _Walk, node: Node) -> Value:
     value = walk.value(node)
-    kernel = _square(node, node.whole("kernel_shape", ()), "kernel")
-    stride, padding = _window(node, (kernel, kernel), default=1)
-    if node.number("ceil_mode", 0) and not _fits(value, kernel, stride, padding):
+    kernel = square(node, node.whole("kernel_shape", ()), "kernel")
+    stride, padding = window(node, (kernel, kernel), default=1)
+    if node.number("ceil_mode", 0) and not fits(value, kernel, stride, padding):
         raise unsupported(node, "windows that reach over the edge (ceil_mode) are not supported")
     if not value.layout.is_map:
         raise unsupported(node, "its input must be a map (batch, channels, height, width)")
-    height, width = _pixels(node, value, kernel, stride, padding)
+    height, width = pixels(node, value, kernel, stride, padding)
     layout = value.layout.resized(height, width, value.layout.sizes["C"])
     pool = Pool(kernel, stride, padding)
     if value.product is not None:
@@ -302,11 +302,11 @@ def _mean_pool(walk: _Walk, node: Node) -> Value:
     if node.op == "AveragePool":
         kernel = node.whole("kernel_shape", ())
         if kernel == (height, width):
-            stride, padding = 1, _window(node, (height, height), default=1)[1]
+            stride, padding = 1, window(node, (height, height), default=1)[1]
             size = height
         else:
-            size = _square(node, kernel, "kernel")
-            stride, padding = _window(node, (size, size), default=1)
+            size = square(node, kernel, "kernel")
+            stride, padding = window(node, (size, size), default=1)
         if padding:
             raise unsupported(node, "padding of a mean is not supported")
     else:
@@ -319,10 +319,10 @@ def _mean_pool(walk: _Walk, node: Node) -> Value:
                 raise unsupported(
                     node, f"it must be the mean over height and width, got axes {axes}"
                 )
-    pixels = math.prod(kernel)
-    ones = np.ones((channels, pixels))
+    count = math.prod(kernel)
+    ones = np.ones((channels, count))
     weights = Weights(
-        ones / pixels, ones / pixels, ones.astype(np.int64), np.full(channels, 1 / pixels), 1
+        ones / count, ones / count, ones.astype(np.int64), np.full(channels, 1 / count), 1
     )
     if kernel == (height, width):
         layout = value.layout.resized(1, 1, channels)
@@ -331,7 +331,7 @@ def _mean_pool(walk: _Walk, node: Node) -> Value:
         product = Product("mean", node, weights, size, stride)
     else:
         product = Product("mean", node, weights, size, stride)
-        layout = value.layout.resized(*_pixels(node, value, size, stride, 0), channels)
+        layout = value.layout.resized(*pixels(node, value, size, stride, 0), channels)
     return _product(walk, node, value, product, layout)
 
 
@@ -351,59 +351,8 @@ def _reshaped(walk: _Walk, node: Node) -> Value:
         axes = node.whole("axes", ())
         if len(node.inputs) > 1 and node.inputs[1]:
             axes = tuple(int(v) for v in walk.folded(node, 1).ravel())
-        wanted = _squeezed(node, layout.shape, axes)
+        wanted = squeezed(node, layout.shape, axes)
     return replace(value, layout=layout.reshaped(node, wanted))
-
-
-def _squeezed(node: Node, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
-    if node.op == "Unsqueeze":
-        rank = len(shape) + len(axes)
-        found = list(shape)
-        for axis in sorted(a % rank for a in axes):
-            found.insert(axis, 1)
-        return tuple(found)
-    gone = {a % len(shape) for a in axes} if axes else {i for i, n in enumerate(shape) if n == 1}
-    return tuple(n for i, n in enumerate(shape) if i not in gone)
-
-
-def _window(node: Node, kernel: tuple[int, int], default: int = 1) -> tuple[int, int]:
-    """Return stride and padding of windows that are square and the same on all sides."""
-    _square(node, kernel, "kernel")
-    _square(node, node.whole("kernel_shape", kernel), "kernel")
-    stride = _square(node, node.whole("strides", (default, default)), "stride")
-    pads = node.whole("pads", (0, 0, 0, 0))
-    if node.text("auto_pad", "NOTSET") == "VALID":
-        pads = (0, 0, 0, 0)
-    elif node.text("auto_pad", "NOTSET") != "NOTSET":
-        raise unsupported(node, "auto_pad must be NOTSET", "export with explicit padding")
-    if len(set(pads)) != 1 or pads[0] < 0:
-        raise unsupported(node, f"its padding must be the same on all sides, got {list(pads)}")
-    if set(node.whole("dilations", (1, 1))) != {1}:
-        raise unsupported(node, "dilated windows are not supported")
-    if stride < 1 or kernel[0] < 1 or pads[0] >= kernel[0]:
-        raise unsupported(
-            node, f"kernel {kernel[0]}, stride {stride} and padding {pads[0]} do not agree"
-        )
-    return stride, pads[0]
-
-
-def _square(node: Node, sides: tuple[int, ...], what: str) -> int:
-    if len(sides) != 2 or sides[0] != sides[1] or sides[0] < 1:
-        raise unsupported(node, f"its {what} must be square, got {list(sides)}")
-    return sides[0]
-
-
-def _pixels(node: Node, value: Value, kernel: int, stride: int, padding: int) -> tuple[int, int]:
-    height, width = convolved(value.layout.stream, kernel, stride, padding)
-    if height < 1 or width < 1:
-        raise unsupported(
-            node, f"its windows are larger than its input of {value.layout.stream[:2]}"
-        )
-    return height, width
-
-
-def _fits(value: Value, kernel: int, stride: int, padding: int) -> bool:
-    return all((n + 2 * padding - kernel) % stride == 0 for n in value.layout.stream[:2])
 
 
 HANDLERS: Mapping[str, Handler] = {
