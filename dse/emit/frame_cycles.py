@@ -59,8 +59,9 @@ def golden_range(units: Sequence[Mapping[str, Any]], images: int) -> tuple[float
     others = max(
         u["cycles_predicted"] for u in units if "golden_cycles" not in u and u["kind"] != "Fifo"
     )
-    # frames are timed from the end of image n / 2 on
-    cycles = np.array(rows)[:, images // 2 + 1 : images]
-    slowest = np.maximum(cycles.max(axis=0), others)
-    least, late = float(cycles.mean(axis=1).max()), float(np.ptp(slowest)) / cycles.shape[1]
+    # frames are timed from the end of image n / 2 on, which may be as late as any image before it
+    cycles, timed = np.array(rows)[:, :images], slice(images // 2 + 1, images)
+    every = np.maximum(cycles.max(axis=0), others)
+    slowest = every[timed]
+    least, late = float(cycles[:, timed].mean(axis=1).max()), float(np.ptp(every)) / len(slowest)
     return max(others, least - late), float(slowest.mean()) + late
