@@ -3,26 +3,6 @@
 
 // cividis (Nunez, Anderton and Renslow, PLoS ONE 13(7), 2018), without the end that is lost on the page
 const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
-const OPTIONS = [
-  ...DATA.axes.map((a) => ({ ...a, group: DATA.objectives.includes(a.key) ? "Objectives" : "Predicted", column: DATA.metrics[a.key] })),
-  ...DATA.knobs.map((k) => ({ key: `knob:${k}`, label: k, unit: "", log: false, scale: 1, group: "Knobs", column: DATA.values[k] })),
-];
-const byKey = (key) => OPTIONS.find((o) => o.key === key);
-const TRIALS = DATA.trials;
-const onFront = new Set(DATA.front);
-const isSynthesised = (i) => Object.values(DATA.reported).some((column) => column[i] != null);
-let current = null; // the trial in the drawer
-
-/** Text for plotly, which reads a few tags. */
-const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
-const unitOf = (o) => (o.unit === "fraction" ? "%" : o.unit);
-const title = (o) => plain(o.label + (unitOf(o) ? ` (${unitOf(o)})` : "") + (o.predicted ? ", predicted" : ""));
-const at = (o, i) => {
-  const v = o.column[i];
-  return typeof v === "number" ? v * o.scale : v;
-};
-const isNumeric = (o) => o.column.every((v) => v == null || typeof v === "number");
-
 function fillSelect(select, chosen) {
   for (const group of ["Objectives", "Predicted", "Knobs"]) {
     const options = OPTIONS.filter((o) => o.group === group);
@@ -120,6 +100,7 @@ function colouring(option, rows) {
   return { of: (list) => list.map((i) => pick(at(option, i))), bar: innerWidth > 700 ? bar : null };
 }
 
+let drawn = 0; // times
 function drawExplorer() {
   const [x, y, c] = ["x", "y", "c"].map((a) => byKey($(`axis-${a}`).value));
   const logX = isNumeric(x) && $("log-x").checked, logY = isNumeric(y) && $("log-y").checked;
@@ -133,7 +114,8 @@ function drawExplorer() {
   const shade = colouring(c, [...groups.rest, ...groups.front]);
   const points = (list, name, marker) => ({
     type: "scatter", mode: "markers", name, showlegend: false, x: list.map((i) => at(x, i)), y: list.map((i) => at(y, i)),
-    customdata: list.map((i) => TRIALS.id[i]), text: list.map((i) => hover(i, x, y, c)), hovertemplate: "%{text}<extra></extra>", marker,
+    customdata: list.map((i) => TRIALS.id[i]), text: list.map((i) => hover(i, x, y, c)), hovertemplate: "%{text}<extra></extra>",
+    marker: { opacity: list.map((i) => (chosen[i] ? 1 : 0.12)), ...marker },
   });
   const shape = (i) => (isSynthesised(i) ? "star" : TRIALS.stage[i] === "full training" ? "diamond" : "circle");
   const symbols = (list, open) => list.map((i) => shape(i) + (open ? "-open" : ""));
@@ -154,17 +136,21 @@ function drawExplorer() {
     if (list.length) traces.push({ type: "scatter", mode: "markers", name, x: [null], y: [null], hoverinfo: "skip", marker: { size: 9, ...marker } });
   }
   if (shade.bar) traces.push(shade.bar);
-  const chosen = TRIALS.id.indexOf(current);
-  if (rows.includes(chosen)) {
-    traces.push({ ...points([chosen], "selected", { symbol: "circle-open", size: 18, color: colour("--ink"), line: { width: 2.5 } }),
-      error_x: errorBars(x, chosen), error_y: errorBars(y, chosen), hoverinfo: "skip", hovertemplate: undefined });
+  const carded = TRIALS.id.indexOf(current);
+  if (rows.includes(carded)) {
+    traces.push({ ...points([carded], "selected", { symbol: "circle-open", size: 18, color: colour("--ink"), line: { width: 2.5 } }),
+      error_x: errorBars(x, carded), error_y: errorBars(y, carded), hoverinfo: "skip", hovertemplate: undefined });
   }
+  const held = TRIALS.id.indexOf(pinned);
+  if (rows.includes(held)) traces.push({ ...points([held], "pinned", { symbol: "square-open", size: 20, color: colour("--limit"), line: { width: 2.5 } }), hoverinfo: "skip", hovertemplate: undefined });
   const layout = {
     margin: { l: 62, r: 8, t: 46, b: 52 }, hovermode: "closest", dragmode: "zoom",
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 }, itemsizing: "constant" },
-    xaxis: { title: { text: title(x) }, type: isNumeric(x) ? (logX ? "log" : "linear") : "category", zeroline: false, automargin: true },
-    yaxis: { title: { text: title(y) }, type: isNumeric(y) ? (logY ? "log" : "linear") : "category", zeroline: false, automargin: true },
-    shapes: [], annotations: [],
+    xaxis: { title: { text: title(x) }, type: isNumeric(x) ? (logX ? "log" : "linear") : "category", categoryarray: levels(x), zeroline: false, automargin: true },
+    yaxis: { title: { text: title(y) }, type: isNumeric(y) ? (logY ? "log" : "linear") : "category", categoryarray: levels(y), zeroline: false, automargin: true },
+    shapes: [], annotations: [], selections: [],
+    // zoom and tool stay as long as the axes do; the outline of a selection goes, for the axes show it
+    uirevision: `${x.key} ${y.key} ${logX} ${logY}`, modebar: { uirevision: "kept" }, selectionrevision: (drawn += 1),
   };
   for (const [axis, option, log] of [["x", x, logX], ["y", y, logY]]) {
     if (!isNumeric(option) || !rows.length) continue;
@@ -179,7 +165,7 @@ function drawExplorer() {
       x: 0.5, y: 0.5, showarrow: false, font: { size: 13, color: colour("--ink") } });
   }
   layout.annotations.push(...labels(x, y, logX, logY, layout.yaxis.range));
-  Plotly.react("plot", traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] })
+  Plotly.react("plot", traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToAdd: ["select2d", "lasso2d"] })
     .then((plot) => Plotly.relayout(plot, chrome(["xaxis", "yaxis"])));
   describe(groups, rows);
 }
@@ -224,7 +210,15 @@ for (const a of ["x", "y"]) {
 }
 document.querySelectorAll("#explorer .controls select, #explorer .controls input").forEach((c) => c.addEventListener("change", drawExplorer));
 drawExplorer();
-$("plot").on("plotly_click", (event) => openDesign(event.points[0].customdata));
+$("plot").on("plotly_click", ({ event, points: [point] }) => (event.shiftKey ? pin : openDesign)(point.customdata));
+$("plot").on("plotly_selected", (event) => {
+  if (!event || !(event.range || event.lassoPoints)) return;
+  if (event.lassoPoints) { drawAround(event.points.map((p) => p.customdata).filter((id) => id != null)); return; }
+  // a box is a range on each of its axes, which the parallel axes then show; numbers of words are their places
+  select(() => ["x", "y"].forEach((a) => brushes.set($(`axis-${a}`).value,
+    [...event.range[a]].map(Number).sort((one, other) => one - other).map((v) => Number(v.toPrecision(6))))));
+});
+selecting.push(calmly(drawExplorer));
 selected.push((id) => { current = id; setTimeout(drawExplorer); }); // the card first
 themed.push(drawExplorer);
 addEventListener("beforeprint", () => Plotly.relayout("plot", { width: 680 }));

@@ -10,17 +10,27 @@ from markupsafe import Markup
 
 from dse.report import trust_words, words
 from dse.report.format import FILTERS, LABELS, PICKS
+from dse.report.importance import agreement, importance
 from dse.report.payload import payload, script_json
 from dse.report.values import ReportView
 from dse.store import write_atomic
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("report.js", "explorer.js", "trials.js")  # the last two need trials
+SCRIPTS = (  # in this order; all but the first need trials
+    "report.js",
+    "quantities.js",
+    "selection.js",
+    "card.js",
+    "explorer.js",
+    "parallel.js",
+    "trials.js",
+)
 PLOTLY = "vendor/plotly-cartesian.min.js"  # 4.1.1, MIT; licence in vendor/LICENSE.plotly
 
 
 def render(view: ReportView) -> str:
     """Return the report as HTML; the same text for the same view."""
+    matters = importance(view)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -35,7 +45,9 @@ def render(view: ReportView) -> str:
         trust_words=trust_words,
         labels=LABELS,
         pick_names=PICKS,
-        data=script_json(payload(view)),
+        matters=matters,
+        agreed=agreement(view),
+        data=script_json(payload(view, matters)),
         style=_text("report.css"),
         plotly=_text(PLOTLY),
         licence=_text("vendor/LICENSE.plotly"),

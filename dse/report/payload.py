@@ -11,12 +11,18 @@ from dse.ir.metrics import METRICS
 from dse.report import words
 from dse.report.figures import progress_figure, trust_figure
 from dse.report.format import BY_KEY, LABELS, PICKS, UNITS
+from dse.report.importance import Importance
 from dse.report.trust import COMPARED
 from dse.report.values import ReportView
 
 
-def payload(view: ReportView) -> dict[str, Any]:
-    """Return plain JSON values: axes to choose from, one column per quantity, the figures."""
+def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
+    """Return plain JSON values: axes to choose from, one column per quantity, the figures.
+
+    Args:
+        view: the study.
+        matters: which of its knobs come first; the others follow in the order of the study.
+    """
     objectives = [METRICS[o.metric].key for o in view.objectives]
     keys = [k for k in LABELS if k in objectives or any(t.metrics.get(k) for t in view.trials)]
     knobs = list(dict.fromkeys(name for t in view.trials for name in t.knobs))
@@ -37,11 +43,13 @@ def payload(view: ReportView) -> dict[str, Any]:
             for k in keys
         ],
         "knobs": knobs,
+        "important": list(dict.fromkeys([*matters.shares, *knobs])),
         "constraints": [
             {"key": METRICS[c.metric].key, "op": c.op, "limit": c.limit, "text": c.text}
             for c in view.constraints
         ],
         "picks": {PICKS[name]: i for name, i in view.picks.items()},
+        "baseline": view.baseline,
         "front": list(view.front),
         "trials": {
             "id": [t.id for t in trials],

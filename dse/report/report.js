@@ -119,6 +119,14 @@ document.querySelectorAll("#explorer table.sortable, #detail > div:not(.all-card
 const selected = []; // called with a trial id, or null
 let opener = null;
 
+const dressed = []; // called with a card before it is shown, and the place of its trial
+const hashParts = [() => ($("drawer").hidden ? [] : [`design-${opened}`])]; // what the address says, in order
+let opened = null; // the trial in the drawer
+function writeHash() {
+  const text = hashParts.flatMap((part) => part()).join("&");
+  history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+}
+
 /** Show a trial in the drawer: its design card, or its totals and knobs where it has none. */
 function openDesign(id) {
   const index = DATA.trials.id.indexOf(id);
@@ -128,12 +136,14 @@ function openDesign(id) {
   if ($("drawer").hidden) opener = document.activeElement;
   $("drawer-body").replaceChildren(card);
   card.querySelectorAll("thead th > button").forEach((b) => b.replaceWith(...b.childNodes));
+  dressed.forEach((f) => f(card, index));
   card.querySelectorAll("table.sortable").forEach(sortRows);
   $("drawer").setAttribute("aria-label", `Trial ${id}`);
   $("drawer").hidden = false;
   $("drawer").scrollTop = 0;
   $("drawer").focus();
-  history.replaceState(null, "", `#design-${id}`);
+  opened = id;
+  writeHash();
   selected.forEach((f) => f(id));
 }
 
@@ -141,7 +151,7 @@ function closeDesign() {
   if ($("drawer").hidden) return;
   $("drawer").hidden = true;
   $("drawer-body").replaceChildren();
-  history.replaceState(null, "", location.pathname + location.search);
+  writeHash();
   if (opener && opener.isConnected) opener.focus({ preventScroll: true });
   selected.forEach((f) => f(null));
 }

@@ -33,7 +33,8 @@ function matcher(text) {
 }
 
 function visible() {
-  return order.filter(matcher($("filter").value));
+  const matches = matcher($("filter").value);
+  return order.filter((i) => chosen[i] && matches(i));
 }
 
 function fillTrials() {
@@ -97,5 +98,11 @@ sortable($("all-trials"), (column, descending) => {
 $("filter").addEventListener("input", fillTrials);
 $("save-csv").addEventListener("click", () => save(`${DATA.study}.csv`, "text/csv", csv(exported())));
 $("save-json").addEventListener("click", () => save(`${DATA.study}.json`, "application/json", JSON.stringify(exported(), null, 1)));
+selecting.push(calmly(fillTrials));
 fillTrials();
-if (location.hash.startsWith("#design-")) openDesign(Number(location.hash.slice("#design-".length)));
+
+// what the address asks for, last: everything listens now
+const asked = location.hash.slice(1).split("&");
+restoreSelection(asked);
+asked.filter((part) => /^pin=\d+$/.test(part) && TRIALS.id.includes(Number(part.slice(4)))).forEach((part) => pin(Number(part.slice(4))));
+asked.filter((part) => part.startsWith("design-")).forEach((part) => openDesign(Number(part.slice("design-".length))));

@@ -10,6 +10,7 @@ import pytest
 from dse.report import html
 from dse.report.figures import progress_figure
 from dse.report.format import accuracy, count
+from dse.report.importance import importance
 from dse.report.payload import payload, script_json
 from dse.report.view import build_view
 
@@ -124,7 +125,7 @@ def test_script_json_round_trips_and_holds_no_markup():
 
 def test_columns_match_the_trials(view, page):
     data = data_of(page)
-    assert data == json.loads(json.dumps(payload(view)))
+    assert data == json.loads(json.dumps(payload(view, importance(view))))
     assert data["trials"]["id"] == [t.id for t in view.trials]
     for key, column in data["metrics"].items():
         for shown, trial in zip(column, view.trials, strict=True):
