@@ -34,12 +34,14 @@ class Importance:
     Attributes:
         objectives: keys of the metrics that have at least `ENOUGH` trials, with that number.
         shares: knob -> one share per objective; those of an objective add up to 1. Most important first.
-        missing: keys of the other objectives, with their number of trials.
+        missing: keys of objectives with fewer trials, with that number.
+        constant: keys of objectives that are the same in all trials.
     """
 
     objectives: Mapping[str, int]
     shares: Mapping[str, tuple[float, ...]]
     missing: Mapping[str, int]
+    constant: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def importance(view: ReportView) -> Importance:
     found: dict[str, dict[str, float]] = {}
     counts: dict[str, int] = {}
     missing: dict[str, int] = {}
+    constant = []
     for objective in view.objectives:
         key = METRICS[objective.metric].key
         rows = [
@@ -69,13 +72,15 @@ def importance(view: ReportView) -> Importance:
         ]
         if len(rows) < ENOUGH:
             missing[key] = len(rows)
+        elif len({t.metrics[key] for t in rows}) == 1:
+            constant.append(key)
         elif shares := _ped_anova(rows, key, objective.direction):
             counts[key] = len(rows)
             found[key] = shares
     knobs = {knob for shares in found.values() for knob in shares}
     table = {k: tuple(shares.get(k, 0.0) for shares in found.values()) for k in knobs}
     ordered = sorted(table.items(), key=lambda item: (-sum(item[1]), item[0]))
-    return Importance(counts, dict(ordered), missing)
+    return Importance(counts, dict(ordered), missing, tuple(constant))
 
 
 def _ped_anova(rows: Sequence[TrialRow], key: str, direction: str) -> dict[str, float]:

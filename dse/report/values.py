@@ -9,6 +9,7 @@ from typing import Any
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import Board, Resources
 from dse.ir.record import CountedInterval, Prediction
+from dse.report.feasibility import Feasibility
 from dse.report.trust import SynthesisView, Trust
 
 
@@ -205,6 +206,7 @@ class ReportView:
         baseline: trial id of the uncompressed seed design, None where there is none.
         nearest: trial id of the design with the least violation, where nothing is feasible.
         designs: by trial id: the front, the baseline and `nearest`.
+        feasibility: what each constraint rejects, and what a looser one would gain.
         trust: predicted against synthesised.
         warnings: where board or clock are not those the cost model was calibrated for.
         flow: of the project that the cost model is about: "hls" or "rtl".
@@ -243,6 +245,7 @@ class ReportView:
     trials: tuple[TrialRow, ...]
     progress: Progress
     failures: tuple[Failure, ...]
+    feasibility: Feasibility
     trust: Trust
     warnings: tuple[str, ...]
     flow: str

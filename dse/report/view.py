@@ -11,6 +11,7 @@ from dse.ir.hardware import RESOURCES
 from dse.ir.record import TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
 from dse.report.designs import design_view
+from dse.report.feasibility import feasibility
 from dse.report.format import PASSED, expected
 from dse.report.progress import progress
 from dse.report.trust import trust
@@ -105,6 +106,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
         ),
         progress=progress(snapshot.records, config.objectives),
         failures=_failures(records),
+        feasibility=feasibility(snapshot.records, constraints, config.objectives, best),
         trust=trust(snapshot.synthesised, (r.design.digest for r in best), snapshot.model_facts),
         warnings=mismatches(snapshot.model_facts, config.board, config.clock_mhz),
         flow="rtl" if str(snapshot.model_facts.get("tool", "")).startswith("yosys") else "hls",

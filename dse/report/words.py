@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dse.ir.metrics import METRICS
-from dse.report.format import PICKS, accuracy, factor, metric, percent, plural
+from dse.report.feasibility import Limit
+from dse.report.format import LABELS, PICKS, accuracy, factor, metric, percent, plural
 from dse.report.values import DesignView, Progress, ReportView, Slack
 
 EARLY = 20  # trials before which a verdict on the search means nothing
@@ -171,6 +172,26 @@ def relaxations(design: DesignView) -> list[str]:
         for s in sorted(design.slacks, key=lambda s: -s.violation)
         if s.violation > 0
     ]
+
+
+def relaxing(limit: Limit) -> str:
+    """Tell what a looser limit would gain, as far as the trials of the study know."""
+    gain = limit.gain
+    if gain is None:
+        return "-"
+    then = f"at {metric(METRICS[limit.metric].key, gain.limit)}: "
+    if not gain.designs:
+        return f"{then}no further design"
+    holds = f"{plural(gain.designs, 'more design')}"
+    if gain.unknown == gain.designs:
+        return f"{then}{holds}, none of a compression that was trained"
+    parts = [holds, f"{gain.joining} of them on the front"]
+    if gain.unknown:
+        parts.append(f"{gain.unknown} of unknown accuracy")
+    for key, (old, new) in gain.best.items():
+        instead = "" if old is None else f" instead of {metric(key, old)}"
+        parts.append(f"best {LABELS[key]} {metric(key, new)}{instead}")
+    return then + ", ".join(parts)
 
 
 def stage(name: str) -> str:
