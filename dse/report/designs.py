@@ -29,6 +29,7 @@ from dse.ir.units import (
     Unit,
     legal_folds,
 )
+from dse.report.skipping import skipping
 from dse.report.trust import synthesis_view
 from dse.report.values import Bottleneck, DesignView, LayerView, Slack, Usage
 from dse.search.pipeline import pipeline
@@ -84,6 +85,7 @@ def design_view(
         bottleneck=bottleneck(record, network),
         synthesised=synthesis_view(synthesised),
         counted=final.interval if final else None,
+        skipping=skipping(record.design, network, hardware, final.interval if final else None),
     )
 
 

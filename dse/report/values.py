@@ -10,6 +10,7 @@ from dse.config.values import Constraint, Objective
 from dse.ir.hardware import Board, Resources
 from dse.ir.record import CountedInterval, Prediction
 from dse.report.feasibility import Feasibility
+from dse.report.skipping import Skipping
 from dse.report.trust import SynthesisView, Trust
 
 
@@ -134,6 +135,7 @@ class DesignView:
     synthesised: SynthesisView | None = None
     expected: Prediction | None = None  # accuracy, of a design that was passed over
     counted: CountedInterval | None = None  # of a trained design that skips edges
+    skipping: Skipping | None = None  # None: no cycles depend on the image
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""
