@@ -184,8 +184,22 @@ def test_the_answer_is_readable_with_scripts_off(open_page, url, view):
     assert accuracy(view.recommended.test_accuracy) in answer
     assert page.locator("#explorer table.front tbody tr").count() == len(view.front)
     assert not page.locator("#plot").is_visible()
+    assert not page.locator("#parallel").is_visible()
+    assert "accuracy >= 90 %" in page.locator("#feasibility").inner_text()
+    assert "fold.cycles" in page.locator("#matters").inner_text()
     page.locator("details summary", has_text=f"Trial {view.front[1]}").first.click()
     assert page.locator(f"#design-{view.front[1]} table.layers").is_visible()
+
+
+def test_paper_is_white_and_has_no_tools(open_page, url):
+    page = open_page(url, color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    for part in ("#answer", "#plot", "#detail", "#reproduce", "#trust"):
+        assert page.locator(part).is_visible(), part
+    for part in ("nav", "#theme", "#parallel", "#trials", "#matters", ".controls", ".selection"):
+        assert not page.locator(part).first.is_visible(), part
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 @pytest.mark.parametrize("width", [360, 1200])

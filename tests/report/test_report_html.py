@@ -1,6 +1,7 @@
 """The HTML file as text: self-contained, escaped, reproducible, small."""
 
 import json
+import random
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -205,3 +206,25 @@ def test_a_study_without_feasible_design_says_that_its_plot_has_no_front(make_sn
     records = tuple(r for r in snapshot.records if r.state == "infeasible")
     words = Page(html.render(build_view(replace(snapshot, records=records)))).text
     assert "No design is feasible, so none is on the front." in words
+
+
+def test_five_thousand_trials_of_sixty_knobs_fit_in_four_megabytes(view):
+    rng = random.Random(0)
+    known = [t for t in view.trials if t.state != "failed"]
+    knobs = [f"layer{i}.{k}" for i in range(20) for k in ("bits", "sparsity", "scheme")]
+
+    def row(i):
+        template = known[i % len(known)]
+        metrics = {k: v * rng.uniform(0.9, 1.1) for k, v in template.metrics.items()}
+        values = {k: rng.choice([2, 4, 8]) for k in knobs}
+        first = i < len(known)
+        return replace(
+            template,
+            id=template.id if first else 1000 + i,
+            metrics=metrics,
+            knobs=values,
+            on_front=template.on_front and first,
+        )
+
+    many = replace(view, trials=tuple(row(i) for i in range(5000)))
+    assert len(html.render(many).encode()) <= 4_000_000
