@@ -49,6 +49,7 @@ function drawLines() {
   }
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
+  context.globalAlpha = isSelecting() ? 0.45 : 1;
   context.drawImage(backdrop, 0, 0);
   context.scale(ratio, ratio);
   const lit = rows.filter((i) => chosen[i] && (TRIALS.state[i] === "feasible" || isSelecting()));
