@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 import dse
+from dse.emit.board import board_files, no_block_design
 from dse.emit.edges import counted_edges
 from dse.emit.finn import folding_config
 from dse.emit.frame_cycles import frame_cycles
@@ -92,10 +93,12 @@ def hls_project(
         "images": len(images),
         "estimate": estimate,
         "accuracy": {identifier(k): float(v) for k, v in accuracy.items()},
+        "no_block_design": no_block_design(board, source),
     }
     files: dict[PurePosixPath, str | bytes] = {
         **copied(),
         **rendered(context, chain),
+        **board_files(context, "hls", board),
         **golden_files(accelerator, source, target, images, labels),
         PurePosixPath("folding_config.json"): _json(folding_config(units)),
         PurePosixPath("accelerator.npz"): _archive(accelerator),

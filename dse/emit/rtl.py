@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import dse
+from dse.emit.board import board_files, no_block_design
 from dse.emit.golden import Port
 from dse.emit.hls import hls_project
 from dse.emit.names import identifier, identifiers, markdown, part_name
@@ -68,6 +69,7 @@ def rtl_project(
     built = instances(lower(stages, accelerator, names), accelerator)
     manifest = json.loads(hls.files[PurePosixPath("design.json")])
     latency = rtl_latency_cycles(stages)
+    source, target = _port(manifest["input"]), _port(manifest["output"])
     context = {
         "version": dse.__version__,
         "study": identifier(study),
@@ -76,18 +78,20 @@ def rtl_project(
         "part": part_name(board.part),
         "clock_mhz": float(clock_mhz),
         "instances": built,
-        "source": _port(manifest["input"]),
-        "target": _port(manifest["output"]),
+        "source": source,
+        "target": target,
         "images": len(images),
         "estimate": estimate,
         "accuracy": {identifier(k): float(v) for k, v in accuracy.items()},
         "latency_cycles": latency,
         "patience": PATIENCE * latency,
+        "no_block_design": no_block_design(board, source),
     }
     files: dict[PurePosixPath, str | bytes] = {
         **{name: text for name, text in hls.files.items() if _shared(name)},
         **_copied(),
         **_rendered(context),
+        **board_files(context, "rtl", board),
         **{PurePosixPath("rtl") / n: text for i in built for n, text in i.memories.items()},
     }
     digests = {str(name): content_digest(content) for name, content in sorted(files.items())}

@@ -32,6 +32,8 @@ TREE = """
 Makefile
 README.md
 accelerator.npz
+board/batch_last.v
+board/block_design.tcl
 csim/LICENSE
 csim/NOTICE
 csim/ap_axi_sdata.h
@@ -48,6 +50,8 @@ csim/ap_int_special.h
 csim/etc/ap_private.h
 csim/hls_stream.h
 design.json
+driver/benchmark.py
+driver/driver.py
 folding_config.json
 hls/hls_config.cfg
 hls/run_hls.tcl

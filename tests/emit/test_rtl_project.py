@@ -32,7 +32,12 @@ TREE = """
 Makefile
 README.md
 accelerator.npz
+board/batch_last.v
+board/block_design.tcl
+board/package_ip.tcl
 design.json
+driver/benchmark.py
+driver/driver.py
 folding_config.json
 rtl/accelerator.v
 rtl/activation.v
