@@ -4,7 +4,7 @@
 // cividis (Nunez, Anderton and Renslow, PLoS ONE 13(7), 2018), without the end that is lost on the page
 const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
 function fillSelect(select, chosen) {
-  for (const group of ["Objectives", "Predicted", "Knobs"]) {
+  for (const group of ["Objectives", "Predicted", "Knobs", "Order"]) {
     const options = OPTIONS.filter((o) => o.group === group);
     if (!options.length) continue;
     const box = el("optgroup", { label: group });
@@ -24,7 +24,7 @@ function range(values, log) {
 /** Which way is better for an axis: 1 up, -1 down, 0 unknown. */
 function sense(key) {
   const direction = DATA.directions[key] || { accuracy: "maximize", throughput_fps: "maximize" }[key];
-  if (key.startsWith("knob:")) return 0;
+  if (key.startsWith("knob:") || key === "trial") return 0;
   return direction === "maximize" ? 1 : -1;
 }
 

@@ -4,6 +4,7 @@
 const OPTIONS = [
   ...DATA.axes.map((a) => ({ ...a, group: DATA.objectives.includes(a.key) ? "Objectives" : "Predicted", column: DATA.metrics[a.key] })),
   ...DATA.knobs.map((k) => ({ key: `knob:${k}`, label: k, unit: "", log: false, scale: 1, group: "Knobs", column: DATA.values[k] })),
+  { key: "trial", label: "Trial", unit: "", log: false, scale: 1, group: "Order", column: DATA.trials.id },
 ];
 const byKey = (key) => OPTIONS.find((o) => o.key === key);
 const TRIALS = DATA.trials;

@@ -86,4 +86,11 @@ function restoreSelection(parts) {
     }
   });
 }
+
+// the scrubber is a brush on the number of a trial: what was known by then
+[$("scrub").min, $("scrub").max] = [Math.min(...TRIALS.id), Math.max(...TRIALS.id)];
+$("scrub").value = $("scrub").max;
+$("scrub").addEventListener("input", () =>
+  brush("trial", $("scrub").value === $("scrub").max ? null : [Number($("scrub").min), Number($("scrub").value)]));
+selecting.push(() => { $("scrub").value = brushes.has("trial") ? brushes.get("trial")[1] : $("scrub").max; });
 selecting.push(calmly(() => { describeSelection(); writeHash(); }));

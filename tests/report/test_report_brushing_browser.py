@@ -128,6 +128,16 @@ def test_a_box_in_the_plot_is_a_brush_on_both_axes(open_page, url, view):
     assert selected(page) == wanted
 
 
+def test_the_scrubber_selects_the_first_trials(open_page, url):
+    page = open_page(url)
+    page.locator("#scrub").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    assert selected(page) == set(range(58))
+    page.locator("#chips button").first.click()
+    assert page.locator("#scrub").input_value() == "59"
+
+
 def test_axes_move_and_go_by_keyboard(open_page, url):
     page = open_page(url)
     titles = page.locator("#parallel .axis-title")
