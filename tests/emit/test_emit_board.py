@@ -357,6 +357,54 @@ def test_driver(
     assert driver.infer(images[:0]).shape == (0, 3)
 
 
+# what the DMA sees of the C++: bytes of words in, bytes of words out
+HARNESS = """
+#include <cstdlib>
+#include <iostream>
+#include "src/top.h"
+int main(int, char **argv) {
+  const unsigned frames = std::atoi(argv[1]);
+  hls::stream<input_word> in;
+  hls::stream<output_word> out;
+  for (unsigned i = 0; i < frames * INPUT_WORDS; i++) {
+    input_word word;
+    for (int b = 0; b < INPUT_BITS; b += 8) word.data.range(b + 7, b) = std::cin.get();
+    in.write(word);
+  }
+  accelerator(in, out, frames);
+  for (unsigned i = 0; i < frames * OUTPUT_WORDS; i++) {
+    const output_word word = out.read();
+    for (int b = 0; b < OUTPUT_BITS; b += 8) {
+      std::cout.put(static_cast<char>(word.data.range(b + 7, b).to_uint()));
+    }
+  }
+}
+"""
+
+
+def test_driver_and_c_simulation(tiny: Any, write: Any, tmp_path: Path) -> None:
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not on PATH")
+    folder = write("hls", tiny)
+    value = json.loads((folder / "design.json").read_text())
+    (folder / "harness.cpp").write_text(HARNESS)
+    widths = [f"-D{k.upper()}_BITS={value[k]['axis_bits']}" for k in ("input", "output")]
+    command = [compiler, "-std=c++14", "-w", *widths, "-isystem", "csim", "-I.", "-o", "harness"]
+    subprocess.run([*command, "harness.cpp", "src/top.cpp"], cwd=folder, check=True)
+    form = load_driver(folder).Format()
+    images = np.random.default_rng(1).integers(0, 8, (6, *form.shape))  # not the golden ones
+    run = subprocess.run(
+        [folder / "harness", str(len(images))],
+        input=form.pack(images).tobytes(),
+        capture_output=True,
+        check=True,
+    )
+    scores = form.unpack(np.frombuffer(run.stdout, np.uint8))
+    assert np.array_equal(scores, tiny[2].scores(images))
+    assert len(np.unique(scores)) > 3
+
+
 def test_driver_refuses(tiny: Any, write: Any) -> None:
     form = load_driver(write("hls", tiny)).Format()
     for wrong, message in (
