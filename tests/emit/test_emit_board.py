@@ -523,7 +523,8 @@ def test_tlast_ends_a_batch(tiny: Any, emit: Any, tmp_path: Path) -> None:
 
 def test_which_boards(tiny: Any, make_case: Any, emit: Any) -> None:
     zynq = {name for name in board_names() if processing_system(load_board(name).part)}
-    assert zynq == set(BOARD_PARTS)
+    assert set(BOARD_PARTS) <= zynq  # without a board part a new board has a warning, no error
+    assert {"U250", "U280", "U55C"}.isdisjoint(zynq)
     alveo = emit(tiny, board=load_board("U250"))
     assert not any(name.parts[0] in ("board", "driver") for name in alveo.files)
     readme = str(alveo.files[PurePosixPath("README.md")])
