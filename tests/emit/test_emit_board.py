@@ -138,11 +138,12 @@ def ends(calls: list[list[str]], kind: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("flow", ["hls", "rtl"])
 @pytest.mark.parametrize("name", ["Pynq-Z1", "ZCU104"])
-def test_block_design(flow: str, name: str, tiny: Any, write: Any) -> None:
+def test_block_design(flow: str, name: str, make_case: Any, write: Any) -> None:
     board = load_board(name)
-    folder = write(flow, tiny, board=board)
+    folder = write(flow, dense_case(make_case, IntType(8, signed=False), 15), board=board)
     value = json.loads((folder / "design.json").read_text())
     inputs, outputs = (str(value[k]["axis_bits"]) for k in ("input", "output"))
+    assert inputs != outputs
     script = folder / "board" / "block_design.tcl"
     failed, _ = tcl(script)
     assert ("exported IP" if flow == "hls" else "packaged IP") in failed
