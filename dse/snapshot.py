@@ -29,7 +29,7 @@ class StudySnapshot:
         updated: ISO 8601 time of the last finished trial, UTC.
         written_by: "dse 0.1.0".
         versions: package -> version of what ran it.
-        base_accuracy: validation accuracy of the float network as a fraction; None before pretraining.
+        base_accuracy: validation accuracy of the float network as a fraction; None before pretraining, and without.
         synthesised: designs that were synthesised, or could not be, by design digest.
         model_facts: what the file of the cost model states about itself; empty where there is none.
     """

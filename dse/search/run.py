@@ -163,10 +163,13 @@ def base_weights(p: Plan, store: Store, progress: Progress) -> Mapping[str, npt.
     if start is not None and not epochs:
         base = start
     else:
-        progress.event("pretraining", epochs=epochs, images=len(p.dataset.train))
+        if epochs:
+            progress.event("pretraining", epochs=epochs, images=len(p.dataset.train))
         base = pretrain(p.network, p.dataset, epochs, p.config.seed, start=start)
-    accuracy = float(base.accuracy)
     store.save_arrays("base", base.arrays())
+    if start is None and not epochs:
+        return base.arrays()  # initial weights have no accuracy worth a line
+    accuracy = float(base.accuracy)
     store.write_header(store.header() | {"base_accuracy": accuracy})
     progress.event("pretrained", accuracy=accuracy)
     return base.arrays()
