@@ -20,7 +20,7 @@ from dse.config.tree import Items, Map, Node, Scalar
 
 SCHEMA = study_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.yaml"))
+STUDIES = sorted((Path(__file__).parents[2] / "studies").rglob("*.yaml"))
 
 # every key in full, as a value that the reader accepts
 FULL = """\
