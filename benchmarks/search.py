@@ -213,6 +213,8 @@ def show(name: str, truth: Truth, found: Mapping[str, Sequence[Course]]) -> None
             seconds = "-"
         print(f"{method:12}" + "".join(f"{c:8.3f}" for c in cells) + f"{text:>18}{seconds:>10}")
     need = {m: typical(c) for m, c in found.items()}
+    if "guided" not in need or not need.keys() - {"guided", "short"}:
+        return
     best = min((m for m in need if m not in ("guided", "short")), key=lambda m: need[m])
     print(
         f"bar: 95 % with at most a third of the trainings of the best other ({best}: {need[best]:g}):"
