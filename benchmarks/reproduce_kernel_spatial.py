@@ -29,7 +29,8 @@ from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.networks import cnv
 from dse.search.fold import Folder
-from dse.search.pipeline import layer_folds, pipeline
+from dse.search.main_units import layer_folds
+from dse.search.pipeline import pipeline
 from dse.search.study import Plan, plan
 from dse.training import finetune, pretrain
 

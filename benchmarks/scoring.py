@@ -31,7 +31,7 @@ from dse.ir.units import divisors
 from dse.networks import cnv
 from dse.search.estimate import estimate
 from dse.search.foldings import Foldings
-from dse.search.pipeline import layer_folds
+from dse.search.main_units import layer_folds
 from dse.search.score_batch import folded
 from hw_templates._boards import load_board
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dse.ir.accelerator import Accelerator, Integers
+from dse.ir.data_dependent import HIGH
 from dse.ir.design import DesignPoint
 from dse.ir.edge_cycles import Array, EdgeCounts, EdgeWork, frame_ends, work_on
 from dse.ir.edge_skip import EdgeSkipUnit
@@ -16,8 +17,6 @@ from dse.ir.record import CountedInterval
 from dse.ir.stages import flat
 from dse.ir.units import Unit
 from dse.search.pipeline import pipeline
-
-PERCENTILE = 95.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class CountedCycles:
     def interval(self) -> CountedInterval:
         """Return the cycles between frames."""
         cycles = self.slowest()
-        high = float(np.percentile(cycles, PERCENTILE))
+        high = float(np.percentile(cycles, HIGH))
         return CountedInterval(len(cycles), float(cycles.mean()), high)
 
 

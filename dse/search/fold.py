@@ -25,15 +25,9 @@ from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.search.branches import reads, waiting_words
 from dse.search.joints import PLAIN_DEPTH
-from dse.search.options import (
-    Array,
-    Floats,
-    LayerOptions,
-    fork_resources,
-    joint_resources,
-    layer_options,
-)
-from dse.search.pipeline import element_types, sum_types
+from dse.search.main_units import element_types, sum_types
+from dse.search.options import Array, LayerOptions, layer_options
+from dse.search.prices import Floats, fork_resources, joint_resources
 from dse.search.shortest import FORBIDDEN, Costs, Graph
 
 # UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights would have to be loaded

@@ -20,7 +20,7 @@ from dse.ir.hardware import RESOURCES, Resources
 from dse.search.fold import Folder, cost_weights
 from dse.search.fold_front import Front, candidates, fold_front
 from dse.search.labels import Cuts
-from dse.search.options import Floats
+from dse.search.prices import Floats
 
 ROUNDS = 40  # of the search for weights; it ends earlier almost always
 LAST = 4  # weights, the last ones tried, that cut labels off

@@ -21,7 +21,7 @@ from dse.search.dominance import Array, minima
 from dse.search.fold import Folder
 from dse.search.fold_gap import LUT_SHARE, proven_slack
 from dse.search.labels import ROUNDING, Cuts, Labels, labels, traced
-from dse.search.options import Floats
+from dse.search.prices import Floats
 from dse.search.steps import UNIT, Step, steps, useful, whole
 
 MOST = 1000  # labels that stand side by side before they are thinned

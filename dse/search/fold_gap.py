@@ -16,7 +16,7 @@ import numpy as np
 
 from dse.search.dominance import Array
 from dse.search.labels import least_sums
-from dse.search.options import Floats
+from dse.search.prices import Floats
 from dse.search.steps import Step
 
 CELLS = 64  # of each resource, up to its limit

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.search.dominance import Array, minima, thinned
-from dse.search.options import Floats
+from dse.search.prices import Floats
 from dse.search.steps import Step
 
 STAIRCASE = 20  # times as many labels may stand where only two resources are needed

@@ -30,12 +30,12 @@ from dse.ir.units import (
     divisors,
 )
 from dse.search.edges import edge_skips
-from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
-from dse.search.pipeline import layer_folds, main_units
+from dse.search.joints import PLAIN_DEPTH, connectors, vector_words
+from dse.search.main_units import layer_folds, main_units
+from dse.search.prices import Floats, priced
 from dse.search.skipping import behind, room_words
 from pruning._scheme import Structure
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Array: TypeAlias = npt.NDArray[np.int64]
 
 STREAM_BITS = 8192  # widest stream word that Vitis HLS builds (FINN issue 938)
@@ -267,59 +267,6 @@ def _priced_mode(
         main_cycles,
         int(matrix.out_element_bits),
     )
-
-
-@lru_cache(maxsize=1024)
-def joint_resources(
-    before: Layer | None,
-    sources: tuple[int, ...],
-    doors: tuple[tuple[int, int], ...],
-    bits: int,
-    elements: int,
-    *,
-    window: bool,
-    model: CostModel,
-) -> Floats:
-    """Return what joins two layers, `(sources, doors, 5)`, for all output widths and doors.
-
-    Args:
-        before: the layer before; None: a fork.
-        sources: elements per word that leaves it.
-        doors: of the layer behind, as in `LayerOptions`.
-        bits: bits per element.
-        elements: elements per frame.
-        window: whether the layer behind begins with a window unit.
-        model: prices the units.
-    """
-    source, (target, room) = np.array(sources)[:, None], np.array(doors).T[:, None, :]
-    burst = burst_words(before, source, target, window=window, room=room)
-    first, converter, second = connectors("", source, target, bits, elements, burst, room)
-    shape = (len(sources), len(doors))
-    built = (source != target) & (np.asarray(burst) > PLAIN_DEPTH)
-    total = priced(converter, model, shape) + priced(second, model, shape)
-    return total + priced(first, model, shape) * built[..., None] if built.any() else total
-
-
-def fork_resources(before: Layer, widths: tuple[int, ...], bits: int, model: CostModel) -> Floats:
-    """Return a fork behind a layer and the FIFO between them, `(widths, 5)`.
-
-    Args:
-        before: the layer.
-        widths: elements per word that leaves it.
-        bits: bits per element.
-        model: prices the units.
-    """
-    shape = (len(widths),)
-    fifo, fork = fork_units(before, np.array(widths), bits)
-    return priced(fifo, model, shape) + priced(fork, model, shape)
-
-
-def priced(unit: Unit, model: CostModel, shape: tuple[int, ...]) -> Floats:
-    """Return the expected resources of a unit, `(*shape, 5)`."""
-    expected = model.predict(unit).expected
-    return np.stack(
-        [np.broadcast_to(getattr(expected, r), shape) for r in RESOURCES], axis=-1
-    ).astype(np.float64)
 
 
 def pinned(layer: str, knob: str, legal: Array, values: Sequence[int] | None) -> Array:

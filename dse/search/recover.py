@@ -16,6 +16,7 @@ from dse.search.options import LayerOptions
 from dse.search.space import (
     COMPRESSION_KNOBS,
     CYCLES,
+    PLAIN_KNOBS,
     PREFERENCE,
     Choice,
     Range,
@@ -25,7 +26,6 @@ from dse.search.space import (
 from dse.search.study import Plan
 
 BITS = ("weight_bits", "activation_bits")
-EXTRAS = ("beta", "prune_by", "lambda_threshold", "lambda_pooling", "spatial_keep", "spatial_tile")
 SPARSITY_TOLERANCE = 0.1  # a seed is no farther from the space than this
 
 
@@ -72,7 +72,7 @@ def compression_values(space: SearchSpace, wanted: Mapping[str, Compression]) ->
             key=lambda option: _distance(_tried(space, layer, values, names, option), target),
         )
         values = _with(values, names, best)
-        for knob in EXTRAS:
+        for knob in PLAIN_KNOBS:
             by = names[knob]  # where the space lacks it, the baseline's
             if by is not None and getattr(target, knob) in offered[knob]:
                 values[by] = getattr(target, knob)

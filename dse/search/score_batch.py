@@ -36,7 +36,8 @@ from dse.search.edges import refusal
 from dse.search.estimate import ENDS, check_memory, price_table
 from dse.search.foldings import Array, Foldings
 from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
-from dse.search.pipeline import check, element_types, layer_folds, main_units, sum_types
+from dse.search.main_units import element_types, layer_folds, main_units, sum_types
+from dse.search.pipeline import check
 from dse.search.skipping import behind, room_words
 from pruning._scheme import Structure
 

@@ -29,6 +29,7 @@ Values: TypeAlias = Mapping[str, Any]
 PRUNING_KNOBS = ("scheme", "sparsity", "block", "beta", "prune_by")  # mean nothing without pruning
 EDGE_LOSSES = ("lambda_threshold", "lambda_pooling")
 SPATIAL = ("spatial_keep", "spatial_tile")
+PLAIN_KNOBS = ("beta", "prune_by", *EDGE_LOSSES, *SPATIAL)  # a compression has them as they are
 COMPRESSION_KNOBS = (
     *("weight_bits", "activation_bits"),
     *(*PRUNING_KNOBS, *EDGE_LOSSES, *SPATIAL),
@@ -105,12 +106,7 @@ class SearchSpace:
                 scheme=scheme,
                 sparsity=chosen["sparsity"],
                 block=block,
-                beta=chosen["beta"],
-                prune_by=chosen["prune_by"],
-                lambda_threshold=chosen["lambda_threshold"],
-                lambda_pooling=chosen["lambda_pooling"],
-                spatial_keep=chosen["spatial_keep"],
-                spatial_tile=chosen["spatial_tile"],
+                **{k: chosen[k] for k in PLAIN_KNOBS},
             )
         return canonical(self.network, wanted)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dse.search.dominance import Array, minima
 from dse.search.fold import Folder
-from dse.search.options import Floats
+from dse.search.prices import Floats
 
 UNIT = 1e-6  # needs are whole multiples of it, so that sums and ties do not depend on rounding
 

@@ -24,7 +24,8 @@ from dse.ir.units import (
     WidthConverter,
     legal_folds,
 )
-from dse.search.pipeline import check, element_types, pipeline
+from dse.search.main_units import element_types
+from dse.search.pipeline import check, pipeline
 
 NETWORK = Network(
     "net",

@@ -27,7 +27,8 @@ from dse.ir.units import AddUnit, Fifo, ForkUnit, divisors
 from dse.networks import resnet8
 from dse.search.fold import Folder
 from dse.search.joints import PLAIN_DEPTH
-from dse.search.pipeline import layer_folds, pipeline
+from dse.search.main_units import layer_folds
+from dse.search.pipeline import pipeline
 
 BOARD = Board("big", "x", "7series", Resources(10**6, 10**6, 10**4, 10**4, 0), {}, 200.0, "made up")
 SLOWEST = 6000  # cycles of an interval that is simulated

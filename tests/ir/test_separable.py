@@ -23,7 +23,8 @@ from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.units import DepthwiseUnit, MatrixUnit, SlidingWindowUnit, SumUnit
 from dse.search.estimate import stored_bits
-from dse.search.pipeline import element_types, layer_folds, pipeline
+from dse.search.main_units import element_types, layer_folds
+from dse.search.pipeline import pipeline
 
 SHAPE = (7, 6, 3)
 

@@ -36,7 +36,8 @@ from dse.ir.units import (
 )
 from dse.networks import cnv, digits_cnn, lenet5, tfc
 from dse.search.fold import Folder
-from dse.search.pipeline import PLAIN_DEPTH, layer_folds, pipeline
+from dse.search.main_units import layer_folds
+from dse.search.pipeline import PLAIN_DEPTH, pipeline
 
 FOREVER = 10**9
 

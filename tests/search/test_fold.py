@@ -29,8 +29,9 @@ from dse.ir.timing import interval_cycles
 from dse.ir.units import MatrixUnit, Unit, WidthConverter, divisors
 from dse.search.estimate import price
 from dse.search.fold import Folder, cost_weights
+from dse.search.main_units import element_types, layer_folds
 from dse.search.options import STREAM_BITS
-from dse.search.pipeline import element_types, layer_folds, pipeline
+from dse.search.pipeline import pipeline
 
 BOARD = Board("toy", "toy", "7series", Resources(5000, 10000, 60, 40, 0), {}, 200.0, "made up")
 MODEL = analytic.load("7series")

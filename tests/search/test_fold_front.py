@@ -28,8 +28,9 @@ from dse.search.estimate import price
 from dse.search.fold import Folder, cost_weights
 from dse.search.fold_fit import bottleneck, cheapest, fastest
 from dse.search.fold_front import Front, candidates, fold_front, usable
+from dse.search.main_units import element_types
 from dse.search.pareto import non_dominated
-from dse.search.pipeline import element_types, pipeline
+from dse.search.pipeline import pipeline
 from dse.search.upper import at_upper_ends
 
 BOARD = Board("toy", "toy", "7series", Resources(9000, 20000, 60, 40, 0), {}, 200.0, "made up")

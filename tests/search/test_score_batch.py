@@ -21,7 +21,7 @@ from dse.ir.units import divisors
 from dse.networks import cnv, digits_cnn, digits_separable, lenet5, resnet8, resnet50
 from dse.search.estimate import ENDS, estimate
 from dse.search.foldings import Foldings
-from dse.search.pipeline import layer_folds
+from dse.search.main_units import layer_folds
 from dse.search.score_batch import Totals, folded, totals
 
 BOARD = Board("b", "p", "ultrascale+", Resources(9e5, 2e6, 9e3, 4e3, 960), {}, 300.0, "made up")
