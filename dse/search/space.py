@@ -157,13 +157,14 @@ class SearchSpace:
     def ladder(self) -> list[dict[str, Any]]:
         """Return knob vectors of networks compressed evenly, from what costs little accuracy to what costs much.
 
-        All layers stand at the same place of their lists of bit widths, and of sparsities; other knobs are
-        at their first value, the folding in the middle.
+        All layers stand at the same place of their lists of bit widths, and of sparsities; the folding is in
+        the middle, all positions are computed as far as can be, other knobs are at their first value.
         """
         found = []
         for bits, sparsity in RUNGS:
             places = {"weight_bits": bits, "activation_bits": bits, "sparsity": sparsity}
             places |= dict.fromkeys(("cycles", "preference", "pe", "simd"), 0.5)
+            places["spatial_keep"] = 0.99
             values = {k.name: at(k, places.get(k.name.rpartition(".")[2], 0.0)) for k in self.knobs}
             if values not in found:
                 found.append(values)

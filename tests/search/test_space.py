@@ -87,6 +87,12 @@ def test_the_ladder_compresses_all_layers_evenly_and_uses_every_bit_width(planne
             assert {v[knob.name] for v in ladder} == set(knob.values)
 
 
+def test_the_ladder_skips_the_fewest_positions(planned: Any) -> None:
+    skipping = "  layers: [{match: conv2, spatial_keep: [0.5, 0.75]}]\nobjectives:"
+    for vector in planned(replace=("objectives:", skipping)).space.ladder():
+        assert {v for n, v in vector.items() if n.endswith("spatial_keep")} == {0.75}
+
+
 def test_a_pattern_without_a_layer_is_an_error_at_its_place(planned: Any) -> None:
     wrong = ("objectives:", "  layers:\n    - match: con1\n      sparsity: 0.0\nobjectives:")
     with pytest.raises(StudyFileError, match="'con1' matches none of the") as error:
