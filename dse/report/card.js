@@ -50,7 +50,7 @@ function difference(card, i) {
   const other = pinned ?? DATA.baseline, j = TRIALS.id.indexOf(other);
   if (j < 0 || j === i) return "";
   const name = `trial ${other} (${pinned === null ? "baseline" : "pinned"})`;
-  const [mine, theirs] = [layerCells(card), layerCells(document.querySelector(`.card[data-trial="${other}"]`))];
+  const [mine, theirs] = [layerCells(card), layerCells(cardOf(other))];
   const layers = mine && theirs ? [...mine].flatMap(([layer, cells]) => {
     const old = theirs.get(layer);
     const changes = old ? [...cells].filter(([column, text]) => old.get(column) !== text && column !== "Pace" && column !== "Efficiency") : [];

@@ -63,8 +63,8 @@ function forbidden(option, axis, log, [low, high]) {
 }
 
 function errorBars(option, i) {
-  const pair = (DATA.intervals[option.key] || [])[i];
-  if (!pair || !pair.length) return undefined;
+  const pair = intervalOf(option.key, i);
+  if (!pair) return undefined;
   const value = option.column[i];
   return { type: "data", symmetric: false, array: [pair[1] - value], arrayminus: [value - pair[0]], color: colour("--ink"), thickness: 1.5, width: 5 };
 }

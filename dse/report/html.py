@@ -11,6 +11,7 @@ from markupsafe import Markup
 from dse.report import trust_words, words
 from dse.report.format import FILTERS, LABELS, PICKS
 from dse.report.importance import agreement, importance
+from dse.report.packing import tokens
 from dse.report.payload import payload, script_json
 from dse.report.values import ReportView
 from dse.store import write_atomic
@@ -25,7 +26,7 @@ SCRIPTS = (  # in this order; all but the first need trials
     "parallel.js",
     "trials.js",
 )
-PLOTLY = "vendor/plotly-cartesian.min.js"  # 4.1.1, MIT; licence in vendor/LICENSE.plotly
+PLOTLY = "vendor/plotly-basic.min.js"  # 4.1.1, MIT; licence in vendor/LICENSE.plotly
 
 
 def render(view: ReportView) -> str:
@@ -39,15 +40,25 @@ def render(view: ReportView) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS, squeeze=_squeeze)
+    common = {
+        "view": view,
+        "words": words,
+        "trust_words": trust_words,
+        "labels": LABELS,
+        "pick_names": PICKS,
+    }
+    # cards that have a name are plain HTML, for readers without scripts; the others take little room
+    plain = [i for i in view.designs if i in {*view.picks.values(), view.baseline, view.nearest}]
+    card = environment.get_template("design.html.j2").make_module(common).card  # type: ignore[attr-defined]
+    cards = tokens(
+        {i: _squeeze(card(view, d, False)) for i, d in view.designs.items() if i not in plain}
+    )
     return environment.get_template("report.html.j2").render(
-        view=view,
-        words=words,
-        trust_words=trust_words,
-        labels=LABELS,
-        pick_names=PICKS,
+        **common,
+        plain=plain,
         matters=matters,
         agreed=agreement(view),
-        data=script_json(payload(view, matters)),
+        data=script_json(payload(view, matters) | {"cards": cards}),
         style=_text("report.css"),
         plotly=_text(PLOTLY),
         licence=_text("vendor/LICENSE.plotly"),

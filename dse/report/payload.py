@@ -12,8 +12,9 @@ from dse.report import words
 from dse.report.figures import progress_figure, trust_figure
 from dse.report.format import BY_KEY, LABELS, PICKS, UNITS
 from dse.report.importance import Importance
+from dse.report.packing import packed
 from dse.report.trust import COMPARED
-from dse.report.values import ReportView
+from dse.report.values import ReportView, TrialRow
 
 
 def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
     keys = [k for k in LABELS if k in objectives or any(t.metrics.get(k) for t in view.trials)]
     knobs = list(dict.fromkeys(name for t in view.trials for name in t.knobs))
     trials = view.trials
+    held = [r for r in RESOURCES if r in keys]
     return {
         "study": view.study,
         "objectives": objectives,
@@ -54,22 +56,21 @@ def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
         "trials": {
             "id": [t.id for t in trials],
             "digest": [t.digest for t in trials],
-            "state": [t.state for t in trials],
-            "stage": [words.stage(t.stage) for t in trials],
-            "origin": [t.origin for t in trials],
-            "seconds": _rounded([t.seconds for t in trials]),
-            "note": [t.error or ", ".join(t.violated) for t in trials],
+            "state": packed([t.state for t in trials]),
+            "stage": packed([words.stage(t.stage) for t in trials]),
+            "origin": packed([t.origin for t in trials]),
+            "seconds": _rounded([t.seconds for t in trials], 3),
+            "note": packed([t.error or ", ".join(t.violated) for t in trials]),
         },
         "reported": {
-            r: _rounded([t.reported.get(r) for t in trials])
+            r: packed(_rounded([t.reported.get(r) for t in trials]))
             for r in COMPARED
             if any(r in t.reported for t in trials)
         },
         "metrics": _columns([t.metrics for t in trials], keys),
         "values": _columns([t.knobs for t in trials], knobs),
-        "intervals": {
-            r: [_rounded(t.intervals.get(r, ())) for t in trials] for r in RESOURCES if r in keys
-        },
+        "low": {r: packed(_rounded([_end(t, r, 0) for t in trials], 4)) for r in held},
+        "high": {r: packed(_rounded([_end(t, r, 1) for t in trials], 4)) for r in held},
         "figures": {"progress": progress_figure(view.progress)}
         | ({"trust": trust_figure(view.trust)} if view.trust.points else {}),
     }
@@ -84,12 +85,17 @@ def script_json(value: object) -> str:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[Any]]:
-    return {name: _rounded([row.get(name) for row in rows]) for name in names}
+    return {name: packed(_rounded([row.get(name) for row in rows])) for name in names}
 
 
-def _rounded(values: Sequence[Any]) -> list[Any]:
-    """Round numbers to six digits; they are predictions."""
-    return [_short(float(f"{v:.6g}")) if isinstance(v, float) else v for v in values]
+def _end(trial: TrialRow, resource: str, which: int) -> float | None:
+    interval = trial.intervals.get(resource)
+    return None if interval is None else interval[which]
+
+
+def _rounded(values: Sequence[Any], digits: int = 6) -> list[Any]:
+    """Round numbers; they are predictions."""
+    return [_short(float(f"{v:.{digits}g}")) if isinstance(v, float) else v for v in values]
 
 
 def _short(value: float) -> float:

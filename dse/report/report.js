@@ -3,6 +3,13 @@
 
 document.documentElement.classList.add("js");
 const DATA = JSON.parse(document.getElementById("data").textContent);
+
+/** A column as a list: one letter stands for each of few different values. */
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+const unpacked = (column) => (Array.isArray(column) ? column : [...column.at].map((letter) => column.of[LETTERS.indexOf(letter)]));
+for (const table of ["trials", "reported", "metrics", "values", "low", "high"]) {
+  for (const name of Object.keys(DATA[table])) DATA[table][name] = unpacked(DATA[table][name]);
+}
 const $ = (id) => document.getElementById(id);
 
 /** Make an element; children are nodes or text, never markup. */
@@ -127,12 +134,21 @@ function writeHash() {
   history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
 }
 
+/** A copy of the design card of a trial, without ids; null where it has none. */
+function cardOf(id) {
+  const plain = document.querySelector(`#detail .card[data-trial="${id}"]`);
+  if (plain) return plain.cloneNode(true);
+  if (!DATA.cards.texts[id]) return null;
+  const template = document.createElement("template"); // markup of the page's own maker, escaped there
+  template.innerHTML = DATA.cards.texts[id].map((place) => DATA.cards.pieces[place]).join("");
+  return template.content.firstElementChild;
+}
+
 /** Show a trial in the drawer: its design card, or its totals and knobs where it has none. */
 function openDesign(id) {
   const index = DATA.trials.id.indexOf(id);
   if (index < 0) return;
-  const source = document.querySelector(`.card[data-trial="${id}"]`);
-  const card = source ? source.cloneNode(true) : totals(index);
+  const card = cardOf(id) || totals(index);
   if ($("drawer").hidden) opener = document.activeElement;
   $("drawer-body").replaceChildren(card);
   card.querySelectorAll("thead th > button").forEach((b) => b.replaceWith(...b.childNodes));
@@ -156,6 +172,12 @@ function closeDesign() {
   selected.forEach((f) => f(null));
 }
 
+/** Ends of the interval of a predicted resource; null where there are none. */
+function intervalOf(key, i) {
+  const low = (DATA.low[key] || [])[i];
+  return low == null ? null : [low, DATA.high[key][i]];
+}
+
 /** What a synthesis tool counted, for a trial that was synthesised. */
 function built(key, i) {
   const value = (DATA.reported[key] || [])[i];
@@ -165,8 +187,8 @@ function built(key, i) {
 /** The card of a trial that is not on the front: what the columns know about it. */
 function totals(i) {
   const rows = DATA.axes.filter((a) => DATA.metrics[a.key][i] != null).map((a) => {
-    const range = (DATA.intervals[a.key] || [])[i] || [];
-    const interval = range.length && range[1] > range[0] ? ` (${short(range[0])} to ${short(range[1])})` : "";
+    const range = intervalOf(a.key, i);
+    const interval = range && range[1] > range[0] ? ` (${short(range[0])} to ${short(range[1])})` : "";
     return el("tr", {},
       el("th", { scope: "row" }, a.label + (a.unit === "fraction" ? "" : a.unit ? ` (${a.unit})` : "")),
       el("td", { class: "n" }, short(DATA.metrics[a.key][i] * a.scale) + interval),
