@@ -9,20 +9,17 @@ from dse.config.model import own_data
 from dse.config.paths import existing
 from dse.config.quantities import amount, fraction
 from dse.config.read import ANY, entries, keys, plugin, scalar, whole
-from dse.config.tree import Map, Node, describe
+from dse.config.tree import Map, Node, Scalar, describe
 from dse.config.values import DataConfig, ModelConfig
 from dse.ir import plugins
 
-NPZ = "write data: {name: npz, path: FILE}"
-DATA = keys(
-    "data",
-    ("name", "path", "pad", "validation", "limit", "size", "classes"),
-    later={"calibrate": NPZ, "validate": NPZ},
-)
+FILES = ("train", "calibrate", "validate", "test")  # one .npz file per split
+SPLITS = "splits"  # the loader of these
+DATA = keys("data", ("name", "path", *FILES, "pad", "validation", "limit", "size", "classes"))
 # keys that only some loaders know: their least and largest values, and those loaders
 OWN = {
     "size": (8, 4096, ("imagefolder", "noise")),
-    "classes": (2, 100_000, ("noise",)),
+    "classes": (2, 100_000, ("noise", SPLITS)),
 }
 LIMIT = keys("limit", ("train", "validation", "test"))
 
@@ -70,10 +67,13 @@ def _described(
     before = len(complaints)
     found = {k: e.value for k, e in entries(node, DATA, complaints).items()}
     path, name, validation = None, None, None
+    files = _files(node, found, folder, check_files, complaints)
     if "path" in found and (word := scalar(found["path"], "path", complaints)) is not None:
         path = existing(word, "data.path", folder, check_files, complaints)
     if "name" in found and (word := scalar(found["name"], "name", complaints)) is not None:
         name = plugin(word, "data", "data sets", plugins.names("dse.data"), complaints)
+    elif any(part in found for part in FILES):
+        name = SPLITS
     elif path is not None and path.suffix == ".npz":
         name = "npz"
     elif len(complaints) == before:
@@ -100,7 +100,40 @@ def _described(
         limit[split] = whole(entry.value, split, 1, ANY, complaints) or 0
     if len(complaints) > before or name is None:
         return None
-    return DataConfig(name, path, pad or 0, validation, limit, **own)
+    return DataConfig(name, path, pad or 0, validation, limit, files=files, **own)
+
+
+def _files(
+    node: Map, found: dict[str, Node], folder: Path, check_files: bool, complaints: Complaints
+) -> dict[str, Path]:
+    """Return the files of the splits; complain where they do not make a data set."""
+    listed = [part for part in FILES if part in found]
+    if not listed:
+        return {}
+    for key in ("path", "validation", "name"):
+        word = found.get(key)
+        if word is not None and not (isinstance(word, Scalar) and word.text == SPLITS):
+            message = f"data has {key}, and files of its own for {' and '.join(listed)}"
+            complaints.add(word.span, "conflict", message, f"leave {key} out")
+    needed = {"validate": ("validate",), "calibrate": ("calibrate", "train")}
+    for key, either in needed.items():
+        if not set(either) & set(listed):
+            message = f"data with {listed[0]!r} needs {' or '.join(map(repr, either))}"
+            hint = f"write {key}: FILE.npz"
+            complaints.add(node.span.part(0, 1), "missing-key", message, hint)
+    files = {}
+    for part in listed:
+        word = scalar(found[part], part, complaints, f"{part}: FILE.npz")
+        if word is None:
+            continue
+        if not word.text.endswith(".npz"):
+            message = f"data.{part} is an .npz file with the arrays x and y, not {describe(word)}"
+            complaints.add(
+                word.span, "bad-value", message, "store it with numpy.savez(FILE, x=..., y=...)"
+            )
+        elif (path := existing(word, f"data.{part}", folder, check_files, complaints)) is not None:
+            files[part] = path
+    return files
 
 
 def _share(node: Node, complaints: Complaints) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cost_models.learned import MODELS
 from dse.config.cost_model import COST_MODEL, SYNTHESISE
-from dse.config.data import DATA, LIMIT, OWN
+from dse.config.data import DATA, FILES, LIMIT, OWN
 from dse.config.described import ABOUT, DEFAULTS
 from dse.config.effort import BUDGET, KEEPS, STAGES
 from dse.config.goals import DIRECTIONS, LATER, MOST_OBJECTIVES
@@ -160,6 +160,7 @@ def _data() -> Schema:
     values = {
         "name": TEXT,
         "path": TEXT,
+        **dict.fromkeys(FILES, TEXT),
         "pad": _whole(0, 1024),
         **{key: _whole(low, high) for key, (low, high, _) in OWN.items()},
         "validation": share,

@@ -166,6 +166,7 @@ class DataConfig:
     """A data set: a loader of `dse.data` by name, with its files and options.
 
     `limit` caps the images of a split ("train", "validation", "test") after shuffling.
+    `files` are those of the splits ("train", "calibrate", "validate", "test"), of a data set that has one each.
     """
 
     name: str  # a file in dse/data/
@@ -175,6 +176,7 @@ class DataConfig:
     limit: Mapping[str, int] = field(default_factory=dict)
     size: int | None = None  # pixels of a side, where files do not say; None: loader's default
     classes: int | None = None  # the same
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

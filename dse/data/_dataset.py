@@ -52,6 +52,7 @@ class Dataset:
         input_type: integer type of the images.
         classes: number of classes.
         learnable: False where images are made up: nothing is trained then, hardware alone is searched.
+        calibration: images of their own that set ranges of activations; None: those of `train` do.
     """
 
     name: str
@@ -61,6 +62,12 @@ class Dataset:
     input_type: IntType
     classes: int
     learnable: bool = True
+    calibration: Split | None = None
+
+    @property
+    def ranges(self) -> Split:
+        """Images that ranges of activations are set on."""
+        return self.train if self.calibration is None else self.calibration
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -80,13 +87,15 @@ class Dataset:
             train=part(self.train),
             validation=part(self.validation),
             test=part(self.test),
+            calibration=None if self.calibration is None else part(self.calibration),
         )
 
     @property
     def digest(self) -> str:
         """Hash of every image and label, in order; of images that stay files, of their names and sizes."""
         h = hashlib.blake2b(f"{self.input_type}{self.classes}".encode(), digest_size=8)
-        for split in (self.train, self.validation, self.test):
+        calibration = () if self.calibration is None else (self.calibration,)
+        for split in (self.train, self.validation, self.test, *calibration):
             h.update(str(split.images.shape).encode())
             h.update(_content(split.images))
             h.update(np.ascontiguousarray(split.labels).tobytes())

@@ -124,9 +124,11 @@ def imported_of(
         )
         raise UsageError(msg)
     if found.exact.network.classes != classes:
+        scores = found.exact.network.classes
+        fewer = f"; where no image shows the last of them, write data.classes: {scores}"
         msg = (
-            f"model {model.name} must have the {classes} classes of the data, it has"
-            f" {found.exact.network.classes} scores"
+            f"model {model.name} must have the {classes} classes of the data, it has {scores} scores"
+            f"{fewer if classes < scores else ''}"
         )
         raise UsageError(msg)
     return found

@@ -58,7 +58,7 @@ def base_weights(model: Lowered, dataset: Dataset) -> BaseWeights:
         return found
 
     with one_thread():
-        scores(dataset.train.first(IMAGES).images)
+        scores(dataset.ranges.first(IMAGES).images)
         validation = dataset.validation
         parts = np.array_split(validation.images, -(-len(validation) // 256))
         best = np.concatenate([scores(part).argmax(axis=1) for part in parts])

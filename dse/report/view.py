@@ -63,7 +63,8 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             synthesised=snapshot.synthesised.get(record.design.digest),
         )
 
-    data = config.data.path.name if config.data.path else config.data.name
+    files = [config.data.path] if config.data.path else list(config.data.files.values())
+    data = ", ".join(path.name for path in files) or config.data.name
     return ReportView(
         study=config.study,
         description=config.description,

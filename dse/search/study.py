@@ -14,7 +14,8 @@ from typing import Any, cast
 from cost_models import analytic, learned
 from cost_models._model import CostModel
 from dse.config.load import load_config
-from dse.config.values import Constraint, Stages, StudyConfig
+from dse.config.problems import problem_at
+from dse.config.values import Constraint, DataConfig, Stages, StudyConfig
 from dse.data._dataset import Dataset
 from dse.errors import StudyConflictError, UsageError
 from dse.importing.imported import STAGES as IMPORTED_STAGES
@@ -143,7 +144,13 @@ def cost_model(config: StudyConfig, folder: Path | None = None) -> CostModel:
 def load_data(config: StudyConfig) -> Dataset:
     """Load the data set of a study."""
     loader = plugins.load("dse.data", config.data.name)
-    return cast(Dataset, loader.load(config.data, config.seed))
+    try:
+        return cast(Dataset, loader.load(config.data, config.seed))
+    except UsageError as error:
+        for part, path in config.data.files.items():
+            if str(error).startswith(str(path)):
+                raise problem_at(config, f"data.{part}", "bad-data", str(error)) from error
+        raise
 
 
 def build_network(
@@ -249,7 +256,7 @@ def check_data(p: Plan, header: Mapping[str, Any]) -> None:
     if before != (p.dataset.digest, p.network.digest, model):
         msg = (
             f"the data or the network of study {p.config.study!r} are not those it was made with:"
-            f" restore {p.config.data.path or p.config.data.name}"
+            f" restore {data_name(p.config.data)}"
             f"{'' if model is None else f' and model {p.config.model.name}'}, or use another study name"
         )
         raise StudyConflictError(msg)
@@ -309,6 +316,12 @@ def snapshot(folder: Path) -> StudySnapshot:
         synthesised=store.synthesised(),
         model_facts=facts,
     )
+
+
+def data_name(data: DataConfig) -> str:
+    """Return what the data of a study are called: their files, else the loader."""
+    files = [data.path] if data.path is not None else [*data.files.values()]
+    return ", ".join(str(path) for path in files) or data.name
 
 
 def now() -> str:

@@ -176,7 +176,7 @@ def _calibrated(
 ) -> QuantisedNetwork:
     lanes = {x.name: base.layers[x.name] for x in built.layers if isinstance(x, FusedAdd)}
     module = QuantisedNetwork(built, layers, lanes).to(device).train()
-    sample = dataset.train.first(CALIBRATION_IMAGES)
+    sample = dataset.ranges.first(CALIBRATION_IMAGES)
     with torch.no_grad():
         module.calibrate(as_input(torch.tensor(np.asarray(sample.images), device=device)))
     return module

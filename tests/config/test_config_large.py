@@ -20,10 +20,6 @@ LARGE = (Path(__file__).parent / "large.yaml").read_text()
 LATER = {
     "  onnx: models/mobilenet_v1_w4a4.onnx     # QONNX or plain ONNX, static shapes\n"
     "  input: 1x224x224x3\n": "  name: mobilenet-v1\n  width: 0.25\n",
-    "  calibrate: data/imagenet-calib.npz      # 1,024 images: thresholds, ranges\n"
-    "  validate: data/imagenet-val-5k.npz      # 5,000 images: the accuracy objective\n": (
-        "  path: images.npz\n"
-    ),
     "fold: balanced(+-1)  ": "fold: balanced  ",
     "memory: [bram, uram, lutram]": "memory: [bram, lutram]",
     "memory: [uram]": "memory: [bram]",
@@ -58,8 +54,6 @@ def test_what_is_not_built_is_named_and_nothing_else_is_wrong(tmp_path: Path) ->
     assert {p.slug for p in caught.value.problems} == {"not-supported"}
     shown = [p.span.text.partition("#")[0].strip() for p in caught.value.problems]
     assert shown == [
-        "calibrate: data/imagenet-calib.npz",
-        "validate: data/imagenet-val-5k.npz",
         "fold: balanced(+-1)",
         "memory: [bram, uram, lutram]",
         "memory: [uram]",
@@ -74,21 +68,20 @@ def test_what_is_not_built_is_named_and_nothing_else_is_wrong(tmp_path: Path) ->
 
 
 def images(path: Path, size: int, classes: int) -> None:
-    """Write images whose class is their colour."""
+    """Write images whose class is their colour, to calibrate and to validate."""
     rng = np.random.default_rng(0)
-    arrays = {}
-    for split, count in (("train", 60), ("test", 20)):
+    path.mkdir()
+    for name, count in (("imagenet-calib", 60), ("imagenet-val-5k", 40)):
         labels = np.arange(count) % classes
         pixels = rng.integers(0, 60, (count, size, size, 3))
         pixels[np.arange(count), :, :, labels % 3] += 150
-        arrays |= {f"x_{split}": pixels.astype(np.uint8), f"y_{split}": labels.astype(np.int64)}
-    np.savez_compressed(path, **arrays)
+        np.savez_compressed(path / f"{name}.npz", x=pixels.astype(np.uint8), y=labels)
 
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    images(tmp_path / "images.npz", 32, 3)
+    images(tmp_path / "data", 32, 3)
     path = tmp_path / "large.yaml"
     path.write_text(adapted())
     return path

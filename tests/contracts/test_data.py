@@ -6,6 +6,7 @@ import gzip
 import pickle
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +41,15 @@ def _npz(folder: Path) -> Path:
     return path
 
 
+def _splits(folder: Path) -> dict[str, Path]:
+    images, labels = RNG.integers(0, 256, (120, 8, 8), np.uint8), np.arange(120) % 10
+    files = {}
+    for part, kept in (("calibrate", slice(60)), ("validate", slice(60, None))):
+        files[part] = folder / f"{part}.npz"
+        np.savez(files[part], x=images[kept], y=labels[kept])
+    return files
+
+
 def _cifar10(folder: Path) -> Path:
     for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
         batch = {
@@ -60,24 +70,27 @@ def _imagefolder(folder: Path) -> Path:
     return folder
 
 
-FILES: dict[str, Callable[[Path], Path | None]] = {
+FILES: dict[str, Callable[[Path], Path | dict[str, Path] | None]] = {
     "digits": lambda folder: None,
     "noise": lambda folder: None,
     "idx": _idx,
     "npz": _npz,
+    "splits": _splits,
     "cifar10": _cifar10,
     "imagefolder": _imagefolder,
 }
 
 
 @pytest.fixture(params=plugins.names("dse.data"))
-def loader(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ModuleType, str, Path | None]:
+def loader(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ModuleType, DataConfig]:
     name = request.param
     assert name in FILES, f"give {name} a small data set in FILES"
-    return plugins.load("dse.data", name), name, FILES[name](tmp_path)
+    found = FILES[name](tmp_path)
+    own = {"files": found} if isinstance(found, dict) else {"path": found}
+    return plugins.load("dse.data", name), DataConfig(name, **own)
 
 
-Loader = tuple[ModuleType, str, Path | None]
+Loader = tuple[ModuleType, DataConfig]
 
 
 def test_it_says_what_it_is(loader: Loader) -> None:
@@ -85,8 +98,8 @@ def test_it_says_what_it_is(loader: Loader) -> None:
 
 
 def test_parts_are_integers_of_the_input_type(loader: Loader) -> None:
-    module, name, path = loader
-    data = module.load(DataConfig(name, path=path), seed=0)
+    module, base = loader
+    data = module.load(base, seed=0)
     assert data.classes == 10
     for split in (data.train, data.validation, data.test):
         assert len(split.images) == len(split.labels) > 0
@@ -102,8 +115,9 @@ def test_parts_are_integers_of_the_input_type(loader: Loader) -> None:
 
 
 def test_same_seed_same_data_and_test_never_moves(loader: Loader) -> None:
-    module, name, path = loader
-    config = DataConfig(name, path=path, pad=1, validation=0.2, limit={"train": 30, "test": 10})
+    module, base = loader
+    share = None if base.files else 0.2  # `validate` is a file of its own
+    config = replace(base, pad=1, validation=share, limit={"train": 30, "test": 10})
     one, again, other = (module.load(config, seed=s) for s in (1, 1, 2))
     assert one.digest == again.digest != other.digest
     np.testing.assert_array_equal(one.test.images, other.test.images)
@@ -112,8 +126,8 @@ def test_same_seed_same_data_and_test_never_moves(loader: Loader) -> None:
 
 
 def test_parts_share_no_image(loader: Loader) -> None:
-    module, name, path = loader
-    data = module.load(DataConfig(name, path=path), seed=3)
+    module, base = loader
+    data = module.load(base, seed=3)
     parts = [
         set(map(bytes, np.asarray(s.images))) for s in (data.train, data.validation, data.test)
     ]
@@ -121,11 +135,11 @@ def test_parts_share_no_image(loader: Loader) -> None:
 
 
 def test_illegal_options_are_refused(loader: Loader) -> None:
-    module, name, path = loader
+    module, base = loader
     for config in (
-        DataConfig(name, path=path, pad=-1),
-        DataConfig(name, path=path, validation=1.0),
-        DataConfig(name, path=path, limit={"all": 3}),
+        replace(base, pad=-1),
+        replace(base, validation=1.0),
+        replace(base, limit={"all": 3}),
     ):
         with pytest.raises(UsageError):
             module.load(config, seed=0)
