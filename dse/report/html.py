@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import re
 from pathlib import Path
 
@@ -29,8 +32,13 @@ SCRIPTS = (  # in this order; all but the first need trials
 PLOTLY = "vendor/plotly-basic.min.js"  # 4.1.1, MIT; licence in vendor/LICENSE.plotly
 
 
-def render(view: ReportView) -> str:
-    """Return the report as HTML; the same text for the same view."""
+def render(view: ReportView, *, small: bool = False) -> str:
+    """Return the report as HTML; the same text for the same view.
+
+    Args:
+        view: the study.
+        small: compress data and scripts, which the page unpacks; its text stays readable as it is.
+    """
     matters = importance(view)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
@@ -53,22 +61,30 @@ def render(view: ReportView) -> str:
     cards = tokens(
         {i: _squeeze(card(view, d, False)) for i, d in view.designs.items() if i not in plain}
     )
+    data = script_json(payload(view, matters) | {"cards": cards})
+    plotly = f"/*\n{_text('vendor/LICENSE.plotly')}*/\n{_text(PLOTLY)}"
+    own = "\n".join(_text(name) for name in (SCRIPTS if view.trials else SCRIPTS[:1]))
     return environment.get_template("report.html.j2").render(
         **common,
         plain=plain,
         matters=matters,
         agreed=agreement(view),
-        data=script_json(payload(view, matters) | {"cards": cards}),
         style=_text("report.css"),
-        plotly=_text(PLOTLY),
-        licence=_text("vendor/LICENSE.plotly"),
-        scripts=[_text(name) for name in (SCRIPTS if view.trials else SCRIPTS[:1])],
+        data=data,
+        scripts=[plotly, own],
+        unpack=_text("unpack.js"),
+        packed=_compressed([data, [plotly, own]]) if small else "",
     )
 
 
-def write(view: ReportView, path: Path) -> None:
+def write(view: ReportView, path: Path, *, small: bool = False) -> None:
     """Write the report; a reader sees the old file or the whole new one."""
-    write_atomic(path, render(view))
+    write_atomic(path, render(view, small=small))
+
+
+def _compressed(value: object) -> str:
+    """Return JSON as base64 of gzip, without a time: the same for the same value."""
+    return base64.b64encode(gzip.compress(json.dumps(value).encode(), mtime=0)).decode("ascii")
 
 
 def _squeeze(markup: Markup) -> Markup:

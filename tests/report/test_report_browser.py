@@ -282,3 +282,30 @@ def test_synthesised_designs_are_marked_and_compared(open_page, make_snapshot, t
     text = page.locator("#drawer").inner_text()
     assert f"{count(reported['lut'])}" in text
     assert "yosys 0.70" in text
+
+
+def test_a_small_report_unpacks_itself_and_is_readable_without(open_page, view, tmp_path):
+    path = tmp_path / "small.html"
+    html.write(view, path, small=True)
+    assert path.stat().st_size < 0.5 * len(html.render(view).encode())
+    page = open_page(path.as_uri())
+    page.locator("#all-trials tbody a.open").first.click()
+    assert "Trial 0" in page.locator("#drawer h3").inner_text()
+    assert page.evaluate("document.querySelectorAll('#plot .trace').length") > 0
+    assert page.locator("#unpacking").count() == 0
+    still = open_page(path.as_uri(), java_script_enabled=False)
+    assert f"Trial {view.recommended.id}" in still.locator("#answer").inner_text()
+
+
+def test_a_small_report_says_what_it_misses_in_an_old_browser(open_page, view, tmp_path):
+    text = html.render(view, small=True)
+    old = text.replace("<body>", "<body><script>delete window.DecompressionStream</script>", 1)
+    (tmp_path / "old.html").write_text(old, encoding="utf-8")
+    page = open_page((tmp_path / "old.html").as_uri())
+    assert "without --small" in page.locator("#unpacking").inner_text()
+    start = text.index('id="packed">') + len('id="packed">')
+    cut = text[: start + 4000] + text[text.index("</script>", start) :]
+    (tmp_path / "cut.html").write_text(cut, encoding="utf-8")
+    page = open_page((tmp_path / "cut.html").as_uri())
+    page.locator("#unpacking", has_text="cannot be unpacked").wait_for()
+    assert f"Trial {view.recommended.id}" in page.locator("#answer").inner_text()
