@@ -165,7 +165,7 @@ def inspect(
 @click.command()
 @study_argument
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write.")
-@click.option("--small", is_flag=True, help="Compress it: about a third, for a browser since 2023.")
+@click.option("--small", is_flag=True, help="Compress it: less than half, for browsers since 2023.")
 @click.option("--open", "shown", is_flag=True, help="Also open it in the browser.")
 @common
 def report(

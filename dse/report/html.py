@@ -27,6 +27,7 @@ SCRIPTS = (  # in this order; all but the first need trials
     "card.js",
     "explorer.js",
     "parallel.js",
+    "weights.js",
     "trials.js",
 )
 PLOTLY = "vendor/plotly-basic.min.js"  # 4.1.1, MIT; licence in vendor/LICENSE.plotly

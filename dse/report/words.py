@@ -40,8 +40,10 @@ def knee_rule(view: ReportView) -> str:
     shape = {1: "point", 2: "line"}.get(len(view.objectives), "plane")
     return (
         f"This is the knee of the front: with {names} scaled between the best and the worst value on the"
-        f" front, it lies farthest below the {shape} through the ends of the axes. Going on from here costs"
-        " more in one objective than it buys in the others."
+        f" front, it lies farthest below the {shape} through the ends of the axes, so the sum of its scaled"
+        " objectives is the least; weights multiply them before they are summed, and ties go to the design that"
+        " uses the smallest share of the board. Going on from here costs more in one objective than it buys in"
+        " the others."
     )
 
 
