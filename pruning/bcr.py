@@ -8,15 +8,12 @@ wait for each other. See `dse.ir.units.Tiling` for the rule on rows.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from dse.errors import UsageError
 from dse.ir.design import Compression
-from dse.ir.units import Tiling, divisors
-from pruning._reorder import similar_rows
+from dse.ir.units import Tiling
+from pruning._legal import keep_most, legal_block, nearest_count
 from pruning._scheme import Mask, Structure
 from pruning._tiles import tiles
 
@@ -48,13 +45,8 @@ def legalise(
     """
     if sparsity <= 0:
         return 0.0, None
-    if block is None:
-        msg = "pruning scheme bcr needs a block: add `block: 8x16` (rows x columns) or more choices"
-        raise UsageError(msg)
-    p, q = (int(divisors(n)[divisors(n) <= b].max()) for n, b in zip((mh, mw), block, strict=True))
-    wanted = math.log((1 - sparsity) * p * q)
-    possible = tiles(p, q, mw // q)
-    count = min(possible, key=lambda kept: (abs(math.log(kept) - wanted), -kept))
+    p, q = legal_block(mh, mw, block, "bcr needs a block: add `block: 8x16` (rows x columns)")
+    count = nearest_count(tiles(p, q, mw // q), sparsity, p * q)
     return (0.0, None) if count == p * q else (1 - count / (p * q), (p, q))
 
 
@@ -81,17 +73,7 @@ def mask(
     """
     tiling = structure(weights.shape[0], weights.shape[1], compression).tiling
     assert tiling is not None
-    energy = np.square(weights)
-    order = np.arange(len(weights))
-    kept = project(energy, tiling)
-    if reorder:
-        similar = similar_rows(energy, tiling)
-        candidate = project(energy[similar], tiling)
-        if energy[similar][candidate].sum() > energy[kept].sum():
-            order, kept = similar, candidate
-    own = np.empty_like(kept)
-    own[order] = kept
-    return Mask(own, order)
+    return Mask(*keep_most(np.square(weights), tiling, project, reorder=reorder))
 
 
 def project(energy: Floats, tiling: Tiling) -> Bools:

@@ -8,15 +8,12 @@ for all k * k positions of the kernel: its index is stored once (`Tiling.positio
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from dse.errors import UsageError
 from dse.ir.design import Compression
-from dse.ir.units import Tiling, divisors
-from pruning._reorder import similar_rows
+from dse.ir.units import Tiling
+from pruning._legal import keep_most, legal_block, nearest_count
 from pruning._scheme import Mask, Structure
 from pruning.bcr import project
 
@@ -42,18 +39,12 @@ def legalise(
     """
     if sparsity <= 0:
         return 0.0, None
-    if block is None:
-        msg = (
-            "pruning scheme kernel needs a block: add `block: 8x4` (output channels that share the choice"
-            " x input channels of a group) or more choices"
-        )
-        raise UsageError(msg)
-    p, group = (
-        int(divisors(n)[divisors(n) <= b].max())
-        for n, b in zip((mh, mw // positions), block, strict=True)
+    needed = (
+        "kernel needs a block: add `block: 8x4` (output channels that share the choice x input channels of"
+        " a group)"
     )
-    wanted = math.log((1 - sparsity) * group)
-    count = min(range(1, group + 1), key=lambda n: (abs(math.log(n) - wanted), -n))
+    p, group = legal_block(mh, mw // positions, block, needed)
+    count = nearest_count(range(1, group + 1), sparsity, group)
     return (0.0, None) if count == group else (1 - count / group, (p, group))
 
 
@@ -82,13 +73,5 @@ def mask(
     tiling = structure(mh, mw, compression).tiling
     assert tiling is not None
     norms = np.abs(weights).reshape(mh, positions, -1).sum(axis=1)
-    order = np.arange(mh)
-    kept = project(norms, tiling)
-    if reorder and tiling.block_rows > 1:
-        similar = similar_rows(norms, tiling)
-        candidate = project(norms[similar], tiling)
-        if norms[similar][candidate].sum() > norms[kept].sum():
-            order, kept = similar, candidate
-    own = np.empty_like(kept)
-    own[order] = kept
-    return Mask(np.tile(own, (1, positions)), order)
+    kept, order = keep_most(norms, tiling, project, reorder=reorder and tiling.block_rows > 1)
+    return Mask(np.tile(kept, (1, positions)), order)

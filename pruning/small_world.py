@@ -8,15 +8,13 @@ edges that are rewired from near to anywhere (`_block_graph.py`). No weight is l
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from dse.errors import UsageError
 from dse.ir.design import Compression
-from dse.ir.units import Tiling, divisors
+from dse.ir.units import Tiling
 from pruning._block_graph import small_world_graph
+from pruning._legal import legal_block, nearest_count
 from pruning._scheme import Mask, Structure
 
 NEEDS_BLOCK = True
@@ -41,19 +39,11 @@ def legalise(
     """
     if sparsity <= 0:
         return 0.0, None
-    if block is None:
-        msg = (
-            "pruning scheme small_world needs a block: add `block: 16x8` (output x input channels of a"
-            " node) or more choices"
-        )
-        raise UsageError(msg)
+    needed = "small_world needs a block: add `block: 16x8` (output x input channels of a node)"
     channels = mw // positions
-    rows, width = (
-        int(divisors(n)[divisors(n) <= b].max()) for n, b in zip((mh, channels), block, strict=True)
-    )
+    rows, width = legal_block(mh, channels, block, needed)
     nodes = channels // width
-    wanted = math.log((1 - sparsity) * nodes)
-    count = min(range(1, nodes + 1), key=lambda k: (abs(math.log(k) - wanted), -k))
+    count = nearest_count(range(1, nodes + 1), sparsity, nodes)
     return (0.0, None) if count == nodes else (1 - count / nodes, (rows, width))
 
 

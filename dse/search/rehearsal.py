@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from dse.search.samplers import TPE_MS, TPE_MS_PER_TRIAL, schedule
 from dse.search.study import Plan
 from dse.search.tasks import TrainingContext, TrainingTask, train
+from dse.search.workers import wanted_workers
 
 GENETIC_MS = 1.0  # per question, at a few hundred trials (docs/study-file.md, samplers)
 
@@ -68,7 +68,7 @@ def rehearse(p: Plan) -> Rehearsal:
     train(context, task)
     trial_s = time.perf_counter() - begun
     trials = config.budget.trials
-    workers = config.parallel.workers or max(1, (os.cpu_count() or 1) // config.parallel.cpus)
+    workers = wanted_workers(config.parallel)
     sampling_s = _sampling_s(p, trials)
     pretraining_s = epoch_s * stages.pretrain_epochs
     total = pretraining_s + trials * trial_s / workers + sampling_s

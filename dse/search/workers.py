@@ -236,6 +236,11 @@ def try_ray(parallel: Parallel) -> str:
     )
 
 
+def wanted_workers(parallel: Parallel) -> int:
+    """Return how many candidates to evaluate at once on this machine, as far as the study file leaves it open."""
+    return parallel.workers or max(1, (os.cpu_count() or 1) // parallel.cpus)
+
+
 def _start(parallel: Parallel) -> tuple[Any, int]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers
@@ -251,7 +256,7 @@ def _start(parallel: Parallel) -> tuple[Any, int]:
             "this process is at work on Ray already; close those workers before others are started"
         )
         raise UnreachableError(msg)
-    wanted = parallel.workers or max(1, (os.cpu_count() or 1) // parallel.cpus)
+    wanted = wanted_workers(parallel)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if local:
