@@ -117,6 +117,13 @@ class Assembly:
                 return value
         return replace(value, chain=then(value.chain, curve))
 
+    def filled_up(self, node: Node, how: str) -> None:
+        """Say that a product is built as a larger one, with zeros for weights, and priced as that."""
+        self.notes.append(
+            f"node {node.shown} is built as a larger product: {how}, the weights between are 0 (a training may change"
+            " them)"
+        )
+
     def finished(self, value: Value, graph: Graph) -> Lowered:
         """Return the network whose class scores are a tensor.
 

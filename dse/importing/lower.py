@@ -11,12 +11,13 @@ import numpy as np
 from dse.errors import UsageError
 from dse.importing.assemble import Assembly
 from dse.importing.chain import CURVES, ONE, ZERO, Curve, Line, curve_of, falls, then
+from dse.importing.equivalents import larger
 from dse.importing.graph import Floats, Graph, Node, printable, unsupported
 from dse.importing.layout import MAP, VECTOR, Layout
 from dse.importing.quantiser import BIAS_BITS, QUANTISERS, quantiser_of
 from dse.importing.values import Lowered, Pool, Product, Value
 from dse.importing.weights import Weights, weights_of
-from dse.importing.windows import fits, pixels, square, squeezed, window
+from dse.importing.windows import dilation, fits, pixels, square, squeezed, window
 from dse.ir.numbers import IntType
 
 Handler = Callable[["_Walk", Node], Value]
@@ -147,20 +148,21 @@ def _conv(walk: _Walk, node: Node) -> Value:
         raise unsupported(node, "its input must be a map (batch, channels, height, width)")
     weights = weights_of(walk.graph, node, _factor(node), (0, 2, 3, 1))
     rows, kernel, width, depth = weights.real.shape
-    stride, padding = window(node, (kernel, width))
-    groups, channels = int(node.number("group", 1)), value.layout.sizes["C"]
-    if groups == 1 and depth == channels:
-        kind = "conv"
-    elif groups == channels == rows and depth == 1:
-        kind = "dw"
-    else:
+    step, groups, channels = dilation(node), int(node.number("group", 1)), value.layout.sizes["C"]
+    stride, padding = window(node, (kernel, width), dilated=step)
+    if groups < 1 or rows % groups or depth * groups != channels:
         raise unsupported(
             node,
-            f"it must have 1 group, or one for each of the {channels} channels, got {groups} groups,"
-            f" {rows} outputs and weights for {depth} channels",
+            f"its groups must divide its {rows} outputs and the {channels} channels of its input, got {groups}"
+            f" groups and weights for {depth} channels",
         )
-    flat = weights.arranged(lambda a: a.reshape(rows, -1))
+    kernel = step * (kernel - 1) + 1
     height, width = pixels(node, value, kernel, stride, padding)
+    kind = "dw" if groups == channels == rows and depth == 1 else "conv"
+    weights, how = larger(node, weights, 1 if kind == "dw" else groups, step)
+    if how:
+        walk.assembly.filled_up(node, how)
+    flat = weights.arranged(lambda a: a.reshape(rows, -1))
     product = Product(kind, node, flat, kernel, stride, padding)  # type: ignore[arg-type]
     found = _product(walk, node, value, product, value.layout.resized(height, width, rows))
     return _biased(walk, node, found)

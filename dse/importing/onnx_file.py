@@ -124,7 +124,9 @@ def _attribute(proto: Any, where: str) -> Any:
 
 
 def _array(tensor: Any, where: str) -> npt.NDArray[Any]:
-    """Return a constant, floating point in float64 and whole numbers in int64.
+    """Return a constant, floating point in float64.
+
+    Whole numbers keep their type: it says between which codes a QuantizeLinear saturates.
 
     Raises:
         UsageError: it is in another file, damaged, or no array of finite numbers.
@@ -147,7 +149,9 @@ def _array(tensor: Any, where: str) -> npt.NDArray[Any]:
     if array.dtype.kind not in "iubf":
         msg = f"{named} must hold numbers, got {array.dtype}"
         raise UsageError(msg)
-    if array.dtype.kind != "f":
+    if array.dtype.kind in "iu":
+        return np.asarray(array)
+    if array.dtype.kind == "b":
         return np.asarray(array, dtype=np.int64)
     with np.errstate(invalid="ignore"):  # a NaN that signals is refused below, like any other
         floats = np.asarray(array, dtype=np.float64)

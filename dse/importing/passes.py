@@ -1,7 +1,7 @@
 """Clean-up of a foreign graph, one named pass after the other; what a network computes stays the same.
 
-The order is a decision: constants first, for the other passes look at them; identities last, for folding leaves
-some.
+The order is a decision: constants first, for the other passes look at them; then quantisers, which those of the
+class scores are; identities last, for folding leaves some.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.importing.graph import Graph, Node, unsupported
+from dse.importing.qdq import join_qdq
 from dse.importing.quantiser import QUANTISERS
 
 Pass: TypeAlias = Callable[[Graph], Graph]
 Array: TypeAlias = npt.NDArray[Any]
 
 # of the class scores: they leave the largest the largest (a quantiser may make others equal to it)
-SCORES = ("Softmax", "LogSoftmax", "ArgMax", *QUANTISERS)
+SCORES = ("Softmax", "LogSoftmax", "ArgMax", "QuantizeLinear", *QUANTISERS)
 NOTHING = ("Identity", "Dropout", "Cast")
 
 
@@ -91,7 +92,13 @@ def drop_unread(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(reversed(kept)))
 
 
-PASSES: tuple[Pass, ...] = (fold_constants, drop_scores_activation, drop_identities, drop_unread)
+PASSES: tuple[Pass, ...] = (
+    fold_constants,
+    join_qdq,
+    drop_scores_activation,
+    drop_identities,
+    drop_unread,
+)
 
 
 def _hands_on(node: Node, constants: Mapping[str, Array]) -> bool:

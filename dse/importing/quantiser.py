@@ -40,6 +40,7 @@ class Quantiser:
         bipolar: codes are -1 (below 0) and +1.
         step: of the numbers that come in, which are rounded to multiples of it first (Trunc); None: they are
             not.
+        zero_last: the zero point is added behind the rounding (QuantizeLinear), not in front of it (Quant).
         thresholds: `(channels or 1, n)` ascending: the code is how many of them a number reaches, and `low`.
     """
 
@@ -51,6 +52,7 @@ class Quantiser:
     rounding: str = "ROUND"
     bipolar: bool = False
     step: Floats | None = None
+    zero_last: bool = False
     thresholds: Floats | None = None
 
     @property
@@ -83,7 +85,9 @@ class Quantiser:
             return np.where(x >= 0, 1.0, -1.0)
         if self.step is not None:
             x = np.rint(x / self.step) * self.step
-        codes = np.clip(ROUNDINGS[self.rounding](x / self.scale + self.zero), self.low, self.high)
+        rounded, real = ROUNDINGS[self.rounding], x / self.scale
+        codes = rounded(real) + self.zero if self.zero_last else rounded(real + self.zero)
+        codes = np.clip(codes, self.low, self.high)
         return 2.0 * (codes - self.low) - 1 if self.one_bit else codes
 
     def line(self) -> tuple[Floats, Floats]:
@@ -120,8 +124,7 @@ def quantiser_of(
         step = _positive(node, along(_needed(graph, node, 1)))
     if node.op == "MultiThreshold":
         return _multi_threshold(graph, node)
-    last = 4 if step is not None else 1
-    scale = _positive(node, along(_needed(graph, node, last)))
+    scale = _positive(node, along(_needed(graph, node, 4 if step is not None else 1)))
     zero = along(_needed(graph, node, 2))
     bits = _needed(graph, node, 5 if step is not None else 3)
     if bits.size != 1 or not 1 <= float(bits.ravel()[0]) <= most or float(bits.ravel()[0]) % 1:
@@ -132,7 +135,10 @@ def quantiser_of(
     if np.any(zero % 1) or (step is not None and np.any(zero)):
         raise unsupported(node, "its zero point must be a whole number, and 0 of a Trunc")
     signed, narrow = (bool(node.number(k, d)) for k, d in (("signed", 1), ("narrow", 0)))
-    return Quantiser(scale, zero, int(bits.ravel()[0]), signed, narrow, rounding, step=step)
+    last = bool(node.number("zero_last", 0))  # of `join_qdq`
+    return Quantiser(
+        scale, zero, int(bits.ravel()[0]), signed, narrow, rounding, step=step, zero_last=last
+    )
 
 
 def _multi_threshold(graph: Graph, node: Node) -> Quantiser:

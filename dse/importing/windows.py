@@ -19,8 +19,22 @@ def squeezed(node: Node, shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple
     return tuple(n for i, n in enumerate(shape) if i not in gone)
 
 
-def window(node: Node, kernel: tuple[int, int], default: int = 1) -> tuple[int, int]:
-    """Return stride and padding of windows that are square and the same on all sides."""
+def dilation(node: Node) -> int:
+    """Return the pixels from one position of a kernel to the next."""
+    return square(node, node.whole("dilations", (1, 1)), "dilation")
+
+
+def window(
+    node: Node, kernel: tuple[int, int], default: int = 1, dilated: int = 1
+) -> tuple[int, int]:
+    """Return stride and padding of windows that are square and the same on all sides.
+
+    Args:
+        node: what says so.
+        kernel: its sides, without what a dilation adds.
+        default: the stride where the node has none.
+        dilated: the dilation that is built.
+    """
     square(node, kernel, "kernel")
     square(node, node.whole("kernel_shape", kernel), "kernel")
     stride = square(node, node.whole("strides", (default, default)), "stride")
@@ -31,12 +45,11 @@ def window(node: Node, kernel: tuple[int, int], default: int = 1) -> tuple[int, 
         raise unsupported(node, "auto_pad must be NOTSET", "export with explicit padding")
     if len(set(pads)) != 1 or pads[0] < 0:
         raise unsupported(node, f"its padding must be the same on all sides, got {list(pads)}")
-    if set(node.whole("dilations", (1, 1))) != {1}:
-        raise unsupported(node, "dilated windows are not supported")
-    if stride < 1 or kernel[0] < 1 or pads[0] >= kernel[0]:
-        raise unsupported(
-            node, f"kernel {kernel[0]}, stride {stride} and padding {pads[0]} do not agree"
-        )
+    if dilation(node) != dilated:
+        raise unsupported(node, "dilated windows of a pooling are not supported")
+    side = dilated * (kernel[0] - 1) + 1
+    if pads[0] >= side:
+        raise unsupported(node, f"its padding {pads[0]} must be below its window of {side} pixels")
     return stride, pads[0]
 
 

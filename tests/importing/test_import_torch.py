@@ -119,14 +119,12 @@ def test_functions_that_are_no_models(nets, name, shape, classes, message) -> No
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([nn.Conv2d(2, 4, 3, groups=1, dilation=2)], "Conv '/0/Conv' .* dilated windows"),
         ([nn.Conv2d(2, 4, (3, 1))], "Conv '/0/Conv' .* must be square, got .3, 1."),
         ([nn.Conv2d(2, 4, 3), nn.Sigmoid()], "/1/Sigmoid|Sigmoid in front of it has no quantiser"),
         ([nn.Conv2d(2, 4, 3), nn.GELU()], "node .*'/1/.*' .*not supported"),
         ([nn.Conv2d(2, 4, 3, padding_mode="circular", padding=1)], "Pad|Concat|Slice|not supported"),
         ([nn.ConvTranspose2d(2, 4, 3)], "ConvTranspose '/0/ConvTranspose' .*not supported"),
         ([nn.Conv2d(2, 4, 3), nn.ReLU(), nn.AvgPool2d(2)], "AveragePool '/2/AveragePool' .*quantiser"),
-        ([nn.Conv2d(2, 4, 3, groups=2)], "must have 1 group, or one for each of the 2 channels"),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_is_refused_by_name(layers, message) -> None:
