@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dse.config.values import StudyConfig
+from dse.ir.milestone import Milestone
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
@@ -31,6 +32,7 @@ class StudySnapshot:
         versions: package -> version of what ran it.
         base_accuracy: validation accuracy of the float network as a fraction; None before pretraining, and without.
         synthesised: designs that were synthesised, or could not be, by design digest.
+        milestones: what happened besides trials, oldest first; empty in studies of dse 0.1.
         model_facts: what the file of the cost model states about itself; empty where there is none.
     """
 
@@ -49,3 +51,4 @@ class StudySnapshot:
     base_accuracy: float | None
     synthesised: Mapping[str, SynthesisedDesign] = field(default_factory=dict)
     model_facts: Mapping[str, Any] = field(default_factory=dict)
+    milestones: tuple[Milestone, ...] = ()

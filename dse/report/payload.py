@@ -9,10 +9,11 @@ from typing import Any
 from dse.ir.hardware import RESOURCES
 from dse.ir.metrics import METRICS
 from dse.report import words
-from dse.report.figures import progress_figure, trust_figure
+from dse.report.figures import trust_figure
 from dse.report.format import BY_KEY, LABELS, PICKS, UNITS
 from dse.report.importance import Importance
 from dse.report.packing import packed
+from dse.report.progress_figure import progress_figure
 from dse.report.trust import COMPARED
 from dse.report.values import ReportView, TrialRow
 

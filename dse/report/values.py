@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import Board, Resources
+from dse.ir.milestone import Milestone
 from dse.ir.record import CountedInterval, Prediction
 from dse.report.feasibility import Feasibility
 from dse.report.skipping import Skipping
@@ -173,6 +174,10 @@ class Progress:
         window: trials that `feasible_share` and `gain` look back on.
         gain: growth of the hypervolume over the last `window` trials, as a fraction of its value.
         flat_for: trials since the hypervolume was last more than 0.1 % below its value.
+        seconds: search time at which each trial finished, ascending (so not by id).
+        hypervolume_then: the hypervolume at these times.
+        milestones: what happened besides.
+        reference: corners of the box of the hypervolume, metric key -> (best value, reference point).
     """
 
     ids: tuple[int, ...]
@@ -182,6 +187,10 @@ class Progress:
     window: int
     gain: float
     flat_for: int
+    seconds: tuple[float, ...] = ()
+    hypervolume_then: tuple[float, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    reference: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

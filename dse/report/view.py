@@ -105,7 +105,9 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             )
             for r in records
         ),
-        progress=progress(snapshot.records, config.objectives),
+        progress=progress(
+            snapshot.records, config.objectives, snapshot.milestones, snapshot.created
+        ),
         failures=_failures(records),
         feasibility=feasibility(snapshot.records, constraints, config.objectives, best),
         trust=trust(snapshot.synthesised, (r.design.digest for r in best), snapshot.model_facts),

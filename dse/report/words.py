@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dse.ir.metrics import METRICS
+from dse.ir.milestone import Milestone
 from dse.report.feasibility import Limit
 from dse.report.format import LABELS, PICKS, accuracy, factor, metric, percent, plural
 from dse.report.values import DesignView, Progress, ReportView, Slack
@@ -25,6 +26,22 @@ def verdict(progress: Progress) -> str:
     if progress.gain < 0.01:
         return f"Nearly flat: {gain}."
     return f"Still rising: {gain}. A larger budget may find better designs."
+
+
+def happened(milestone: Milestone) -> str:
+    """Tell what happened to a search besides its trials."""
+    return {
+        "began": f"began with the sampler {milestone.detail}",
+        "resumed": f"resumed with the sampler {milestone.detail}",
+        "forked": f"began from the trials of another study, with the sampler {milestone.detail}",
+        "repriced": f"priced anew by the cost model {milestone.detail}",
+        "sampler": f"sampler changed to {milestone.detail}",
+    }[milestone.kind]
+
+
+def reference(progress: Progress) -> str:
+    """Name the reference point of the hypervolume; empty where nothing is feasible."""
+    return ", ".join(f"{LABELS[k]} {metric(k, v)}" for k, (_, v) in progress.reference.items())
 
 
 def last(trials: int) -> str:

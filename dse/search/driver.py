@@ -12,6 +12,7 @@ from dataclasses import replace
 from cost_models._model import CostModel
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
+from dse.ir.milestone import Kind, Milestone
 from dse.ir.record import FOLDING, Stage, State, TrialRecord
 from dse.search.feedback import Feedback
 from dse.search.guided import promotion_of
@@ -83,6 +84,11 @@ class Driver:
             opening = self._promotion.opening(plan.space, 2 * workers.capacity, config.seed)
             for origin, knobs in first_designs(plan, opening, store.folder.parent):
                 self._proposer.enqueue(knobs, origin)
+        self._sampler = self.sampler  # the one that milestones tell of
+        again: Kind = (
+            "resumed" if store.milestones() or "forked" not in store.header() else "forked"
+        )
+        self._mark(again if stored else "began", self._sampler)
 
     @property
     def ledger(self) -> Ledger:
@@ -167,6 +173,9 @@ class Driver:
             ),
             begun,
         )
+        if self.sampler != self._sampler:
+            self._sampler = self.sampler
+            self._mark("sampler", self._sampler)
 
     def _consider(self, proposal: Proposal, begun: float) -> None:
         digest = proposal.design.digest
@@ -300,6 +309,7 @@ class Driver:
                 # the optimiser that asked for it is gone
                 c = replace(c, trial=None, hardware=hardware, metrics=metrics)
                 group[i] = self._in_flight[c.id] = c
+        self._mark("repriced", model.source)
         self._progress.event(
             "repriced",
             source=model.source,
@@ -308,6 +318,12 @@ class Driver:
         )
 
     # -- what others see --------------------------------------------------------------------------
+
+    def _mark(self, kind: Kind, detail: str) -> None:
+        next_trial = max((r.id for r in self.records), default=-1) + 1
+        self._store.append_milestone(
+            Milestone(kind, next_trial, round(self._seconds(), 3), now(), detail)
+        )
 
     def _status(self) -> Status:
         return Status(

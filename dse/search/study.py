@@ -315,6 +315,7 @@ def snapshot(folder: Path) -> StudySnapshot:
         base_accuracy=header["base_accuracy"],
         synthesised=store.synthesised(),
         model_facts=facts,
+        milestones=store.milestones(),
     )
 
 

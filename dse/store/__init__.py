@@ -8,6 +8,7 @@ The folder of a study:
     driver.json      what was in flight, how often a design was proposed again, seconds spent
     base.npz         the float network that every candidate starts from
     finals.jsonl     designs trained at full budget, one per line
+    milestones.jsonl starts and resumes, other samplers and cost models, one per line
     synthesised.jsonl, synthesised/*/
                      designs that were synthesised, one per line, and their projects
     cost_model.json  the cost model, corrected by them

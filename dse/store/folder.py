@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from dse import __version__
 from dse.errors import StudyConflictError, UsageError
+from dse.ir.milestone import Milestone
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
 from dse.store.files import append_line, drop_half_a_line, read_lines, write_atomic, writing
@@ -27,6 +28,7 @@ from dse.store.lease import Lease
 from dse.store.trials import Trials
 
 FORMAT = 1
+MILESTONES = "milestones.jsonl"
 HOLDER = re.compile(r"process (\d{1,9}) on (\S+)")
 R = TypeVar("R", FinalRecord, SynthesisedDesign)
 
@@ -189,7 +191,7 @@ class Store:
         """Drop what a killed driver left: half a journal line, a stale journal lock."""
         for lock in self.folder.glob("journal.log.lock*"):
             lock.unlink(missing_ok=True)
-        for name in ("journal.log", "finals.jsonl", "synthesised.jsonl"):
+        for name in ("journal.log", "finals.jsonl", "synthesised.jsonl", MILESTONES):
             drop_half_a_line(self.folder / name)
 
     # -- trials -----------------------------------------------------------------------------------
@@ -272,6 +274,18 @@ class Store:
     def append_synthesised(self, record: SynthesisedDesign) -> None:
         """Write one synthesised design; it is on disk when this returns."""
         append_line(self.folder / "synthesised.jsonl", record.to_json())
+
+    def milestones(self) -> tuple[Milestone, ...]:
+        """Read what happened to the search, oldest first; a damaged line is forgotten."""
+        found = []
+        for value in read_lines(self.folder / MILESTONES):
+            with contextlib.suppress(ValueError, TypeError):
+                found.append(Milestone.from_json(value))
+        return tuple(found)
+
+    def append_milestone(self, milestone: Milestone) -> None:
+        """Write one moment of the search; it is on disk when this returns."""
+        append_line(self.folder / MILESTONES, milestone.to_json())
 
     def _lines(self, name: str, read: Callable[[Any], R]) -> dict[str, R]:
         found: dict[str, R] = {}

@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 import pytest
 
 from dse.report import html
-from dse.report.figures import progress_figure
 from dse.report.format import accuracy, count
 from dse.report.importance import importance
 from dse.report.packing import LETTERS
 from dse.report.payload import payload, script_json
+from dse.report.progress_figure import progress_figure
 from dse.report.view import build_view
 
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -147,12 +147,28 @@ def test_columns_match_the_trials(view, page):
     assert ends == pytest.approx(view.trials[5].intervals["lut"], rel=1e-3)
 
 
+def stairs(trace, xs):
+    """Read a line of steps at `xs`: the value of the last point that is not behind."""
+    found = []
+    for x in xs:
+        at = max(i for i, place in enumerate(trace["x"]) if place <= x)
+        found.append(trace["y"][at])
+    return found
+
+
 def test_progress_figure_holds_the_history(view):
     figure = progress_figure(view.progress)
-    volume, size, feasible = figure["data"]
-    assert volume["y"] == pytest.approx(view.progress.hypervolume, abs=1e-5)
-    assert tuple(size["y"]) == view.progress.front_size
-    assert feasible["y"] == pytest.approx([100 * v for v in view.progress.feasible_share], abs=0.1)
+    volume, size, feasible, timed = figure["data"]
+    shown = view.progress
+    assert stairs(volume, shown.ids) == pytest.approx(shown.hypervolume, abs=1e-5)
+    assert tuple(stairs(size, shown.ids)) == shown.front_size
+    share = [100 * v for v in shown.feasible_share]
+    assert stairs(feasible, shown.ids) == pytest.approx(share, abs=0.1)
+    at = [round(s, 4) for s in shown.seconds]
+    then = dict(zip(at, shown.hypervolume_then, strict=True))  # the last of equal times
+    assert stairs(timed, then) == pytest.approx(list(then.values()), abs=1e-5)
+    assert figure["layout"]["xaxis2"]["title"]["text"] == "Search time (s)"
+    assert len(volume["x"]) < len(shown.ids)
     assert {t["type"] for t in figure["data"]} == {"scatter"}  # no WebGL under the policy
 
 
@@ -208,7 +224,7 @@ def test_a_study_of_one_trial_is_singular(make_snapshot):
     assert "The only design on the front" in words
     assert "Feasible share: of the last trial." in words
     assert not re.search(r"\b1 (trials|designs|images)\b", words)
-    hover = data_of(page)["figures"]["progress"]["data"][-1]["hovertemplate"]
+    hover = data_of(page)["figures"]["progress"]["data"][2]["hovertemplate"]
     assert "of the last trial" in hover
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import RESOURCES
+from dse.ir.milestone import Milestone
 from dse.ir.units import MatrixUnit, legal_folds
 from dse.report.designs import bottleneck
-from dse.report.progress import front_sizes, progress
+from dse.report.progress import elapsed, front_sizes, progress
 from dse.report.view import build_view, nearest
 from dse.search.pareto import front, objective_matrix, picks, settle
 from dse.search.pipeline import pipeline
@@ -206,6 +207,50 @@ def test_progress_of_a_search_that_stopped_improving(make_snapshot):
     assert shown.feasible_share[-1] == 1.0
     share = np.mean([r.state == "feasible" for r in records[5:20]])
     assert shown.feasible_share[19] == pytest.approx(share)
+
+
+def test_time_between_two_runs_does_not_count():
+    marks = (
+        Milestone("began", 0, 0.0, "2026-03-01T10:00:10Z", "tpe"),
+        Milestone("repriced", 3, 40.0, "2026-03-01T10:00:50Z", "yosys-rtl"),
+        Milestone("resumed", 5, 60.0, "2026-03-02T08:00:00Z", "tpe"),
+    )
+    created = "2026-03-01T10:00:00Z"
+    assert elapsed("2026-03-01T10:00:55Z", marks, created) == 45.0
+    assert elapsed("2026-03-02T08:00:30Z", marks, created) == 90.0
+    # a study of an older dse, of which the starts were not recorded before it was resumed
+    assert elapsed("2026-03-01T10:00:20Z", marks[2:], created) == 20.0
+    assert elapsed("2026-03-01T20:00:00Z", marks[2:], created) == 60.0
+    assert elapsed("2026-03-01T10:00:20Z", (), created) == 20.0
+
+
+def test_hypervolume_against_time_goes_by_when_trials_finished(make_snapshot):
+    snapshot = make_snapshot(trials=40)
+    objectives = snapshot.config.objectives
+    last = len(snapshot.records) - 1
+    backwards = [
+        replace(r, finished=f"2026-03-01T10:{last - r.id:02}:00Z") for r in snapshot.records
+    ]
+    shown = progress(backwards, objectives, (), "2026-03-01T10:00:00Z")
+    assert shown.seconds == tuple(60.0 * i for i in range(len(backwards)))
+    first = next(i for i, v in enumerate(shown.hypervolume_then) if v)
+    ends = [r.id for r in backwards if r.state == "feasible"]
+    assert first == last - max(ends)
+    assert shown.hypervolume_then[-1] == pytest.approx(shown.hypervolume[-1])
+    assert shown.hypervolume == progress(snapshot.records, objectives).hypervolume
+
+
+def test_the_reference_point_is_a_tenth_beyond_the_worst_feasible_value(make_snapshot):
+    snapshot = make_snapshot(trials=60)
+    feasible = [r.metrics for r in snapshot.records if r.state == "feasible"]
+    corners = progress(snapshot.records, snapshot.config.objectives).reference
+    accuracy, lut = ([m[k] for m in feasible] for k in ("accuracy", "lut"))
+    assert corners["accuracy"] == pytest.approx(
+        (max(accuracy), min(accuracy) - 0.1 * np.ptp(accuracy))
+    )
+    assert corners["lut"] == pytest.approx((min(lut), max(lut) + 0.1 * np.ptp(lut)))
+    slow, fast = (f(m["latency_us"] for m in feasible) for f in (max, min))
+    assert corners["latency_us"] == pytest.approx((fast, slow * (slow / fast) ** 0.1))
 
 
 def test_objectives_of_the_front_are_ordered(view, snapshot):

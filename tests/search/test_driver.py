@@ -193,6 +193,24 @@ def test_free_folding_runs(planned: Any, fake_workers: Any, run: Any) -> None:
     assert "fold.cycles" not in records[-1].knobs
 
 
+def test_starts_and_changes_of_the_sampler_are_recorded(
+    planned: Any, fake_workers: Any, run: Any, silent: Any, stop_after: Any
+) -> None:
+    plan = planned()
+    _, first, _, store = run(plan, fake_workers(), stop_after(silent, 7))
+    (begun,) = store.milestones()
+    assert (begun.kind, begun.trial, begun.detail) == ("began", 0, "tpe")
+    _, _, _, store = run(plan, fake_workers())
+    kinds = [m.kind for m in store.milestones()]
+    assert kinds == ["began", "resumed"]
+    resumed = store.milestones()[1]
+    assert resumed.trial >= len(first)
+    assert resumed.seconds > 0
+    with (store.folder / "milestones.jsonl").open("a") as handle:
+        handle.write('{"kind": "landed"}\n[1, 2]\nhalf a li')
+    assert [m.kind for m in store.milestones()] == kinds
+
+
 def test_what_failed_is_tried_again_where_that_is_asked_for(
     planned: Any, fake_workers: Any, tmp_path: Path, silent: Any
 ) -> None:

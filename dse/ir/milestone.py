@@ -1,0 +1,47 @@
+"""What happened to a search besides its trials: a durable record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Kind = Literal["began", "resumed", "forked", "repriced", "sampler"]
+STARTS: tuple[Kind, ...] = ("began", "resumed", "forked")  # a driver took the study up
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A moment that the history of a search shows.
+
+    Attributes:
+        kind: a driver took up a new study, a stopped one or the trials of another one; another cost model;
+            another sampler.
+        trial: one more than the largest id of a finished trial.
+        seconds: search time so far.
+        at: ISO 8601 time, UTC.
+        detail: the sampler, or the cost model, from here on.
+    """
+
+    kind: Kind
+    trial: int
+    seconds: float
+    at: str
+    detail: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Milestone:
+        """Rebuild a milestone from `to_json`.
+
+        Raises:
+            ValueError: it is of a kind that is not known.
+        """
+        found = Milestone(**value)
+        if found.kind not in get_args(Kind):
+            msg = f"a milestone must be one of {', '.join(get_args(Kind))}, got {found.kind}"
+            raise ValueError(msg)
+        return found
