@@ -49,6 +49,7 @@ def load_board(name: str) -> Board:
             usable_share={r: float(value["usable_share"][r]) for r in RESOURCES},
             max_clock_mhz=float(value["max_clock_mhz"]),
             source=str(value["source"]),
+            slrs=int(value.get("slrs", 1)),
         )
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         msg = (

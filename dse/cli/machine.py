@@ -40,6 +40,8 @@ def boards(name: str | None, root: Path, as_json: bool) -> None:
         board = shown[0]
         usable = ", ".join(f"{k} {v:.0%}" for k, v in board.usable_share.items())
         click.echo(f"usable share  {usable}\nup to         {board.max_clock_mhz:g} MHz")
+        if board.slrs > 1:
+            click.echo(f"dies          {board.slrs} (super logic regions), alike")
         click.echo(f"source        {board.source}")
 
 

@@ -31,6 +31,7 @@ ABOUT = {
     "board": "A name of `dse boards`, or a map of the part and its resources.",
     "board.part": "The part number.",
     "board.family": "Where the part number does not tell it.",
+    "board.slrs": "How many dies (super logic regions) it has, all alike; 1.",
     "board.name": "How tables and reports call it; left out, the part.",
     "clock": "A frequency from 10 MHz to 1 GHz, or its period.",
     "reserve": "What is not ours: resources kept free for others.",

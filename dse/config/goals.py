@@ -16,17 +16,17 @@ from dse.config.quantities import (
     fraction,
     frames_per_second,
     kibibytes,
+    millijoules,
     seconds,
+    watts,
 )
-from dse.config.read import items, not_supported, scalar
+from dse.config.read import items, scalar
 from dse.config.tree import Map, Node, Scalar, describe, quoted
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import RESOURCES, Board, Resources
-from dse.ir.metrics import ALIASES, METRICS, Direction
+from dse.ir.metrics import ALIASES, METRICS, PER_SLR, Direction
 
 MOST_OBJECTIVES = 4  # with five, the hypervolume of a front takes seconds
-LATER = ("energy", "power")  # there is no model of them yet
-NO_MODEL = "no cost model predicts it"
 CONSTRAINT = re.compile(r"\s*([A-Za-z_][\w ]*?)\s*(<=|>=|==|=|<|>|≤|≥)\s*(.*?)\s*", re.DOTALL)
 OPERATORS: dict[str, Literal["<=", ">="]] = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
 DIRECTIONS: dict[str, Direction] = {
@@ -58,6 +58,8 @@ UNITS = {
     "utilisation": PERCENT,
     "latency": Units("a unit of time", _microseconds, ("ms", "us"), "a time (2 ms or 2 us)"),
     "throughput": Units("a unit", frames_per_second, ("fps",), "a rate (1000 fps or 1 k fps)"),
+    "energy": Units("a unit of energy", millijoules, ("mJ", "uJ"), "an energy (2 mJ or 50 uJ)"),
+    "power": Units("a unit of power", watts, ("W", "mW"), "a power (2 W or 500 mW)"),
     "model_size": Units("a unit of size", kibibytes, ("KiB", "MiB"), "a size (64 KiB or 1 MiB)"),
 }
 
@@ -75,7 +77,10 @@ def objectives_of(node: Node, complaints: Complaints) -> tuple[Objective, ...]:
         if metric is None or direction is None:
             continue
         better = METRICS[metric].direction
-        if metric in found:
+        if metric in PER_SLR:
+            message = f"{metric} is for constraints, it cannot be an objective"
+            complaints.add(entry.key.span, "bad-value", message, f"write {PER_SLR[metric]}")
+        elif metric in found:
             message = f"objective {metric} appears twice"
             complaints.add(entry.key.span, "duplicate-key", message, "bram is bram18")
         elif direction.text not in DIRECTIONS:
@@ -182,24 +187,20 @@ def _constraint(
 
 
 def _metric(node: Scalar, name: str, complaints: Complaints, offset: int = 0) -> str | None:
-    metric = ALIASES.get(name, name)
+    first, *rest = name.split()
+    metric = " ".join([ALIASES.get(first, first), *rest])
     if metric in METRICS:
         return metric
-    if metric in LATER:
-        not_supported(node, f"metric {name!r}", NO_MODEL, complaints)
-    elif name.endswith(" per slr"):
-        not_supported(node, quoted(name), "limit the whole board", complaints)
-    else:
-        known = tuple(METRICS)
-        close = near(name, known, 1)
-        complaints.add(
-            node.part(offset, len(name)),
-            "unknown-metric",
-            f"unknown metric {quoted(name)}",
-            f"did you mean {close[0]!r}?" if close else "",
-            [f"metrics: {listed(known)}"],
-            known,
-        )
+    known = tuple(METRICS)
+    close = near(name, known, 1)
+    complaints.add(
+        node.part(offset, len(name)),
+        "unknown-metric",
+        f"unknown metric {quoted(name)}",
+        f"did you mean {close[0]!r}?" if close else "",
+        [f"metrics: {listed([m for m in known if m not in PER_SLR])}"],
+        known,
+    )
     return None
 
 
@@ -207,7 +208,7 @@ def _limit(
     metric: str, value: Amount, board: Board | None, reserve: Resources, complaints: Complaints
 ) -> tuple[float | None, float | None]:
     """Return the limit in the metric's unit and, for a percentage of a resource, the share."""
-    if metric in RESOURCES:
+    if metric in RESOURCES or metric in PER_SLR:
         return _resource_limit(metric, value, board, reserve, complaints)
     units = UNITS[metric]
     limit = units.convert(value)
@@ -257,5 +258,7 @@ def _resource_limit(
 
 
 def _available(resource: str, board: Board, reserve: Resources) -> float:
-    have: float = getattr(board.resources, resource) - getattr(reserve, resource)
-    return have
+    """Return the count of a resource; of one that is counted `per slr`, that of a die, all leaving the same."""
+    name = PER_SLR.get(resource, resource)
+    have: float = getattr(board.resources, name) - getattr(reserve, name)
+    return have / (board.slrs if resource in PER_SLR else 1)

@@ -28,6 +28,8 @@ SECONDS = {
 HERTZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
 KIBIBYTES = {"B": 1 / 1024, "KiB": 1.0, "MiB": 1024.0, "GiB": 1024.0**2}
 COUNT = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
+MILLIJOULES = {"uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3}
+WATTS = {"mW": 1e-3, "W": 1.0}
 RATE = re.compile(r"([kKM]?)\s*(?:fps|/s|frames/s)")
 
 
@@ -82,6 +84,17 @@ def megahertz(value: Amount) -> float | None:
 def kibibytes(value: Amount) -> float | None:
     """A size in KiB."""
     return _scaled(value.number, KIBIBYTES.get(value.unit))
+
+
+def millijoules(value: Amount) -> float | None:
+    """An energy in mJ."""
+    unit = value.unit.replace("\N{GREEK SMALL LETTER MU}", "µ")
+    return _scaled(value.number, MILLIJOULES.get(unit))
+
+
+def watts(value: Amount) -> float | None:
+    """A power in W."""
+    return _scaled(value.number, WATTS.get(value.unit))
 
 
 def frames_per_second(value: Amount) -> float | None:

@@ -15,7 +15,7 @@ from dse.config.cost_model import COST_MODEL, SYNTHESISE
 from dse.config.data import DATA, FILES, LIMIT, OWN
 from dse.config.described import ABOUT, DEFAULTS
 from dse.config.effort import BUDGET, KEEPS, STAGES
-from dse.config.goals import DIRECTIONS, LATER, MOST_OBJECTIVES
+from dse.config.goals import DIRECTIONS, MOST_OBJECTIVES
 from dse.config.knobs import RANGE, NumberKnob
 from dse.config.parallel import ADDRESS, GPUS, PARALLEL
 from dse.config.quantities import COUNT, HERTZ, KIBIBYTES, NUMBER, PERCENTAGE, SECONDS
@@ -23,10 +23,10 @@ from dse.config.read import ANY, Keys
 from dse.config.space import DEFAULTS as SPACE_DEFAULTS
 from dse.config.space import KNOBS, LAYER, NUMBERS, SPACE, words_known
 from dse.config.study import KEYS, NAME, VERSION
-from dse.config.target import BOARD
+from dse.config.target import BOARD, MOST_SLRS
 from dse.config.target import NAMES as RESOURCE_NAMES
 from dse.config.values import CHOICES, SAMPLERS, SYNTHESISERS
-from dse.ir.metrics import ALIASES, METRICS
+from dse.ir.metrics import ALIASES, METRICS, PER_SLR
 from hw_templates._boards import FAMILIES, board_names
 
 Schema = dict[str, Any]
@@ -63,6 +63,7 @@ def _top() -> dict[str, Schema]:
     for key in ("part", "name"):
         board["properties"][key] |= TEXT
     board["properties"]["family"] |= {"enum": list(FAMILIES)}
+    board["properties"]["slrs"] = _whole(1, MOST_SLRS)
     return {
         "version": {"const": VERSION},
         "study": TEXT | {"pattern": f"^{NAME.pattern}$"},
@@ -138,7 +139,7 @@ def _number(knob: NumberKnob) -> Schema:
 
 
 def _objectives() -> Schema:
-    names = [n for n in (*METRICS, *ALIASES) if n not in LATER]
+    names = [n for n in (*METRICS, *ALIASES) if n not in PER_SLR]
     properties = {}
     for name in names:
         better = METRICS[ALIASES.get(name, name)].direction

@@ -7,7 +7,7 @@ from typing import cast
 
 from dse.config.complaints import Complaints, did_you_mean
 from dse.config.quantities import count, megahertz
-from dse.config.read import Kind, entries, keys, one_of, quantity, scalar
+from dse.config.read import Kind, entries, keys, one_of, quantity, scalar, whole
 from dse.config.tree import Entry, Map, Node, describe, quoted
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.metrics import ALIASES
@@ -38,10 +38,11 @@ COUNT = Kind(
     bounds="0 or more",
     examples="40000 or 40 k",
 )
+MOST_SLRS = 4  # of any device of these families
 NAMES = (*RESOURCES, *ALIASES)
 BOARD = keys(
     "board",
-    ("part", "family", *RESOURCES, *ALIASES, "name"),
+    ("part", "family", *RESOURCES, *ALIASES, "slrs", "name"),
     needed={
         "part": "part: xc7z020clg400-1",
         "lut": "lut: 53200",
@@ -92,6 +93,9 @@ def _described(node: Map, complaints: Complaints) -> Board | None:
             f"write family: {' or family: '.join(FAMILIES)}",
         )
     name = scalar(found["name"].value, "name", complaints) if "name" in found else part
+    slrs = 1
+    if "slrs" in found:
+        slrs = whole(found["slrs"].value, "slrs", 1, MOST_SLRS, complaints) or 1
     if len(complaints) > before or part is None or family is None or name is None:
         return None
     return Board(
@@ -102,6 +106,7 @@ def _described(node: Map, complaints: Complaints) -> Board | None:
         usable_share=USABLE_SHARE,
         max_clock_mhz=MAX_CLOCK_MHZ[family],
         source="the study file",
+        slrs=slrs,
     )
 
 

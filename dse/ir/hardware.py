@@ -50,6 +50,7 @@ class Board:
     usable_share: Mapping[str, float]  # resource -> 0..1, the rule of thumb for timing closure
     max_clock_mhz: float  # above it: a warning
     source: str
+    slrs: int = 1  # dies (super logic regions), all alike
 
 
 @dataclass(frozen=True, slots=True)

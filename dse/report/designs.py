@@ -10,9 +10,8 @@ import numpy as np
 from dse.compression import effective
 from dse.config.values import Constraint, StudyConfig
 from dse.ir.design import LayerDesign
-from dse.ir.hardware import RESOURCES, HardwareEstimate, LayerEstimate
+from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, LayerEstimate, Resources
 from dse.ir.layers._base import Layer
-from dse.ir.metrics import METRICS
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.stages import flat
@@ -31,8 +30,11 @@ from dse.ir.units import (
 )
 from dse.report.skipping import skipping
 from dse.report.trust import synthesis_view
-from dse.report.values import Bottleneck, DesignView, LayerView, Slack, Usage
+from dse.report.values import Bottleneck, DesignView, DieView, LayerView, Slack, Usage
+from dse.search.estimate import ENDS
 from dse.search.pipeline import pipeline
+from dse.search.score import compared, layer_table
+from dse.search.slr import borders, per_slr
 
 
 def design_view(
@@ -86,6 +88,7 @@ def design_view(
         synthesised=synthesis_view(synthesised),
         counted=final.interval if final else None,
         skipping=skipping(record.design, network, hardware, final.interval if final else None),
+        dies=dies(hardware, config.board),
     )
 
 
@@ -111,6 +114,29 @@ def usage(
     return tuple(rows)
 
 
+def dies(hardware: HardwareEstimate, board: Board) -> tuple[DieView, ...]:
+    """Return what every die holds of a board of several; nothing of a board of one."""
+    if board.slrs == 1:
+        return ()
+    table = layer_table(hardware)
+    expected, high = table[:, ENDS.index("expected")], table[:, ENDS.index("high")]
+    placed = borders(high, board)
+    names = [layer.name for layer in hardware.layers]
+    have = [getattr(board.resources, r) / board.slrs for r in RESOURCES]
+    return tuple(
+        DieView(
+            first=names[first] if first < last else "",
+            last=names[last - 1] if first < last else "",
+            expected=Resources(*e.tolist()),
+            high=Resources(*h.tolist()),
+            share=max(used / n for used, n in zip(h, have, strict=True) if n),
+        )
+        for first, last, e, h in zip(
+            placed, placed[1:], per_slr(expected, placed), per_slr(high, placed), strict=False
+        )
+    )
+
+
 def slacks(
     record: TrialRecord, hardware: HardwareEstimate, constraints: Sequence[Constraint]
 ) -> tuple[Slack, ...]:
@@ -123,9 +149,8 @@ def slacks(
         excess = record.constraints.get(c.text)
         if excess is None or (c.limit == 0 and excess <= 0):
             continue
-        value = record.metrics[METRICS[c.metric].key]
-        if c.metric in RESOURCES and c.op == "<=":
-            value = getattr(hardware.total.high, c.metric)
+        value = compared(c, record.metrics, hardware)
+        assert value is not None
         rows.append(Slack(c.text, c.metric, value, c.limit, excess))
     return tuple(rows)
 

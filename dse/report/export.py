@@ -10,13 +10,14 @@ from typing import Any
 
 from dse.errors import UsageError
 from dse.ir.hardware import RESOURCES
-from dse.ir.metrics import METRICS
+from dse.ir.metrics import METRICS, PER_SLR
 from dse.report.values import ReportView, TrialRow
 
 Row = Mapping[str, Any]
 
 FACTS = ("id", "digest", "state", "stage", "on_front", "origin", "seconds")
-KEYS = tuple(m.key for m in METRICS.values())
+KEYS = tuple(m.key for m in METRICS.values() if m.name not in PER_SLR)
+DIES = tuple(METRICS[name].key for name in PER_SLR)
 TAIL = ("violated", "error")
 
 
@@ -25,7 +26,8 @@ def columns(view: ReportView) -> tuple[str, ...]:
     knobs = dict.fromkeys(f"knob.{k}" for t in view.trials for k in t.knobs)
     ends = [f"{r}_{end}" for r in RESOURCES for end in ("low", "high")]
     reported = [f"{r}_reported" for r in RESOURCES]
-    return (*FACTS, *KEYS, "test_accuracy", *ends, *reported, *knobs, *TAIL)
+    dies = [k for k in DIES if any(k in t.metrics for t in view.trials)]
+    return (*FACTS, *KEYS, *dies, "test_accuracy", *ends, *reported, *knobs, *TAIL)
 
 
 def rows(view: ReportView) -> tuple[Row, ...]:

@@ -19,6 +19,13 @@ LABELS = {
     "uram": "URAM",
     "model_size_kib": "Weights",
     "utilisation": "Utilisation",
+    "energy_mj": "Energy",
+    "power_w": "Power",
+    "lut_per_slr": "LUT per SLR",
+    "ff_per_slr": "FF per SLR",
+    "dsp_per_slr": "DSP per SLR",
+    "bram18_per_slr": "BRAM18 per SLR",
+    "uram_per_slr": "URAM per SLR",
 }
 PICKS = {
     "recommended": "Recommended",
@@ -101,7 +108,15 @@ def metric(key: str, value: float) -> str:
         return f"{number(value)} frames/s"
     if key == "model_size_kib":
         return f"{number(value)} KiB"
+    if key in ("energy_mj", "power_w"):
+        return scaled(value, BY_KEY[key].unit)
     return count(value)
+
+
+def scaled(value: float, name: str) -> str:
+    """Return an amount of mJ or W in the unit that suits it: 0.42 mJ, 420 µJ, 85 mW."""
+    smaller = {"mJ": "µJ", "W": "mW"}[name]
+    return f"{number(value * 1e3)} {smaller}" if value < 0.1 else f"{number(value)} {name}"
 
 
 def unit(key: str) -> str:

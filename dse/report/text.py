@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dse.errors import UsageError
+from dse.ir.metrics import METRICS
 from dse.report import trust_words, words
 from dse.report.format import (
     LABELS,
@@ -14,6 +15,7 @@ from dse.report.format import (
     block,
     count,
     expected,
+    metric,
     microseconds,
     number,
     percent,
@@ -22,6 +24,7 @@ from dse.report.format import (
 )
 from dse.report.values import DesignView, LayerView, ReportView
 
+SHOWN = ("accuracy", "latency_us", "throughput_fps", "lut", "bram18", "dsp")
 SHORT = ("accuracy", "latency", "frames/s", "LUT", "BRAM18", "DSP")
 NOTE = "accuracies are measured on the integer network"
 
@@ -40,14 +43,15 @@ def summary(view: ReportView) -> str:
     best = view.recommended
     if best is None:
         return "\n".join([*lines, *_nothing(view)])
-    rows = [["", "", *SHORT]]
+    more = _more(view)
+    rows = [["", "", *SHORT, *(LABELS[k].lower() for k in more)]]
     for name, i in view.picks.items():
         rows.append([PICKS[name].lower(), f"trial {i}", *_short(view, view.designs[i])])
     if view.baseline is not None:
         base = view.designs[view.baseline]
         fits = "" if base.feasible else "breaks a constraint"
         rows.append(["baseline", f"trial {base.id}", *_short(view, base), fits])
-    lines += columns_of(rows, "ll" + "r" * 6 + "l")
+    lines += columns_of(rows, "ll" + "r" * (len(SHORT) + len(more)) + "l")
     shown = [*view.picks.values(), *([] if view.baseline is None else [view.baseline])]
     notes = _accuracy_notes(view, shown)
     lines += [f"  {'' if i else 'accuracy':<13} {note}" for i, note in enumerate(notes)]
@@ -69,7 +73,8 @@ def front_table(view: ReportView) -> str:
     )
     if not view.front:
         return "\n".join([head, "", *_nothing(view)])
-    rows = [["design", *SHORT]]
+    more = _more(view)
+    rows = [["design", *SHORT, *(LABELS[k].lower() for k in more)]]
     for i in view.front:
         d = view.designs[i]
         names = [PICKS[n].lower() for n in d.names]
@@ -80,7 +85,7 @@ def front_table(view: ReportView) -> str:
         [
             head,
             "",
-            *columns_of(rows, "r" * 7 + "l"),
+            *columns_of(rows, "r" * (1 + len(SHORT) + len(more)) + "l"),
             "",
             f"  accuracy: {'; '.join(_accuracy_notes(view, view.front)) or 'not measured'}",
             f"  {trust_words.headline(view)}; {NOTE}",
@@ -117,6 +122,7 @@ def design_table(view: ReportView, trial: int) -> str:
         )
     pace = f"throughput {number(d.metrics['throughput_fps'])} frames/s"
     lines += [f"  latency    {microseconds(d.metrics['latency_us'])}   {pace}   predicted"]
+    lines += _power(d)
     if d.counted is not None:
         lines.append(f"  cycles     {words.counted(d)}")
     lines.append("")
@@ -128,7 +134,7 @@ def design_table(view: ReportView, trial: int) -> str:
         usage.append(
             [LABELS[u.resource], count(u.expected), interval, f"{u.board:,.0f}", share, limit]
         )
-    lines += [*columns_of(usage, "lrrrrr"), "", *_synthesis(d)]
+    lines += [*columns_of(usage, "lrrrrr"), "", *_dies(d), *_synthesis(d)]
     lines += columns_of(_layer_rows(d), "lrrrlrrrrrrr")
     lines += ["  * the slowest layer sets the frame rate", *_skipping(d), ""]
     lines += [f"  {sentence}" for sentence in words.limits(d)]
@@ -137,6 +143,30 @@ def design_table(view: ReportView, trial: int) -> str:
     if d.feasible:
         lines.append(f"  build:  {words.emit_command(view, d.id)}")
     return "\n".join(lines)
+
+
+def _power(d: DesignView) -> list[str]:
+    """Return power and energy; a trial of an older version has none."""
+    if "power_w" not in d.metrics:
+        return []
+    power, energy = (
+        f"{metric(key, d.metrics[key])} (up to {metric(key, d.metrics[f'{key}_high'])})"
+        for key in ("power_w", "energy_mj")
+    )
+    return [f"  power      {power}, {energy} per frame   predicted, of the fabric alone"]
+
+
+def _dies(d: DesignView) -> list[str]:
+    """Return what every die of a board of several holds."""
+    if not d.dies:
+        return []
+    rows = [["SLR", "layers", "LUT", "BRAM18", "URAM", "DSP", "fullest"]]
+    for i, die in enumerate(d.dies):
+        e = die.expected
+        span = die.first if die.first == die.last else f"{die.first} to {die.last}"
+        cells = [count(v) for v in (e.lut, e.bram18, e.uram, e.dsp)]
+        rows.append([str(i), span or "-", *cells, f"up to {percent(die.share)}"])
+    return [*columns_of(rows, "rlrrrrr"), ""]
 
 
 def _synthesis(d: DesignView) -> list[str]:
@@ -210,7 +240,7 @@ def _accuracy_cell(view: ReportView, d: DesignView) -> str:
 
 
 def _short(view: ReportView, d: DesignView) -> list[str]:
-    """Return the cells of `SHORT`."""
+    """Return the cells of `SHORT`, and those of other objectives."""
     cells = [
         _accuracy_cell(view, d),
         microseconds(d.metrics["latency_us"]),
@@ -220,7 +250,13 @@ def _short(view: ReportView, d: DesignView) -> list[str]:
     for resource in ("lut", "bram18", "dsp"):
         u = used[resource]
         cells.append(f"{count(u.expected)} {percent(u.share):>5}")
-    return cells
+    return [*cells, *(metric(k, d.metrics[k]) for k in _more(view))]
+
+
+def _more(view: ReportView) -> list[str]:
+    """Return the keys of objectives that `SHORT` does not show."""
+    keys = [METRICS[o.metric].key for o in view.objectives]
+    return [k for k in keys if k not in SHOWN]
 
 
 def _nothing(view: ReportView) -> list[str]:

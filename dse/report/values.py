@@ -100,6 +100,17 @@ class Slack:
 
 
 @dataclass(frozen=True, slots=True)
+class DieView:
+    """What one die (super logic region) of a board of several holds."""
+
+    first: str  # layers, in the order of the pipeline; both empty where the die holds none
+    last: str
+    expected: Resources
+    high: Resources  # upper ends of the 90 % intervals, by which layers are placed
+    share: float  # largest, of any resource of the die, at the upper end
+
+
+@dataclass(frozen=True, slots=True)
 class DesignView:
     """A design with all that is known about it.
 
@@ -137,6 +148,7 @@ class DesignView:
     expected: Prediction | None = None  # accuracy, of a design that was passed over
     counted: CountedInterval | None = None  # of a trained design that skips edges
     skipping: Skipping | None = None  # None: no cycles depend on the image
+    dies: tuple[DieView, ...] = ()  # of a board of several
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""

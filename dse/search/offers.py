@@ -22,7 +22,7 @@ from dse.search.study import Plan
 
 Floats = npt.NDArray[np.float64]
 
-OTHER_RESOURCES = (*(r for r in RESOURCES if r != "lut"), "utilisation")
+OTHER_RESOURCES = (*(r for r in RESOURCES if r != "lut"), "utilisation", "energy", "power")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

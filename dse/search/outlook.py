@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,14 +89,17 @@ class Outlook:
             ),
             f"  training {_training(p)}",
             "",
-            f"  {'predicted':<22}{'LUT':>14}{'BRAM18':>12}{'DSP':>12}{'latency':>14}",
+            f"  {'predicted':<22}{'LUT':>14}{'BRAM18':>12}{'DSP':>12}{'latency':>14}{'power':>10}",
         ]
         for what, h in self.extremes:
             e = h.total.expected
             lines.append(
                 f"  {what:<22}{_share(e.lut, r.lut):>14}{_share(e.bram18, r.bram18):>12}"
                 f"{_share(e.dsp, r.dsp):>12}{h.latency_us:>11,.1f} us"
+                f"{metrics_of(h, c.board)['power_w']:>8.2f} W"
             )
+        if c.board.slrs > 1:
+            lines.append(f"  {_fullest(c.board, self.extremes)}")
         lines += ["", f"  {self.sample.text}"]
         if self.rehearsal is not None:
             lines.append(f"  {self.rehearsal.text}")
@@ -175,6 +179,14 @@ def _require_fit(p: Plan, smallest: HardwareEstimate) -> None:
 
 def _share(count: float, whole: float) -> str:
     return f"{count:,.0f} {count / whole:.0%}" if whole else f"{count:,.0f}"
+
+
+def _fullest(board: Board, extremes: Sequence[tuple[str, HardwareEstimate]]) -> str:
+    """Say how full the fullest die is."""
+    die = board.resources.lut / board.slrs
+    luts = [metrics_of(h, board)["lut_per_slr"] for _, h in extremes]
+    shares = " / ".join(f"{n / die:.0%}" for n in luts)
+    return f"{board.slrs} SLRs: LUTs of the fullest {shares} of its own, layers placed in order"
 
 
 def _synthesis(asked: Synthesise, trials: int) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cost_models._model import CostModel, Floats
+from cost_models._power import power_w
 from dse.compression import effective
 from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, Compression, DesignPoint
 from dse.ir.edge_skip import Pooling, pooling_behind
@@ -39,6 +40,7 @@ from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, 
 from dse.search.main_units import element_types, layer_folds, main_units, sum_types
 from dse.search.pipeline import check
 from dse.search.skipping import behind, room_words
+from dse.search.slr import borders, per_slr
 from pruning._scheme import Structure
 
 Mask = npt.NDArray[np.bool_]
@@ -52,10 +54,32 @@ class Totals:
     Attributes:
         resources: `(N, 3, 5)` expected, low and high of every one of RESOURCES.
         interval_cycles: `(N,)` cycles between frames.
+        layers: `(N, L, 3, 5)` the same as `resources` of every layer, in order.
+        layer_cycles: `(N, L)` of its slowest unit per frame.
     """
 
     resources: Floats
     interval_cycles: Array
+    layers: Floats
+    layer_cycles: Array
+
+    def power_w(self, clock_mhz: float, board: Board) -> Floats:
+        """Return `(N, 3)` expected, low and high power in W (`cost_models._power`)."""
+        return power_w(self.layers, self.layer_cycles, self.interval_cycles, clock_mhz, board)
+
+    def energy_mj(self, clock_mhz: float, board: Board) -> Floats:
+        """Return `(N, 3)` expected, low and high energy per frame in mJ, while frame follows frame."""
+        microseconds = self.interval_cycles[:, None] / clock_mhz
+        return self.power_w(clock_mhz, board) * microseconds / 1e3
+
+    def per_slr(self, board: Board) -> Floats:
+        """Return `(N, 3, 5)` what the fullest die of the board holds, placed by the upper ends."""
+        placed = borders(self.layers[:, :, ENDS.index("high")], board)
+        ends = [
+            per_slr(self.layers[:, :, i], placed).max(axis=-2, initial=0.0)
+            for i in range(len(ENDS))
+        ]
+        return np.stack(ends, axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,8 +117,9 @@ def totals(
     Raises:
         UsageError: as `estimate`.
     """
-    resources = np.empty((len(designs), *CELLS))
-    cycles = np.empty(len(designs), dtype=np.int64)
+    shape = len(designs), len(network.layers)
+    layers, cycles = np.empty((*shape, *CELLS)), np.empty(shape, dtype=np.int64)
+    intervals = np.empty(len(designs), dtype=np.int64)
     alike: dict[tuple[Compression | None, ...], list[int]] = {}
     for i, design in enumerate(designs):
         alike.setdefault(tuple(d.compression for _, d in design.layers), []).append(i)
@@ -102,8 +127,9 @@ def totals(
         group = [designs[i] for i in rows]
         check(network, group[0])
         found = folded(network, group[0].compressions, Foldings.of(group), board, model)
-        resources[rows], cycles[rows] = found.resources, found.interval_cycles
-    return Totals(resources, cycles)
+        layers[rows], cycles[rows] = found.layers, found.layer_cycles
+        intervals[rows] = found.interval_cycles
+    return Totals(layers.sum(axis=1), intervals, layers, cycles)
 
 
 def folded(
@@ -128,8 +154,9 @@ def folded(
     check(network, foldings.design(0, network, compressions))
     built, structures = effective(network, compressions)
     types, sums = element_types(network, compressions), sum_types(network, compressions)
-    resources = np.zeros((len(foldings), *CELLS))
-    cycles = np.zeros(len(foldings), dtype=np.int64)
+    shape = len(foldings), len(built.layers)
+    costs, cycles = np.zeros((*shape, *CELLS)), np.zeros(shape, dtype=np.int64)
+    number = {layer.name: i for i, layer in enumerate(built.layers)}
     read_by: dict[str, list[Read]] = {}
     for read in reads(built):
         read_by.setdefault(read.target.name, []).append(read)
@@ -148,14 +175,16 @@ def folded(
             check(network, foldings.design(first, network, compressions))
         second, pooling = sums.get(layer.name), pooling_behind(built, layer)
         own = _options(layer, element, structure, compression, distinct, model, second, pooling)
-        resources += own.prices[of]
-        np.maximum(cycles, own.cycles[of], out=cycles)
+        costs[:, i] += own.prices[of]
+        np.maximum(cycles[:, i], own.cycles[of], out=cycles[:, i])
         for read in read_by.get(layer.name, ()):
             before = placed[read.source.name]
             bits = (second if read.port and second else element).bits
             prices, slow = _joint(read, before, (own, of), bits, model)
-            resources += prices
-            np.maximum(cycles, slow, out=cycles)
+            costs[:, i] += prices
+            np.maximum(cycles[:, i], slow, out=cycles[:, i])
+            if read.opens:
+                costs[:, number[read.source.name]] += _fork(read.source, before, bits, model)
         placed[layer.name] = own, of
     prices, slow = _connected(
         own.out,
@@ -166,7 +195,9 @@ def folded(
         PLAIN_DEPTH,
         model,
     )
-    return Totals(resources + prices[of], np.maximum(cycles, slow[of]))
+    costs[:, -1] += prices[of]
+    np.maximum(cycles[:, -1], slow[of], out=cycles[:, -1])
+    return Totals(costs.sum(axis=1), cycles.max(axis=1), costs, cycles)
 
 
 def _distinct(columns: Array) -> tuple[Array, Array]:
@@ -295,11 +326,18 @@ def _joint(
     opens, elements = read.target.windowed, int(np.prod(read.target.input_shape))
     burst = burst_words(read.before, sources[:, None], width, window=opens, room=room)
     prices, cycles = _connected(sources[:, None], width, bits, elements, burst, room, model)
-    if read.opens:
-        for unit in fork_units(read.source, sources, bits):
-            prices = prices + _table(unit, model, sources.shape)[:, None]
     chosen = source[before[1]], door[behind[1]]
     return prices[chosen], cycles[chosen]
+
+
+def _fork(source: Layer, before: tuple[_Options, Array], bits: int, model: CostModel) -> Floats:
+    """Return `(N, 3, 5)` prices of the fork behind a layer, and of the FIFO in front of it."""
+    widths, of = np.unique(before[0].out, return_inverse=True)
+    units = fork_units(source, widths, bits)
+    prices: Floats = sum(
+        (_table(u, model, widths.shape) for u in units), np.zeros((len(widths), *CELLS))
+    )
+    return prices[of][before[1]]
 
 
 def _connected(

@@ -78,7 +78,8 @@ study.yaml:11:23: error[out-of-range]: weight_bits takes whole numbers from 1 to
 study.yaml:19:3: error[unknown-metric]: unknown metric 'latencey'
   19 |   latencey: minimise
      |   ^^^^^^^^ did you mean 'latency'?
-     = metrics: accuracy, latency, throughput, lut, ff, bram18, uram, dsp, model_size, utilisation""",
+     = metrics: accuracy, latency, throughput, energy, power, lut, ff, bram18, uram, dsp, model_size,
+       utilisation""",
     ),
     "two constraints": (
         "lut <= 70 %\n  - bram <= 80 %",

@@ -12,7 +12,7 @@ from cost_models._model import CostModel
 from dse.compression import canonical, effective
 from dse.errors import UsageError
 from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint, Folding, LayerDesign
-from dse.ir.hardware import Board, Resources
+from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.network import Network
@@ -22,9 +22,10 @@ from dse.networks import cnv, digits_cnn, digits_separable, lenet5, resnet8, res
 from dse.search.estimate import ENDS, estimate
 from dse.search.foldings import Foldings
 from dse.search.main_units import layer_folds
+from dse.search.score import layer_table, metrics_of
 from dse.search.score_batch import Totals, folded, totals
 
-BOARD = Board("b", "p", "ultrascale+", Resources(9e5, 2e6, 9e3, 4e3, 960), {}, 300.0, "made up")
+BOARD = Board("b", "p", "ultrascale+", Resources(9e5, 2e6, 9e3, 4e3, 960), {}, 300.0, "made up", 3)
 NO_URAM = replace(BOARD, resources=replace(BOARD.resources, uram=0))
 BYTES = IntType(8, signed=False)
 NETWORKS = {
@@ -71,11 +72,22 @@ def random_design(
 def assert_equal_to_estimates(
     found: Totals, network: Network, designs: list[DesignPoint], model: CostModel
 ) -> None:
+    power, energy = found.power_w(100.0, BOARD), found.energy_mj(100.0, BOARD)
+    die = found.per_slr(BOARD)
     for i, design in enumerate(designs):
         single = estimate(network, design, BOARD, 100.0, model)
         table = [astuple(getattr(single.total, end)) for end in ENDS]
         np.testing.assert_allclose(found.resources[i], table, rtol=1e-12)
         assert found.interval_cycles[i] == single.interval_cycles
+        np.testing.assert_allclose(found.layers[i], layer_table(single), rtol=1e-9, atol=1e-9)
+        assert found.layer_cycles[i].tolist() == [layer.cycles for layer in single.layers]
+        metrics = metrics_of(single, BOARD)
+        for name, column in (("power_w", power), ("energy_mj", energy)):
+            np.testing.assert_allclose(column[i, 0], metrics[name])
+            np.testing.assert_allclose(column[i, 2], metrics[f"{name}_high"])
+        for k, resource in enumerate(RESOURCES):
+            np.testing.assert_allclose(die[i, 0, k], metrics[f"{resource}_per_slr"], atol=1e-9)
+            np.testing.assert_allclose(die[i, 2, k], metrics[f"{resource}_per_slr_high"], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
