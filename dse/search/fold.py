@@ -19,7 +19,7 @@ from dse.compression import effective
 from dse.config.values import Knobs
 from dse.ir.design import EDGE_SKIPS, MEMORIES, Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.edge_skip import pooling_behind
-from dse.ir.graph import Block, Series, series
+from dse.ir.graph import Series, series
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
@@ -157,11 +157,6 @@ class Folder:
             board.resources,
             dict(pins),
         )
-
-    @property
-    def is_chain(self) -> bool:
-        """Whether the layers stand in a row, without blocks."""
-        return not any(isinstance(part, Block) for part in self.parts)
 
     def targets(self) -> tuple[int, int]:
         """Return the cycles between frames of the fastest and of the slowest folding."""

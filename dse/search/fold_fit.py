@@ -3,13 +3,12 @@
 Whether anything fits is a shortest path with several limits. Weights on the resources are raised
 where a limit is broken and lowered where there is room (a multiplicative subgradient search on the
 Lagrangian dual): either one of the cheapest paths fits, or one of them is dearer than the limits
-themselves, which proves that nothing fits. What is left open, labels decide (`fold_front`), of networks
-without residual blocks; of others it is said to be open.
+themselves, which proves that nothing fits. What is left open, labels decide (`fold_front`).
 """
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,8 +34,7 @@ class Fit:
         design: the folding.
         cycles: between frames.
         proven: nothing that fits is better: cheaper at this target (`cheapest`), or faster
-            (`fastest`). False where labels were thinned on the way, or a network with residual blocks left it
-            open.
+            (`fastest`). False where labels were thinned on the way.
     """
 
     design: DesignPoint
@@ -81,9 +79,7 @@ def cheapest(
     dual = _dual(folder, limits, target_cycles, price)
     if dual.impossible:
         return None
-    if not folder.is_chain:
-        found = _between(folder, limits, dual, price)
-        return None if found is None else Fit(found, folder.cycles(found), proven=False)
+    dual = _between(folder, limits, dual, price)
     front = _open(folder, limits, target_cycles, dual, price)
     if not len(front):
         if dual.design is None:
@@ -105,11 +101,10 @@ def fastest(folder: Folder, limits: Resources, preference: float = 0.5) -> Fit |
         middle = (low + high) // 2
         target = int(targets[middle])
         dual = _dual(folder, limits, target, price)
+        if not dual.impossible:
+            dual = _between(folder, limits, dual, price)
         fits = dual.design is not None
-        if not fits and not dual.impossible and not folder.is_chain:
-            fits = _between(folder, limits, dual, price) is not None
-            proven = proven and fits
-        elif not fits and not dual.impossible:
+        if not fits and not dual.impossible:
             front = _open(folder, limits, target, dual, price)
             fits, proven = len(front) > 0, proven and (front.exact or len(front) > 0)
         low, high = (low, middle) if fits else (middle, high)
@@ -162,8 +157,8 @@ def _dual(folder: Folder, limits: Resources, target: int, price: Floats) -> _Dua
     return _Dual(best, cost, impossible=False, weights=np.array(tried), paths=tuple(paths))
 
 
-def _between(folder: Folder, limits: Resources, dual: _Dual, price: Floats) -> DesignPoint | None:
-    """Return the cheapest folding that fits among the paths tried and what lies between two in a row.
+def _between(folder: Folder, limits: Resources, dual: _Dual, price: Floats) -> _Dual:
+    """Add the cheapest folding that fits among what lies between two of the paths tried in a row.
 
     Where many layers are alike, weights move all of them at once, from too much of one resource to too much
     of another. Between two paths lie the foldings that have the first layers of one and the rest of the other.
@@ -176,7 +171,7 @@ def _between(folder: Folder, limits: Resources, dual: _Dual, price: Floats) -> D
             own = float(price @ np.array(astuple(needs)))
             if own < cost and _fits(needs, limits):
                 best, cost = design, own
-    return best
+    return replace(dual, design=best, cost=cost)
 
 
 def _open(folder: Folder, limits: Resources, target: int, dual: _Dual, price: Floats) -> Front:

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.errors import UsageError
 from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.search.dominance import Array, minima
 from dse.search.fold import Folder
 from dse.search.fold_gap import LUT_SHARE, proven_slack
-from dse.search.labels import ROUNDING, Cuts, Labels, labels, traced
+from dse.search.labels import ROUNDING, Cuts, Labels
 from dse.search.prices import Floats
-from dse.search.steps import UNIT, Step, steps, useful, whole
+from dse.search.route import route, useful, whole
+from dse.search.steps import UNIT, Move, Step
+from dse.search.walk import traced, walk
 
 MOST = 1000  # labels that stand side by side before they are thinned
 NOTHING = Resources()
@@ -111,19 +112,10 @@ def fold_front(
             within it and that nothing found before beats. None: all there are.
         most: labels that may stand side by side; more: nearer to exact, and slower.
         cuts: more limits, on sums of `RESOURCES`; only what holds them is wanted.
-
-    Raises:
-        UsageError: the network has residual blocks.
     """
-    if not folder.is_chain:
-        msg = (
-            "the whole front of foldings is found for chains of layers only, this network has residual"
-            " blocks; fold it for one speed (`dse fold` with --fps or --cycles)"
-        )
-        raise UsageError(msg)
     allowed = np.array([getattr(limits, r) for r in RESOURCES])
     cuts = Cuts(np.eye(len(RESOURCES)), allowed) + (cuts or Cuts(np.zeros((0, 5)), np.zeros(0)))
-    plain, fitting = _Chain(folder, TRADED, cuts, most), _Chain(folder, FITTING, cuts, most)
+    plain, fitting = _Route(folder, TRADED, cuts, most), _Route(folder, FITTING, cuts, most)
     front = np.zeros((0, len(TRADED)), dtype=np.int64)
     found = [(np.zeros((0, len(folder.options)), dtype=np.int64),) * 2]
     slack, lut_share = np.zeros(len(RESOURCES)), 0.0
@@ -167,9 +159,9 @@ def _fit(folder: Folder, picked: tuple[Array, Array], allowed: Floats) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Ends:
-    """What whole chains need, `(n, k)`, and how they came about."""
+    """What whole networks need, `(n, k)`, and how they came about."""
 
-    chain: Sequence[Step]
+    moves: Sequence[Move]
     options: Sequence[Array]
     exit: Array
     limits: Array  # (k,)
@@ -184,7 +176,7 @@ class _Ends:
     def missed(self, front: Array) -> tuple[Floats, float]:
         """Return what may have been missed, `(5,)`, with what share more LUTs; the tighter of two proofs."""
         of = len(TRADED)
-        proven = proven_slack(self.chain, self.options, self.exit, front, self.limits[:of])
+        proven = proven_slack(self.moves, self.options, self.exit, front, self.limits[:of])
         thinning = self.along[-1].slack[:of]
         if proven is None or (thinning <= proven).all():
             return self.slack, 0.0
@@ -201,50 +193,51 @@ class _Ends:
 
     def picked(self, rows: Array) -> tuple[Array, Array]:
         """Return `(rows, L)` entries and styles."""
-        pairs = list(zip(self.chain, traced(self.along, rows).T, strict=True))
+        layers = [move for move in self.moves if isinstance(move, Step)]
+        pairs = list(zip(layers, traced(self.moves, self.along, rows).T, strict=True))
         return (
             np.stack([step.entry[c] for step, c in pairs], axis=1),
             np.stack([step.style[c] for step, c in pairs], axis=1),
         )
 
 
-class _Chain:
-    """A chain that counts some resources; its options grow with the target."""
+class _Route:
+    """A route that counts some resources; the options of its layers grow with the target."""
 
     def __init__(self, folder: Folder, columns: tuple[int, ...], cuts: Cuts, most: int) -> None:
-        self._chain = steps(folder, columns)
+        self._moves = route(folder, columns)
         self._exit = whole(folder.exit, columns)
         self._columns, self._most = list(columns), most
         # a sum without what is not counted still stays below what the sum with it does
         self._cuts = Cuts(cuts.weights[:, self._columns] * UNIT, cuts.bounds)
-        self._options = [np.zeros(0, dtype=np.int64) for _ in self._chain]
+        self._options = [np.zeros(0, dtype=np.int64) for _ in self._moves]
         self._reached = -1
         self._ends: _Ends | None = None
 
     def ends(self, target: int) -> _Ends:
         """Return all that is worth having within a target, which must not be below the last one."""
-        admitted = []
-        for step, kept in zip(self._chain, self._options, strict=True):
-            new = np.flatnonzero((step.cycles > self._reached) & (step.cycles <= target))
-            admitted.append(useful(step, kept, new) if len(new) else kept)
+        admitted = list(self._options)
+        for i, move in enumerate(self._moves):
+            if isinstance(move, Step):
+                new = np.flatnonzero((move.cycles > self._reached) & (move.cycles <= target))
+                admitted[i] = useful(move, admitted[i], new) if len(new) else admitted[i]
         same = all(map(np.array_equal, admitted, self._options))
         self._options, self._reached = admitted, target
         if same and self._ends is not None:
             return self._ends
         limits = (self._cuts.bounds[self._columns] / UNIT).astype(np.int64)
-        along = labels(self._chain, admitted, self._exit, self._cuts, limits, self._most)
-        self._ends = _Ends(self._chain, admitted, self._exit, limits, self._columns, along)
+        along = walk(self._moves, admitted, self._exit, self._cuts, limits, self._most)
+        self._ends = _Ends(self._moves, admitted, self._exit, limits, self._columns, along)
         return self._ends
 
 
 def resources_of(folder: Folder, entry: Array, style: Array) -> Floats:
     """Return `(P, 5)` resources of foldings given as in `Front`."""
     total = np.zeros((len(entry), len(RESOURCES)))
-    out: Array = np.zeros(0, dtype=np.int64)
-    for i, o in enumerate(folder.options):
-        rows = entry[:, i]
-        total += o.fixed[rows] + o.main[style[:, i], o.fold[rows]]
-        if i:
-            total += folder.joints[i - 1].resources[out, o.door_index[rows]]
-        out = o.out_index[rows]
-    return total + folder.exit[out]
+    for o, rows, styles in zip(folder.options, entry.T, style.T, strict=True):
+        total += o.fixed[rows] + o.main[styles, o.fold[rows]]
+    for joint in folder.joints:
+        source, target = folder.options[joint.source], folder.options[joint.target]
+        outs = source.out_index[entry[:, joint.source]]
+        total += joint.resources[outs, target.door_index[entry[:, joint.target]]]
+    return total + folder.exit[folder.options[-1].out_index[entry[:, -1]]]

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from dse.search.dominance import Array
-from dse.search.labels import least_sums
 from dse.search.prices import Floats
-from dse.search.steps import Step
+from dse.search.steps import Move, Step, Turn
+from dse.search.walk import least_sums
 
 CELLS = 64  # of each resource, up to its limit
 # LUTs per block or DSP, as shares of the limits; 0: it costs nothing
@@ -27,7 +27,7 @@ FARTHEST = CELLS // 4  # cells away where something near is still looked for
 
 
 def proven_slack(
-    chain: Sequence[Step],
+    moves: Sequence[Move],
     options: Sequence[Array],
     exit_needs: Array,
     points: Array,
@@ -36,9 +36,9 @@ def proven_slack(
     """Return how much more BRAM18 and DSPs a front needs than any folding, at 1 % more LUTs at most.
 
     Args:
-        chain: the layers; the first three resources that count are LUT, BRAM18 and DSP.
-        options: of each layer, those that foldings may have.
-        exit_needs: `(O, k)`, as in `labels`.
+        moves: along the network; the first three resources that count are LUT, BRAM18 and DSP.
+        options: as in `walk`.
+        exit_needs: `(O, k)`, as in `walk`.
         points: `(n, 3)` the front.
         limits: `(3,)`, above 0 where a resource is needed at all.
 
@@ -51,7 +51,7 @@ def proven_slack(
     weights = np.zeros((len(prices), exit_needs.shape[1]))
     weights[:, 0] = 1.0
     weights[:, 1:3] = prices * limits[0] / (size[1:] * CELLS)
-    least = least_sums(chain, options, exit_needs, weights)
+    least = least_sums(moves, options, exit_needs, weights)
     edges = np.arange(1, CELLS + 1)
     bound = np.zeros((CELLS, CELLS))
     for total, (_, blocks, dsps) in zip(least, weights[:, :3], strict=True):
@@ -65,13 +65,14 @@ def proven_slack(
         inside = CELLS - away
         near, lowest = found[away:, away:], bound[:inside, :inside]
         if ((near <= lowest * (1 + LUT_SHARE)) | (lowest > limits[0])).all():
-            slack: Floats = (away + 1) * size * [0.0, *_used(chain, exit_needs)[1:3]]
+            slack: Floats = (away + 1) * size * [0.0, *_used(moves, exit_needs)[1:3]]
             return slack
     return None
 
 
-def _used(chain: Sequence[Step], exit_needs: Array) -> Floats:
+def _used(moves: Sequence[Move], exit_needs: Array) -> Floats:
     """Return which resources any folding needs, `(k,)`: 1 or 0."""
-    parts = [exit_needs, *(s.needs for s in chain)]
-    parts += [s.joint.reshape(-1, exit_needs.shape[1]) for s in chain]
+    parts = [exit_needs, *(m.needs for m in moves if isinstance(m, Step))]
+    joints = [m.joint for m in moves if isinstance(m, Step | Turn)]
+    parts += [j.reshape(-1, exit_needs.shape[1]) for j in joints]
     return np.asarray(np.concatenate(parts).any(axis=0), dtype=np.float64)

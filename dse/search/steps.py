@@ -1,14 +1,20 @@
-"""The chain as steps of a multi-criteria path: what every layer can be, without what is never best."""
+"""The moves of a label along a network: through a layer, and into and over the blocks of a residual one.
+
+A network is walked in stream order. In front of a block, the width of the words at its fork is held while the
+first branch is walked. At the end of the branch the door of the join is chosen and held instead, and the walk
+goes back to the fork, for the second branch. At the join what is held is what it is entered by. So both
+branches agree on both of their ends, and the walk is a path along a chain in all other respects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from dse.search.dominance import Array, minima
-from dse.search.fold import Folder
+from dse.search.labels import Labels
 from dse.search.prices import Floats
 
 UNIT = 1e-6  # needs are whole multiples of it, so that sums and ties do not depend on rounding
@@ -16,7 +22,7 @@ UNIT = 1e-6  # needs are whole multiples of it, so that sums and ties do not dep
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One layer: N options, each a folding with memory and compute style.
+    """Through one layer: N options, each a folding with memory and compute style.
 
     Options lead from one of D doors to one of O output widths (see `LayerOptions`). `before` and
     `behind` say how much more it takes at most, joints included, to enter by one door instead of
@@ -30,9 +36,10 @@ class Step:
         needs: `(N, k)` of the resources that count, in `UNIT`.
         entry: `(N,)` row of `LayerOptions`.
         style: `(N,)` row of `LayerOptions.styles`.
-        joint: `(outs of the layer before, D, k)`; zero for the first layer.
+        joint: `(outs in front, D, k)`; of a join what leads to its second input; zero for the first layer.
         before: `(D, D, k)`, `[a, b]`: by `a` instead of `b`.
         behind: `(O, O, k)`.
+        closes: it is a join: its door is held already, and no longer behind it.
     """
 
     cycles: Array
@@ -44,53 +51,117 @@ class Step:
     joint: Array
     before: Array
     behind: Array
+    closes: bool
 
-
-def whole(resources: Floats, columns: Sequence[int]) -> Array:
-    """Return some columns of `(..., 5)` resources in whole `UNIT`s."""
-    return np.rint(resources[..., columns] / UNIT).astype(np.int64)
-
-
-def steps(folder: Folder, columns: Sequence[int]) -> tuple[Step, ...]:
-    """Return the steps of a chain, counting some columns of `RESOURCES`."""
-    first = np.zeros((1, len(folder.options[0].doors), len(columns)), dtype=np.int64)
-    joints = [whole(j.resources, columns) for j in folder.joints]
-    joints = [first, *joints, whole(folder.exit, columns)[:, None]]
-    result = []
-    for o, joint, following in zip(folder.options, joints, joints[1:], strict=False):
-        styles, entries = len(o.styles), len(o.fold)
-        entry = np.tile(np.arange(entries), styles)
-        result.append(
-            Step(
-                cycles=o.cycles[entry],
-                door=o.door_index[entry],
-                out=o.out_index[entry],
-                needs=whole(o.fixed + o.main[:, o.fold], columns).reshape(-1, len(columns)),
-                entry=entry,
-                style=np.repeat(np.arange(styles), entries),
-                joint=joint,
-                before=(joint[:, :, None] - joint[:, None]).max(axis=0),
-                behind=(following[:, None] - following[None]).max(axis=2),
+    def ahead(self, labels: Labels, options: Array) -> Labels:
+        """Return all labels behind: every one at each of the doors, with every option there."""
+        parts = []
+        doors = self.joint.shape[1]
+        around = labels.held // doors if self.closes else labels.held
+        rows = np.arange(len(labels))
+        for door in np.unique(self.door[options]):
+            own = options[self.door[options] == door]
+            if self.closes:
+                rows = np.flatnonzero(labels.held % doors == door)
+            arriving = labels.needs[rows] + self.joint[labels.out[rows], door]
+            first = minima(around[rows], arriving)
+            needs = arriving[first][:, None] + self.needs[own]
+            parts.append(
+                (
+                    np.repeat(around[rows[first]], len(own)),
+                    np.tile(self.out[own], len(first)),
+                    needs.reshape(-1, needs.shape[-1]),
+                    np.repeat(rows[first], len(own)),
+                    np.tile(own, len(first)),
+                )
             )
+        held, out, needs, parent, option = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return Labels(held, out, needs, parent, option, labels.slack)
+
+    def back(self, rest: Floats, options: Array, weights: Floats) -> Floats:
+        """Return `(held, outs in front, C)`: the least of C sums from in front of the layer on.
+
+        Args:
+            rest: `(held, O, C)` from behind it on.
+            options: those that may be chosen.
+            weights: `(C, k)`.
+        """
+        doors = self.joint.shape[1]
+        least = np.full((doors * rest.shape[1], len(weights)), np.inf)
+        np.minimum.at(
+            least,
+            self.door[options] * rest.shape[1] + self.out[options],
+            self.needs[options] @ weights.T,
         )
-    return tuple(result)
+        table = least.reshape(doors, -1, len(weights))
+        entered = (table + rest[:, None]).min(axis=2)  # (held, doors, C)
+        joint = self.joint @ weights.T
+        found: Floats
+        if self.closes:
+            found = entered[:, :, None] + joint.swapaxes(0, 1)
+            return found.reshape(-1, *found.shape[2:])
+        found = (joint + entered[:, None]).min(axis=2)
+        return found
 
 
-def useful(step: Step, kept: Array, new: Array) -> Array:
-    """Return the options worth having among those kept so far and new ones, ascending.
+@dataclass(frozen=True, eq=False)
+class Fork:
+    """Into a block.
 
-    An option is dropped where another one takes no more in any resource whatever stands before and
-    behind. That comparison is transitive, so what was dropped once stays dropped.
+    Attributes:
+        widths: how many widths the words in front of it may have.
     """
-    rows = np.concatenate([kept, new])
-    rows = np.sort(
-        rows[minima(step.door[rows] * len(step.behind) + step.out[rows], step.needs[rows])]
-    )
-    door, out, needs = step.door[rows], step.out[rows], step.needs[rows]
-    instead = step.before[door[:, None], door] + step.behind[out[:, None], out]
-    no_worse = (needs[:, None] + instead <= needs).all(axis=2)
-    index = np.arange(len(rows))
-    beats = no_worse & (~no_worse.T | (index[:, None] < index))  # of equal ones the first
-    np.fill_diagonal(beats, val=False)
-    best: Array = rows[~beats.any(axis=0)]
-    return best
+
+    widths: int
+
+    def ahead(self, labels: Labels, options: Array) -> Labels:
+        """Return the labels, as many, that hold the width they are at."""
+        del options
+        rows = np.arange(len(labels))
+        held = labels.held * self.widths + labels.out
+        return Labels(held, labels.out, labels.needs, rows, np.zeros_like(rows), labels.slack)
+
+    def back(self, rest: Floats, options: Array, weights: Floats) -> Floats:
+        """Return `(held, widths, C)` of `(held * widths, widths, C)`, as in `Step.back`."""
+        del options, weights
+        by_fork = rest.reshape(-1, self.widths, self.widths, rest.shape[-1])
+        return by_fork.diagonal(axis1=1, axis2=2).swapaxes(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """From the end of the first branch of a block back to the fork.
+
+    Attributes:
+        joint: `(outs of the branch, doors of the join, k)` from the branch to the first input of the join.
+        behind: `(widths, widths, k)`: to begin the second branch with one width of the fork instead of another.
+    """
+
+    joint: Array
+    behind: Array
+
+    def ahead(self, labels: Labels, options: Array) -> Labels:
+        """Return all labels at the fork again: every one with each door of the join."""
+        del options
+        widths, doors = len(self.behind), self.joint.shape[1]
+        rows = np.repeat(np.arange(len(labels)), doors)
+        door = np.tile(np.arange(doors), len(labels))
+        return Labels(
+            labels.held[rows] // widths * doors + door,
+            labels.held[rows] % widths,
+            labels.needs[rows] + self.joint[labels.out[rows], door],
+            rows,
+            np.zeros_like(rows),
+            labels.slack,
+        )
+
+    def back(self, rest: Floats, options: Array, weights: Floats) -> Floats:
+        """Return `(held * widths, outs of the branch, C)` of `(held * doors, widths, C)`, as in `Step.back`."""
+        del options
+        widths, doors = len(self.behind), self.joint.shape[1]
+        turned = rest.reshape(-1, doors, widths, len(weights)).swapaxes(1, 2)
+        found: Floats = (self.joint @ weights.T + turned[:, :, None]).min(axis=3)
+        return found.reshape(-1, *found.shape[2:])
+
+
+Move: TypeAlias = Step | Fork | Turn

@@ -14,7 +14,7 @@ from dse.compression import canonical, effective
 from dse.config.values import Knobs
 from dse.errors import UsageError
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
-from dse.ir.hardware import Board, Resources
+from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
@@ -29,8 +29,10 @@ from dse.ir.timing import interval_cycles
 from dse.ir.units import MatrixUnit, Unit, WidthConverter, divisors
 from dse.search.estimate import price
 from dse.search.fold import Folder, cost_weights
+from dse.search.fold_front import fold_front
 from dse.search.main_units import element_types, layer_folds
 from dse.search.options import STREAM_BITS
+from dse.search.pareto import non_dominated
 from dse.search.pipeline import pipeline
 
 BOARD = Board("toy", "toy", "7series", Resources(5000, 10000, 60, 40, 0), {}, 200.0, "made up")
@@ -220,6 +222,22 @@ def test_the_cheapest_folding_is_found(case: str) -> None:
             weights = cost_weights(BOARD.resources, preference)
             assert all(own[x.name] <= y for x, y in zip(network.layers, limits, strict=True))
             assert weights @ found == pytest.approx((resources[meets] @ weights).min(), rel=1e-9)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_front_is_that_of_all_designs(case: str) -> None:
+    network, compressions, memories, computes = CASES[case]
+    _, resources, _, intervals = enumerated(case)
+    front = fold_front(
+        folder(network, compressions, memory=memories, compute=computes), BOARD.resources
+    )
+    assert front.exact
+    traded = [RESOURCES.index(r) for r in ("lut", "bram18", "dsp")]
+    fits = (resources <= [getattr(BOARD.resources, r) for r in RESOURCES]).all(axis=1)
+    truth = np.column_stack([intervals, resources[:, traded]])[fits].round(6)
+    truth = np.unique(truth[non_dominated(truth)], axis=0)
+    found = np.column_stack([front.cycles, front.resources[:, traded]]).round(6)
+    np.testing.assert_allclose(np.unique(found, axis=0), truth, rtol=1e-9, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)

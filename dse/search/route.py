@@ -1,0 +1,103 @@
+"""The route of labels along a network: its moves in stream order, and the options of its layers worth having."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from dse.ir.graph import Block, Series
+from dse.search.dominance import Array, minima
+from dse.search.fold import Folder
+from dse.search.prices import Floats
+from dse.search.steps import UNIT, Fork, Move, Step, Turn
+
+
+def whole(resources: Floats, columns: Sequence[int]) -> Array:
+    """Return some columns of `(..., 5)` resources in whole `UNIT`s."""
+    return np.rint(resources[..., columns] / UNIT).astype(np.int64)
+
+
+def route(folder: Folder, columns: Sequence[int]) -> tuple[Move, ...]:
+    """Return the moves along a network, counting some columns of `RESOURCES`."""
+    return tuple(_Route(folder, columns).along(folder.parts))
+
+
+def useful(step: Step, kept: Array, new: Array) -> Array:
+    """Return the options worth having among those kept so far and new ones, ascending.
+
+    An option is dropped where another one takes no more in any resource whatever stands before and
+    behind. That comparison is transitive, so what was dropped once stays dropped.
+    """
+    rows = np.concatenate([kept, new])
+    rows = np.sort(
+        rows[minima(step.door[rows] * len(step.behind) + step.out[rows], step.needs[rows])]
+    )
+    door, out, needs = step.door[rows], step.out[rows], step.needs[rows]
+    instead = step.before[door[:, None], door] + step.behind[out[:, None], out]
+    no_worse = (needs[:, None] + instead <= needs).all(axis=2)
+    index = np.arange(len(rows))
+    beats = no_worse & (~no_worse.T | (index[:, None] < index))  # of equal ones the first
+    np.fill_diagonal(beats, val=False)
+    best: Array = rows[~beats.any(axis=0)]
+    return best
+
+
+class _Route:
+    """What lies in front of and behind every layer of a folder, in whole units."""
+
+    def __init__(self, folder: Folder, columns: Sequence[int]) -> None:
+        self._folder, self._columns = folder, columns
+        self._place = {name: i for i, name in enumerate(folder.names)}
+        self._joints = {(j.target, j.port): whole(j.resources, columns) for j in folder.joints}
+        self._exit = whole(folder.exit, columns)
+
+    def along(self, parts: Series) -> Iterable[Move]:
+        for part in parts:
+            if isinstance(part, Block):
+                source, join = self._place[part.source.name], self._place[part.join.name]
+                yield Fork(len(self._folder.options[source].outs))
+                yield from self.along(part.branches[0])
+                yield Turn(self._joints[join, 0], _more([self._joints[self._second(part)]]))
+                yield from self.along(part.branches[1])
+                yield self._step(join, self._joints[join, 1], closes=True)
+            else:
+                place = self._place[part.name]
+                doors = len(self._folder.options[place].doors)
+                start = np.zeros((1, doors, len(self._columns)), dtype=np.int64)
+                yield self._step(place, self._joints.get((place, 0), start), closes=False)
+
+    def _second(self, block: Block) -> tuple[int, int]:
+        """Return where the second branch begins: the layer, and which of its inputs."""
+        branch = block.branches[1]
+        if not branch:
+            return self._place[block.join.name], 1
+        first = branch[0]
+        assert not isinstance(first, Block)
+        return self._place[first.name], 0
+
+    def _step(self, place: int, joint: Array, *, closes: bool) -> Step:
+        o = self._folder.options[place]
+        styles, entries = len(o.styles), len(o.fold)
+        entry = np.tile(np.arange(entries), styles)
+        needs = whole(o.fixed + o.main[:, o.fold], self._columns)
+        entered = [j for key, j in self._joints.items() if key[0] == place] or [joint]
+        left = [self._joints[j.target, j.port] for j in self._folder.joints if j.source == place]
+        return Step(
+            cycles=o.cycles[entry],
+            door=o.door_index[entry],
+            out=o.out_index[entry],
+            needs=needs.reshape(-1, len(self._columns)),
+            entry=entry,
+            style=np.repeat(np.arange(styles), entries),
+            joint=joint,
+            before=_more([j.swapaxes(0, 1) for j in entered]),
+            behind=_more(left or [self._exit[:, None]]),
+            closes=closes,
+        )
+
+
+def _more(joints: Sequence[Array]) -> Array:
+    """Return `(n, n, k)` of joints `(n, m, k)`: how much more one row takes than another one at most."""
+    more: Array = np.sum([(j[:, None] - j[None]).max(axis=2) for j in joints], axis=0)
+    return more
