@@ -14,6 +14,9 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[np.int64]
 
 FINEST = 12  # cells of thinning begin at 2 ** -12 of the limits
+SMALL = 100  # rows that are compared two by two at once
+GRID = 64  # values that a column is rounded to, to find out quickly what is beaten
+SAMPLE = 1000  # rows that they are taken from
 BLOCK = 256  # rows compared at once
 STEPS = 2  # cell sizes for every factor of two
 
@@ -33,8 +36,11 @@ def minima(groups: Array, points: Array) -> Array:
     points = points[:, vary]
     if len(vary) <= 2:
         return _plane_minima(groups, points[:, 0], points[:, -1])
+    rows = np.arange(len(points))
+    if len(vary) == 3 and len(points) > SMALL:
+        rows = rows[~_beaten_on_grid(groups, points)]
     of_group = _space_minima if len(vary) == 3 else _hyper_minima
-    order = np.argsort(groups, kind="stable")
+    order = rows[np.argsort(groups[rows], kind="stable")]
     parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     return np.concatenate([rows[of_group(points[rows])] for rows in parts])
 
@@ -51,8 +57,31 @@ def _plane_minima(groups: Array, first: Array, second: Array) -> Array:
     return kept
 
 
+def _beaten_on_grid(groups: Array, points: Array) -> npt.NDArray[np.bool_]:
+    """Return which rows others beat for sure in all of three columns, the last two being rounded to a grid.
+
+    What beats is rounded up and what is beaten down, so nothing is dropped that should stay.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    above, below, shape = [], [], [int(group.max()) + 1]
+    for values in (points[:, 1], points[:, 2]):
+        some = np.sort(values[:: len(values) // SAMPLE + 1])
+        inner = some[np.linspace(0, len(some) - 1, GRID).astype(np.int64)]
+        edges = np.unique([values.min(), *inner, values.max()])
+        above.append(np.searchsorted(edges, values, side="left"))
+        below.append(np.searchsorted(edges, values, side="right") - 1)
+        shape.append(len(edges))
+    table = np.full(shape, np.iinfo(np.int64).max)
+    np.minimum.at(table, (group, *above), points[:, 0])
+    best = np.minimum.accumulate(np.minimum.accumulate(table, axis=1), axis=2)
+    beaten: npt.NDArray[np.bool_] = best[(group, *below)] < points[:, 0]
+    return beaten
+
+
 def _space_minima(points: Array) -> Array:
     """`minima` of one group, three columns: a table of the last two, with the best first one."""
+    if len(points) <= SMALL:
+        return _hyper_minima(points)
     order = np.lexsort((points[:, 2], points[:, 1], points[:, 0]))
     _, row = np.unique(points[order, 1], return_inverse=True)
     _, column = np.unique(points[order, 2], return_inverse=True)

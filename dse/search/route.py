@@ -52,20 +52,25 @@ class _Route:
         self._joints = {(j.target, j.port): whole(j.resources, columns) for j in folder.joints}
         self._exit = whole(folder.exit, columns)
 
-    def along(self, parts: Series) -> Iterable[Move]:
+    def along(self, parts: Series, holding: Array | None = None) -> Iterable[Move]:
+        """Yield the moves through parts, `holding` being what it takes to hold one thing instead of another."""
         for part in parts:
+            place = self._place[part.join.name if isinstance(part, Block) else part.name]
             if isinstance(part, Block):
-                source, join = self._place[part.source.name], self._place[part.join.name]
+                source = self._place[part.source.name]
+                second = _more([self._joints[self._second(part)]])
                 yield Fork(len(self._folder.options[source].outs))
-                yield from self.along(part.branches[0])
-                yield Turn(self._joints[join, 0], _more([self._joints[self._second(part)]]))
-                yield from self.along(part.branches[1])
-                yield self._step(join, self._joints[join, 1], closes=True)
+                yield from self.along(part.branches[0], second)
+                join = self._step(place, self._joints[place, 1], holding, closes=True)
+                by_door = _more_by_door(join)
+                yield Turn(self._joints[place, 0], second, by_door, direct=not part.branches[1])
+                yield from self.along(part.branches[1], by_door)
+                yield join
             else:
-                place = self._place[part.name]
                 doors = len(self._folder.options[place].doors)
                 start = np.zeros((1, doors, len(self._columns)), dtype=np.int64)
-                yield self._step(place, self._joints.get((place, 0), start), closes=False)
+                joint = self._joints.get((place, 0), start)
+                yield self._step(place, joint, holding, closes=False)
 
     def _second(self, block: Block) -> tuple[int, int]:
         """Return where the second branch begins: the layer, and which of its inputs."""
@@ -76,7 +81,7 @@ class _Route:
         assert not isinstance(first, Block)
         return self._place[first.name], 0
 
-    def _step(self, place: int, joint: Array, *, closes: bool) -> Step:
+    def _step(self, place: int, joint: Array, holding: Array | None, *, closes: bool) -> Step:
         o = self._folder.options[place]
         styles, entries = len(o.styles), len(o.fold)
         entry = np.tile(np.arange(entries), styles)
@@ -93,6 +98,7 @@ class _Route:
             joint=joint,
             before=_more([j.swapaxes(0, 1) for j in entered]),
             behind=_more(left or [self._exit[:, None]]),
+            holding=holding,
             closes=closes,
         )
 
@@ -101,3 +107,11 @@ def _more(joints: Sequence[Array]) -> Array:
     """Return `(n, n, k)` of joints `(n, m, k)`: how much more one row takes than another one at most."""
     more: Array = np.sum([(j[:, None] - j[None]).max(axis=2) for j in joints], axis=0)
     return more
+
+
+def _more_by_door(join: Step) -> Array:
+    """Return `(D, D, k)`: how much more it takes at most to enter a join, of one option a door, by one instead of another."""
+    needs, out = np.zeros_like(join.needs), np.zeros_like(join.out)
+    needs[join.door], out[join.door] = join.needs, join.out
+    behind = join.behind[out[:, None], out]
+    return _more([join.joint.swapaxes(0, 1)]) + needs[:, None] - needs + behind

@@ -39,6 +39,7 @@ class Step:
         joint: `(outs in front, D, k)`; of a join what leads to its second input; zero for the first layer.
         before: `(D, D, k)`, `[a, b]`: by `a` instead of `b`.
         behind: `(O, O, k)`.
+        holding: `(H, H, k)`, the same for what labels hold; None outside of blocks.
         closes: it is a join: its door is held already, and no longer behind it.
     """
 
@@ -51,6 +52,7 @@ class Step:
     joint: Array
     before: Array
     behind: Array
+    holding: Array | None
     closes: bool
 
     def ahead(self, labels: Labels, options: Array) -> Labels:
@@ -135,10 +137,14 @@ class Turn:
     Attributes:
         joint: `(outs of the branch, doors of the join, k)` from the branch to the first input of the join.
         behind: `(widths, widths, k)`: to begin the second branch with one width of the fork instead of another.
+        holding: `(doors, doors, k)`: to hold one door instead of another.
+        direct: the second branch is empty, the join follows.
     """
 
     joint: Array
     behind: Array
+    holding: Array
+    direct: bool
 
     def ahead(self, labels: Labels, options: Array) -> Labels:
         """Return all labels at the fork again: every one with each door of the join."""

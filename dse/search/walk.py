@@ -10,7 +10,7 @@ import numpy as np
 from dse.search.dominance import Array, minima, thinned
 from dse.search.labels import Cuts, Labels
 from dse.search.prices import Floats
-from dse.search.steps import Fork, Move, Step
+from dse.search.steps import Fork, Move, Step, Turn
 
 STAIRCASE = 20  # times as many labels may stand where only two resources are needed
 
@@ -47,8 +47,8 @@ def walk(
                 now = now.with_exit(exit_needs)
             now = now.only(minima(now.states(), now.needs))
             if i + 1 < len(moves):
-                now = now.only(_unbeaten(now, move.behind))
-            if len(now) > most and (now.needs[:, 2:].any() or len(now) > STAIRCASE * most):
+                now = now.only(_unbeaten(now, move))
+            if _crowded(now, most) and not (isinstance(move, Turn) and move.direct):
                 kept, lost = thinned(now.states(), now.needs, bounds, most)
                 now = replace(now.only(kept), slack=now.slack + lost)
         result.append(now)
@@ -74,18 +74,39 @@ def least_sums(
     return least
 
 
-def _unbeaten(now: Labels, behind: Array) -> Array:
-    """Return the labels that no label of another width beats, whatever follows.
+def _crowded(now: Labels, most: int) -> bool:
+    return len(now) > most and bool(now.needs[:, 2:].any() or len(now) > STAIRCASE * most)
+
+
+def _unbeaten(now: Labels, move: Step | Turn) -> Array:
+    """Return the labels that no label in another state beats, whatever follows."""
+    widths = len(move.behind)
+    kept = _not_beaten(now.held, now.out, now.needs, move.behind)
+    if move.holding is not None:
+        around, own = np.divmod(now.held[kept], len(move.holding))
+        same = around * widths + now.out[kept]
+        kept = kept[_not_beaten(same, own, now.needs[kept], move.holding)]
+    return kept
+
+
+def _not_beaten(same: Array, own: Array, needs: Array, instead: Array) -> Array:
+    """Return the rows that none beats of those that differ in one part of their state.
 
     Of two that are equal in this sense both stay: each could claim to beat the other.
+
+    Args:
+        same: `(N,)` the part of the state that must not differ.
+        own: `(N,)` the other part.
+        needs: `(N, k)`.
+        instead: `(n, n, k)`: how much more at most one `own` takes instead of another.
     """
-    states, needs = [now.held * len(behind) + now.out], [now.needs]
-    for width in np.unique(now.out):  # first themselves, so that of equal rows these are kept
-        others = np.flatnonzero(now.out != width)
-        states.append(now.held[others] * len(behind) + width)
-        needs.append(now.needs[others] + behind[now.out[others], width])
-    kept = minima(np.concatenate(states), np.concatenate(needs))
-    return np.sort(kept[kept < len(now)])
+    states, sums = [same * len(instead) + own], [needs]
+    for state in np.unique(own):  # first themselves, so that of equal rows these are kept
+        others = np.flatnonzero(own != state)
+        states.append(same[others] * len(instead) + state)
+        sums.append(needs[others] + instead[own[others], state])
+    kept = minima(np.concatenate(states), np.concatenate(sums))
+    return np.sort(kept[kept < len(own)])
 
 
 def _least(
