@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dse.config.values import StudyConfig
+from dse.ir.design import DesignPoint
+from dse.ir.hardware import HardwareEstimate
 from dse.ir.milestone import Milestone
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, TrialRecord
@@ -33,6 +35,7 @@ class StudySnapshot:
         base_accuracy: validation accuracy of the float network as a fraction; None before pretraining, and without.
         synthesised: designs that were synthesised, or could not be, by design digest.
         milestones: what happened besides trials, oldest first; empty in studies of dse 0.1.
+        price: what the cost model says of a design of this study; None where the model's file is not there.
         model_facts: what the file of the cost model states about itself; empty where there is none.
     """
 
@@ -52,3 +55,4 @@ class StudySnapshot:
     synthesised: Mapping[str, SynthesisedDesign] = field(default_factory=dict)
     model_facts: Mapping[str, Any] = field(default_factory=dict)
     milestones: tuple[Milestone, ...] = ()
+    price: Callable[[DesignPoint], HardwareEstimate] | None = None

@@ -113,7 +113,7 @@ def fold(
         design, proven = fit.design, fit.proven
     show(question, design, proven, as_json=as_json)
     if out is not None:
-        from dse.emit.finn import folding_config
+        from dse.ir.finn import folding_config
         from dse.ir.stages import flat
         from dse.search.pipeline import pipeline
 
@@ -202,7 +202,7 @@ def _of_study(path: Path, given: dict[str, Any]) -> Question:
 
 
 def _read(question: Question, path: Path) -> DesignPoint:
-    from dse.emit.finn import read_folding
+    from dse.ir.finn import read_folding
     from dse.ir.stages import flat
     from dse.search.pipeline import pipeline
 

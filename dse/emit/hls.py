@@ -13,7 +13,6 @@ import numpy as np
 import dse
 from dse.emit.board import board_files, no_block_design
 from dse.emit.edges import counted_edges
-from dse.emit.finn import folding_config
 from dse.emit.frame_cycles import frame_cycles
 from dse.emit.golden import Port, golden_files
 from dse.emit.manifest import manifest
@@ -24,6 +23,7 @@ from dse.emit.rendering import copied, rendered, with_tables
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator, Integers
 from dse.ir.design import DesignPoint
+from dse.ir.finn import folding_config
 from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType

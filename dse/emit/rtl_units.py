@@ -8,12 +8,12 @@ from math import gcd
 
 from cost_models._terms import SHALLOW, SRL_FIFO
 from dse.emit.chain import Chain, Module
-from dse.emit.finn import RAM_STYLE
 from dse.emit.lanes import lane_memory
 from dse.emit.rtl_memory import group_memories, matrix_memories
 from dse.emit.rtl_skipping import constant_fill, skipping_window
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
+from dse.ir.finn import RAM_STYLE
 from dse.ir.lanes import LaneParameters
 from dse.ir.units import (
     AddUnit,

@@ -1,8 +1,7 @@
-// What scripts add to a design card: bars of time and area, the pin, what differs from another design.
+// What scripts add to a design card: the pin, files of the design, what differs from another design.
 "use strict";
 
 let pinned = null; // trial that others are compared with; the baseline where none is pinned
-const BARS = { Cycles: "cycles", LUT: "lut", FF: "ff", DSP: "dsp", BRAM18: "bram18", URAM: "uram" };
 
 /** The layer table of a card as rows of text: layer -> column -> text. */
 function layerCells(card) {
@@ -13,19 +12,6 @@ function layerCells(card) {
     const cells = [...row.cells].map((c) => c.textContent.trim());
     return [cells[0].replace(/ slowest$/, ""), new Map(names.map((name, k) => [name, cells[k]]).slice(1))];
   }));
-}
-
-/** Bars of cycles and resources; the recommended design has them without scripts, too. */
-function balance(rows) {
-  const size = (text) => parseFloat(text.replace(/,/g, "")) || 0;
-  const shown = Object.keys(BARS).filter((name) => [...rows.values()].some((cells) => cells.has(name) && size(cells.get(name))));
-  const top = Object.fromEntries(shown.map((name) => [name, Math.max(...[...rows.values()].map((cells) => size(cells.get(name))))]));
-  const head = el("tr", {}, ...["Layer", ...shown].map((name) => el("th", { scope: "col" }, name)));
-  const body = [...rows].map(([layer, cells]) => el("tr", {}, el("th", { scope: "row" }, layer), ...shown.map((name) =>
-    el("td", { class: BARS[name], style: `--w:${Math.round((100 * size(cells.get(name))) / top[name])}` }, cells.get(name)))));
-  return el("div", { class: "scroll" }, el("table", { class: "balance" },
-    el("caption", {}, "Where time and area go (bars are shares of the largest value in a column; equal cycles are the ideal)"),
-    el("thead", {}, head), el("tbody", {}, ...body)));
 }
 
 /** How a number changed: accuracies in points, the rest in percent; knobs are choices and have no change. */
@@ -63,6 +49,28 @@ function difference(card, i) {
     layers.length ? el("table", {}, el("caption", {}, `Layers, from trial ${other} to this design`), el("tbody", {}, ...layers)) : "");
 }
 
+/** How a design is built: its layers, and the same as FINN's folding configuration; null where that was not kept. */
+function buildOf(id) {
+  const places = DATA.builds.texts[id];
+  return places ? JSON.parse(places.map((place) => DATA.builds.pieces[place]).join("")) : null;
+}
+
+/** What the buttons of a card save: a design as dse reads it (`seeds`), its folding as FINN reads it. */
+const FILES = {
+  design: (i) => {
+    const known = (table) => Object.fromEntries(Object.keys(table).filter((k) => table[k][i] != null).map((k) => [k, table[k][i]]));
+    return { study: DATA.study, trial: TRIALS.id[i], digest: TRIALS.digest[i], metrics: known(DATA.metrics),
+      synthesised: known(DATA.reported), knobs: known(DATA.values), design: buildOf(TRIALS.id[i]).design };
+  },
+  folding: (i) => buildOf(TRIALS.id[i]).folding,
+};
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button.save");
+  if (!button) return;
+  const { trial, file } = button.dataset;
+  save(`${DATA.study}-${trial}-${file}.json`, "application/json", `${JSON.stringify(FILES[file](TRIALS.id.indexOf(Number(trial))), null, 1)}\n`);
+});
+
 /** Pin a trial, or none; the open card is compared anew. */
 function pin(id) {
   pinned = id;
@@ -74,8 +82,6 @@ function pin(id) {
 }
 
 dressed.push((card, i) => {
-  const rows = layerCells(card);
-  if (rows && !card.querySelector("table.balance")) card.querySelector("table.layers").closest(".scroll").after(balance(rows));
   const id = TRIALS.id[i];
   const button = el("button", { type: "button", class: "pin", "aria-pressed": String(pinned === id) }, pinned === id ? "Unpin" : "Pin to compare");
   button.addEventListener("click", () => pin(pinned === id ? null : id));

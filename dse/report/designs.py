@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 
 from dse.compression import effective
 from dse.config.values import Constraint, StudyConfig
-from dse.ir.design import LayerDesign
+from dse.ir.design import DesignPoint, LayerDesign
+from dse.ir.finn import folding_config
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, LayerEstimate, Resources
 from dse.ir.layers._base import Layer
 from dse.ir.network import Network
@@ -36,6 +37,8 @@ from dse.search.pipeline import pipeline
 from dse.search.score import compared, layer_table
 from dse.search.slr import borders, per_slr
 
+Price = Callable[[DesignPoint], HardwareEstimate]
+
 
 def design_view(
     record: TrialRecord,
@@ -47,6 +50,7 @@ def design_view(
     names: tuple[str, ...],
     on_front: bool,
     synthesised: SynthesisedDesign | None,
+    price: Price | None = None,
 ) -> DesignView:
     """Return all that is known about a design.
 
@@ -59,9 +63,11 @@ def design_view(
         names: what it was picked for.
         on_front: whether no other design dominates it.
         synthesised: its synthesis, where there was one.
+        price: what the cost model says of another folding; None where there is none.
     """
     hardware = record.hardware
     assert hardware is not None
+    units = flat(pipeline(network, record.design))
     trained = "search training" if "accuracy" in record.metrics else ""
     if final is not None:
         trained = "full training" if final.epochs else "no training"
@@ -84,11 +90,13 @@ def design_view(
         usage=usage(hardware, config, constraints),
         slacks=slacks(record, hardware, constraints),
         layers=layer_views(record, network, hardware),
-        bottleneck=bottleneck(record, network),
+        bottleneck=bottleneck(record.design, hardware, units, price),
         synthesised=synthesis_view(synthesised),
         counted=final.interval if final else None,
         skipping=skipping(record.design, network, hardware, final.interval if final else None),
         dies=dies(hardware, config.board),
+        design=record.design,
+        folding=folding_config(units),
     )
 
 
@@ -195,13 +203,18 @@ def _layer(layer: Layer, design: LayerDesign, cost: LayerEstimate, slowest: int)
     )
 
 
-def bottleneck(record: TrialRecord, network: Network) -> Bottleneck:
+def bottleneck(
+    design: DesignPoint,
+    hardware: HardwareEstimate,
+    units: Sequence[Unit],
+    price: Price | None,
+) -> Bottleneck:
     """Return the unit that sets the frame rate, and the cheapest folding that relieves it.
 
     Only a matrix unit is refolded: the smallest legal PE * SIMD with fewer cycles; of equals the one
-    with fewer cycles. Units beside it are taken as they are.
+    with fewer cycles. The foldings of the others are taken as they are; converters and FIFOs around it
+    follow, and are in its price.
     """
-    units = flat(pipeline(network, record.design))
     slowest = max(units, key=lambda u: int(u.cycles))
     cycles = int(slowest.cycles)
     fold = _refold(slowest) if isinstance(slowest, MatrixUnit) else None
@@ -210,7 +223,23 @@ def bottleneck(record: TrialRecord, network: Network) -> Bottleneck:
     pe, simd, faster = fold
     pace = [(int(u.cycles), u.layer) for u in units if u is not slowest]
     after, layer = max([*pace, (faster, slowest.layer)], key=lambda p: p[0])
-    return Bottleneck(slowest.layer, _kind(slowest), cycles, (pe, simd), after, layer)
+    more = None
+    if price is not None:
+        new = price(_folded(design, slowest.layer, pe, simd)).total.expected
+        more = Resources(
+            **{r: getattr(new, r) - getattr(hardware.total.expected, r) for r in RESOURCES}
+        )
+    return Bottleneck(slowest.layer, _kind(slowest), cycles, (pe, simd), after, layer, more)
+
+
+def _folded(design: DesignPoint, layer: str, pe: int, simd: int) -> DesignPoint:
+    """Return the design with another PE and SIMD of one layer."""
+    return DesignPoint(
+        tuple(
+            (n, replace(d, folding=replace(d.folding, pe=pe, simd=simd)) if n == layer else d)
+            for n, d in design.layers
+        )
+    )
 
 
 def _refold(unit: MatrixUnit) -> tuple[int, int, int] | None:

@@ -86,6 +86,11 @@ def seconds(value: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def moment(value: str) -> str:
+    """Return an ISO 8601 time of UTC as people write it: 2026-03-01 10:03:31 UTC."""
+    return value.replace("T", " ").replace("+00:00", "Z").replace("Z", " UTC")
+
+
 def plural(n: int, word: str) -> str:
     """Return a number of things: 1 trial, 2,000 trials."""
     return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
@@ -141,5 +146,17 @@ def block(value: tuple[int, int] | None) -> str:
 
 FILTERS: dict[str, Any] = {
     f.__name__: f
-    for f in (accuracy, block, count, label, metric, microseconds, number, percent, seconds, shape)
+    for f in (
+        accuracy,
+        block,
+        count,
+        label,
+        metric,
+        microseconds,
+        moment,
+        number,
+        percent,
+        seconds,
+        shape,
+    )
 }

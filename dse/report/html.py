@@ -59,9 +59,7 @@ def render(view: ReportView, *, small: bool = False) -> str:
     # cards that have a name are plain HTML, for readers without scripts; the others take little room
     plain = [i for i in view.designs if i in {*view.picks.values(), view.baseline, view.nearest}]
     card = environment.get_template("design.html.j2").make_module(common).card  # type: ignore[attr-defined]
-    cards = tokens(
-        {i: _squeeze(card(view, d, False)) for i, d in view.designs.items() if i not in plain}
-    )
+    cards = tokens({i: _squeeze(card(view, d)) for i, d in view.designs.items() if i not in plain})
     data = script_json(payload(view, matters) | {"cards": cards})
     plotly = f"/*\n{_text('vendor/LICENSE.plotly')}*/\n{_text(PLOTLY)}"
     own = "\n".join(_text(name) for name in (SCRIPTS if view.trials else SCRIPTS[:1]))

@@ -23,13 +23,14 @@ def packed(values: Sequence[Any]) -> Any:
     return {"of": levels, "at": "".join(place[v] for v in values)}
 
 
-def tokens(texts: Mapping[int, str]) -> dict[str, Any]:
-    """Return marked-up texts as places in one list of their pieces; joined again, they are as they were.
+def tokens(texts: Mapping[int, str], mark: str = "<") -> dict[str, Any]:
+    """Return texts as places in one list of their pieces; joined again, they are as they were.
 
-    A piece is a tag with the text behind it. Design cards differ in numbers only, and few of those: cards of
+    A piece begins with `mark`: a tag with the text behind it, a value of JSON. Design cards differ in numbers only, and few of those: cards of
     28 layers take a tenth of their length. Frequent pieces come first, so most places have two digits.
     """
-    pieces = {key: re.findall(r"^[^<]+|<[^<]*", text) for key, text in texts.items()}
+    cut = re.compile(f"^[^{mark}]+|{mark}[^{mark}]*")
+    pieces = {key: cut.findall(text) for key, text in texts.items()}
     ranked = Counter(p for found in pieces.values() for p in found).most_common()
     place = {piece: i for i, (piece, _) in enumerate(ranked)}
     return {

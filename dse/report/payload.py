@@ -12,10 +12,10 @@ from dse.report import words
 from dse.report.figures import trust_figure
 from dse.report.format import BY_KEY, LABELS, PICKS, UNITS
 from dse.report.importance import Importance
-from dse.report.packing import packed
+from dse.report.packing import packed, tokens
 from dse.report.progress_figure import progress_figure
 from dse.report.trust import COMPARED
-from dse.report.values import ReportView, TrialRow
+from dse.report.values import DesignView, ReportView, TrialRow
 
 
 def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
@@ -72,9 +72,16 @@ def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
         "values": _columns([t.knobs for t in trials], knobs),
         "low": {r: packed(_rounded([_end(t, r, 0) for t in trials], 4)) for r in held},
         "high": {r: packed(_rounded([_end(t, r, 1) for t in trials], 4)) for r in held},
+        "builds": tokens({i: _build(d) for i, d in view.designs.items()}, "{"),
         "figures": {"progress": progress_figure(view.progress)}
         | ({"trust": trust_figure(view.trust)} if view.trust.points else {}),
     }
+
+
+def _build(design: DesignView) -> str:
+    """Return how a design is built, for the files that its card offers."""
+    value = {"design": design.design.to_json(), "folding": design.folding}
+    return json.dumps(value, separators=(",", ":"))
 
 
 def script_json(value: object) -> str:

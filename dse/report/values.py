@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dse.config.values import Constraint, Objective
+from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, Resources
 from dse.ir.milestone import Milestone
 from dse.ir.record import CountedInterval, Prediction
@@ -86,6 +87,9 @@ class Bottleneck:
     next_fold: tuple[int, int] | None  # (PE, SIMD); None where there is none
     next_cycles: int | None  # between frames with it
     next_layer: str | None  # the layer that would then be the slowest
+    next_price: Resources | None = (
+        None  # what that folding adds, expected; None: no cost model at hand
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,10 @@ class DesignView:
     counted: CountedInterval | None = None  # of a trained design that skips edges
     skipping: Skipping | None = None  # None: no cycles depend on the image
     dies: tuple[DieView, ...] = ()  # of a board of several
+    design: DesignPoint = field(default_factory=lambda: DesignPoint(()))
+    folding: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # as FINN's folding_config.json says it
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""

@@ -61,6 +61,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             names=(*names, "baseline") if record.origin == "baseline" else tuple(names),
             on_front=record.id in on_front,
             synthesised=snapshot.synthesised.get(record.design.digest),
+            price=snapshot.price,
         )
 
     files = [config.data.path] if config.data.path else list(config.data.files.values())

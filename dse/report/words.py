@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dse.ir.hardware import Resources
 from dse.ir.metrics import METRICS
 from dse.ir.milestone import Milestone
 from dse.report.feasibility import Limit
-from dse.report.format import LABELS, PICKS, accuracy, factor, metric, percent, plural
+from dse.report.format import LABELS, PICKS, accuracy, count, factor, metric, percent, plural
 from dse.report.values import DesignView, Progress, ReportView, Slack
 
 EARLY = 20  # trials before which a verdict on the search means nothing
@@ -148,13 +149,29 @@ def limits(design: DesignView) -> list[str]:
         result = f"{percent(gain)} more frames per second" if gain >= 0.0005 else "no gain"
         sentences.append(
             f"Its next legal folding is PE {pe} x SIMD {simd}: {result}, then {then} with"
-            f" {b.next_cycles:,} cycles."
+            f" {b.next_cycles:,} cycles.{price_of(b.next_price)}"
         )
+    elif b.unit == "matrix unit":
+        sentences.append("No legal folding of it is faster.")
+    else:
+        sentences.append("PE and SIMD of a layer do not make that unit faster.")
     hardware = [s for s in design.slacks if s.metric != "accuracy"]
     if hardware:
         tightest = max(hardware, key=lambda s: s.violation)
         sentences.append(f"Tightest hardware limit: {tightest.text} ({room(tightest)}).")
     return sentences
+
+
+def price_of(more: Resources | None) -> str:
+    """Tell what a folding adds to a design; empty where no cost model is at hand."""
+    if more is None:
+        return ""
+    shown = [
+        f"{'+' if v >= 0 else '-'}{count(abs(v))} {LABELS[r]}"
+        for r, v in more.to_json().items()
+        if r in ("lut", "dsp") or round(v)
+    ]
+    return f" Its price: {', '.join(shown)} (predicted)."
 
 
 def counted(design: DesignView) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -291,9 +292,13 @@ def snapshot(folder: Path) -> StudySnapshot:
     records = store.records(config.study)
     file = config.cost_model.file
     facts: Mapping[str, Any] = {}
+    price: Callable[[DesignPoint], HardwareEstimate] | None = None
     if file is None or file.is_file():  # a study can be looked at where its cost model is not
         model = cost_model(config, folder)
         facts = getattr(model, "facts", {})
+        price = partial(
+            estimate, network, board=config.board, clock_mhz=config.clock_mhz, model=model
+        )
         records = tuple(reestimate(r, network, config, model) for r in records)
     rules = constraints_of(config)
     records = newest(rescore(r, rules) for r in records)
@@ -316,6 +321,7 @@ def snapshot(folder: Path) -> StudySnapshot:
         synthesised=store.synthesised(),
         model_facts=facts,
         milestones=store.milestones(),
+        price=price,
     )
 
 

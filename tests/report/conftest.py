@@ -4,6 +4,7 @@ import math
 import random
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -283,12 +284,18 @@ def synthetic(trials=150, seed=1, names=None, finals=True):
         written_by="dse 0.1.0",
         versions={"python": "3.11.9", "numpy": "2.4.6", "optuna": "5.0.0"},
         base_accuracy=0.9778,
+        price=partial(price, network),
     )
 
 
 @pytest.fixture(scope="session")
 def make_snapshot():
     return synthetic
+
+
+@pytest.fixture(scope="session")
+def make_price():
+    return price
 
 
 @pytest.fixture(scope="session")

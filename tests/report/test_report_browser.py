@@ -1,14 +1,19 @@
 """The page in a real browser."""
 
+import json
 import shutil
 from dataclasses import replace
 
 import pytest
 
+from dse.ir.design import DesignPoint
+from dse.ir.finn import folding_config
+from dse.ir.stages import flat
 from dse.ir.synthesised import SynthesisedDesign
 from dse.report import html
 from dse.report.format import accuracy, count
 from dse.report.view import build_view
+from dse.search.pipeline import pipeline
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -309,3 +314,27 @@ def test_a_small_report_says_what_it_misses_in_an_old_browser(open_page, view, t
     page = open_page((tmp_path / "cut.html").as_uri())
     page.locator("#unpacking", has_text="cannot be unpacked").wait_for()
     assert f"Trial {view.recommended.id}" in page.locator("#answer").inner_text()
+
+
+def test_a_card_saves_the_design_and_its_folding(open_page, url, view, make_snapshot):
+    snapshot = make_snapshot(trials=60)
+    other = next(i for i in view.front if i not in view.picks.values())
+    page = open_page(f"{url}#design-{other}")
+    for place, trial in (("#drawer", other), ("#hero-choice", view.recommended.id)):
+        record = next(r for r in snapshot.records if r.id == trial)
+        with page.expect_download() as download:
+            page.locator(f"{place} button.save", has_text="Design").evaluate("e => e.click()")
+        assert download.value.suggested_filename == f"digits-pynq-{trial}-design.json"
+        saved = json.loads(download.value.path().read_text(encoding="utf-8"))
+        assert DesignPoint.from_json(saved["design"]) == record.design
+        assert (saved["trial"], saved["digest"]) == (trial, record.design.digest)
+        with page.expect_download() as download:
+            page.locator(f"{place} button.save", has_text="Folding").evaluate("e => e.click()")
+        folding = json.loads(download.value.path().read_text(encoding="utf-8"))
+        assert folding == folding_config(flat(pipeline(snapshot.network, record.design)))
+    stacks = page.locator("#drawer table.stack tbody tr")
+    assert stacks.count() == sum(u.expected > 0 for u in view.designs[other].usage)
+    shares = stacks.first.locator("i").evaluate_all(
+        "all => all.map((i) => Number(i.style.getPropertyValue('--w')))"
+    )
+    assert sum(shares) == pytest.approx(100, abs=0.5)

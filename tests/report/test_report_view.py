@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from dse.config.values import Constraint, Objective
+from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES
 from dse.ir.milestone import Milestone
 from dse.ir.units import MatrixUnit, legal_folds
@@ -94,10 +96,11 @@ def test_layers_are_those_of_the_estimate(view, snapshot):
         assert total == pytest.approx(getattr(record.hardware.total.expected, resource))
 
 
-def test_bottleneck_and_next_folding_by_brute_force(snapshot):
+def test_bottleneck_and_next_folding_by_brute_force(snapshot, make_price):
     for record in snapshot.records[::10]:
         units = pipeline(snapshot.network, record.design)
-        found = bottleneck(record, snapshot.network)
+        priced = partial(make_price, snapshot.network)
+        found = bottleneck(record.design, record.hardware, units, priced)
         slowest = max(units, key=lambda u: int(u.cycles))
         assert (found.layer, found.cycles) == (slowest.layer, int(slowest.cycles))
         faster = []
@@ -114,6 +117,20 @@ def test_bottleneck_and_next_folding_by_brute_force(snapshot):
         rest = max(int(u.cycles) for u in units if u is not slowest)
         assert found.next_fold == fold
         assert found.next_cycles == max(cycles, rest)
+        refolded = DesignPoint(
+            tuple(
+                (
+                    n,
+                    replace(d, folding=replace(d.folding, pe=fold[0], simd=fold[1]))
+                    if n == found.layer
+                    else d,
+                )
+                for n, d in record.design.layers
+            )
+        )
+        new, old = priced(refolded).total.expected, record.hardware.total.expected
+        assert found.next_price.lut == pytest.approx(new.lut - old.lut)
+        assert found.next_price.dsp == new.dsp - old.dsp
 
 
 def test_a_design_that_full_training_made_worse_leaves_the_front(snapshot):

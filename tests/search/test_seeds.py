@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dse.emit.finn import folding_config
 from dse.errors import UsageError
+from dse.ir.finn import folding_config
 from dse.search.driver import Driver
 from dse.search.pipeline import pipeline
 from dse.search.recover import recovered
