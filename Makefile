@@ -17,7 +17,7 @@ help:
 
 install: $(INSTALLED)
 
-# torch first and pinned: a plain `torch` is gigabytes of CUDA builds
+# torch first, so that it is pinned before brevitas asks for any; which build comes, CPU or CUDA, is the index's choice
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0

@@ -39,6 +39,7 @@ EVENTS = {
     "storage-waiting": "the storage does not answer ({reason}); trying again",
     "searched": "search ended after {trials} trials: {reason}",
     "retraining": "training the {designs} designs of the front at full budget ({trainings} trainings)",
+    "testing": "testing the {designs} designs of the front",
     "final": "trial {trial}: {test_accuracy:.1%} on the test images",
     "final-failed": "{designs}: training at full budget failed: {reason}",
     "already-complete": "nothing to do: the study is complete ({trials} trials)",

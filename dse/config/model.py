@@ -118,6 +118,14 @@ def _read(
             "name a function without arguments that returns a torch module",
         )
         return None
+    if "." in word.text or "/" in word.text:  # no name of ours has them
+        complaints.add(
+            word.span,
+            "unknown-model",
+            f"unknown model {describe(word)}",
+            "a network of your own is a file that ends in .onnx, or package.module:function",
+        )
+        return None
     known = plugin(word, "model", "models", plugins.names(NETWORKS), complaints)
     return None if known is None else ModelConfig(known)
 

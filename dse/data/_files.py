@@ -42,7 +42,7 @@ def checked_split(
     if labels.ndim != 1 or len(labels) != len(images):
         msg = (
             f"{path}: the {part} labels must be one class number per image,"
-            f" got labels of shape {labels.shape} for {len(images)} images"
+            f" got labels of shape {labels.shape} for {len(images)} images{_of_one_hot(labels)}"
         )
         raise UsageError(msg)
     whole = labels.dtype.kind in "iu"
@@ -54,6 +54,11 @@ def checked_split(
         )
         raise UsageError(msg)
     return Split(images, labels.astype(np.int64))
+
+
+def _of_one_hot(labels: npt.NDArray[np.generic]) -> str:
+    """Return what to do with one column per class; empty where labels are no such thing."""
+    return "; store labels.argmax(axis=1)" if labels.ndim == 2 and labels.shape[1] > 1 else ""
 
 
 def damaged(path: Path, expected: str, found: str) -> UsageError:

@@ -125,10 +125,14 @@ def imported_of(
         raise UsageError(msg)
     if found.exact.network.classes != classes:
         scores = found.exact.network.classes
-        fewer = f"; where no image shows the last of them, write data.classes: {scores}"
+        remedy = (
+            f"where no image shows the last of them, write data.classes: {scores}"
+            if classes < scores
+            else f"the labels of the data go up to {classes - 1}, and the first class is 0"
+        )
         msg = (
-            f"model {model.name} must have the {classes} classes of the data, it has {scores} scores"
-            f"{fewer if classes < scores else ''}"
+            f"model {model.name} must have the {classes} classes of the data, it has {scores} scores;"
+            f" {remedy}"
         )
         raise UsageError(msg)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ def base_weights(p: Plan, store: Store, progress: Progress) -> Mapping[str, npt.
     if arrays is not None:
         return arrays
     if p.imported is not None and p.frozen:
-        return _integers(p, p.imported, store)
+        return _integers(p, p.imported, store, progress)
     epochs = p.stages.pretrain_epochs
     assert epochs is not None
     start = None
@@ -172,10 +173,14 @@ def base_weights(p: Plan, store: Store, progress: Progress) -> Mapping[str, npt.
     accuracy = float(base.accuracy)
     store.write_header(store.header() | {"base_accuracy": accuracy})
     progress.event("pretrained", accuracy=accuracy)
+    if start is not None and not epochs:
+        _warn_of_guessing(p, accuracy, progress)
     return base.arrays()
 
 
-def _integers(p: Plan, imported: Imported, store: Store) -> Mapping[str, npt.NDArray[Any]]:
+def _integers(
+    p: Plan, imported: Imported, store: Store, progress: Progress
+) -> Mapping[str, npt.NDArray[Any]]:
     """Return the integers of an imported network that nothing trains; they are kept in the study, too."""
     accelerator = imported.accelerator
     assert accelerator is not None
@@ -183,7 +188,26 @@ def _integers(p: Plan, imported: Imported, store: Store) -> Mapping[str, npt.NDA
     accuracy = accelerator.accuracy(validation.images, validation.labels)
     store.save_arrays("base", accelerator.arrays())
     store.write_header(store.header() | {"base_accuracy": accuracy})
+    _warn_of_guessing(p, accuracy, progress)
     return accelerator.arrays()
+
+
+def _warn_of_guessing(p: Plan, accuracy: float, progress: Progress) -> None:
+    """Say so where an imported model, untrained by us, is hardly better than guessing one class for all."""
+    images, classes = len(p.dataset.validation), p.dataset.classes
+    guess = max(np.bincount(p.dataset.validation.labels)) / images
+    # of a guesser 1 in 1,000 is right more often: three standard deviations of a binomial share
+    if accuracy <= guess + 3 * math.sqrt(guess * (1 - guess) / images):
+        remedy = "list bits in `space` and train it" if p.frozen else "train it"
+        progress.event(
+            "warning",
+            text=(
+                f"the model's own weights are right on {accuracy:.1%} of the {images:,} validation images,"
+                f" which is what guessing gives ({classes} classes). Return or export a trained model, say what"
+                f" an input stands for (model.input_scale, docs/import.md), or {remedy}:"
+                " stages: [{pretrain: {epochs: 20}}]"
+            ),
+        )
 
 
 def context_of(p: Plan, base: Mapping[str, npt.NDArray[Any]]) -> TrainingContext:

@@ -15,9 +15,10 @@ BLOCK = re.compile(r"```(\w+)(?: (\S+))?\n(.*?)```", re.DOTALL)
 
 
 def plain(text: str) -> list[str]:
-    """Lines without their numbers, which depend on a training, and without the width of columns."""
+    """Lines without what depends on a training: numbers, which widths are converted, whether the front still rises."""
     lines = (re.sub(r"[0-9a-f]{16}|\d[\d,.]*", "#", line) for line in text.splitlines())
-    return [" ".join(line.split()) for line in lines if line.strip()]
+    found = (" ".join(line.split()) for line in lines if "_width" not in line)
+    return [line for line in found if line and not line.startswith("search ")]
 
 
 @pytest.mark.slow
@@ -43,7 +44,7 @@ def test_commands_of_the_tutorial(tmp_path) -> None:
             assert done.returncode == 0, (command, done.stderr)
             assert plain(done.stdout) == plain(expected), command
             run += 1
-    assert run == 8
+    assert run == 13
 
 
 def test_a_damaged_file_ends_in_exit_code_2(tmp_path) -> None:

@@ -108,6 +108,7 @@ def test_flattened_map_keeps_its_order(nets, pixels) -> None:
         ("missing", (8, 8, 1), 3, "has no attribute 'missing'"),
         ("flat", (5, 5, 3), 10, "must be exportable to ONNX for inputs of"),
         ("flat", (6, 6, 3), 4, "must have the 4 classes of the data, it has 10 scores"),
+        ("flat", (6, 6, 3), 11, "labels of the data go up to 10, and the first class is 0"),
     ],
 )
 def test_functions_that_are_no_models(nets, name, shape, classes, message) -> None:
