@@ -6,13 +6,8 @@ model at the upper ends of its intervals, within the usable share of the board, 
 included; and FINN's own formulas, within the whole device, without converters and FIFOs, as in FINN's
 estimates. Frame rates and resources are predicted. The others keep weights where FINN's `auto` puts them.
 
-Re-implemented here from descriptions, nothing is their code:
-    SetFolding (FINN compiler, `target_fps`): per layer SIMD up to 36 bits of weights, then PE, until the
-        target is met; a second pass relaxes to the slowest layer. Best that fits of all targets and
-        four widths.
-    SAMO's rule and annealing (Montgomerie-Corcoran et al., FPL 2022): widen the slowest layer by the
-        next step of least utilisation; random changes, accepted by temperature.
-    Optuna, raw: a number for PE, SIMD and window of every layer; TPE and NSGA-II with constraints.
+The other methods are re-implemented (`folding_rivals.py`); where the package `samo` is installed (extra `samo`), its
+optimisers run as they are beside these (`folding_samo.py`).
 """
 
 from __future__ import annotations
@@ -22,21 +17,28 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
-import optuna
+from folding_rivals import (
+    SHALLOW,
+    Table,
+    best_set_folding,
+    raw_optuna,
+    samo_annealing,
+    samo_rule,
+)
 
 from cost_models import _finn, analytic
 from cost_models._model import CostModel, ResourceArrays, UnitPrediction
 from dse.ir import plugins
-from dse.ir.hardware import RESOURCES, Resources
-from dse.ir.layers._base import MatrixLayer
+from dse.ir.hardware import Resources
 from dse.ir.network import Network
 from dse.ir.units import ProductUnit, SlidingWindowUnit, Unit
 from dse.search import standalone
 from dse.search.fold import Folder
 from dse.search.fold_fit import fastest
-from dse.search.fold_front import candidates, fold_front, resources_of, usable
+from dse.search.fold_front import fold_front, usable
 from dse.search.upper import at_upper_ends
 from hw_templates._boards import load_board
 
@@ -46,11 +48,20 @@ CASES = {
     "lfc": ("Pynq-Z1", ((1, 1), (1, 2), (2, 2))),
     "cnv": ("Pynq-Z1", ((1, 1), (1, 2), (2, 2))),
     "mobilenet_v1": ("U280", ((1, 1), (4, 4))),
-    "resnet50": ("U280", ((1, 1), (4, 4))),
+    "resnet8": ("Pynq-Z1", ((2, 2), (4, 4))),
+    "resnet50": ("U280", ((2, 2), (4, 4))),
 }
-SHALLOW = 128  # words: up to here FINN's `auto` keeps weights in LUTs
-WIDTHS = (36, 72, 144, 1000)  # mvau_wwidth_max; 36 is FINN's default
 REPEATS = 5
+
+
+def _samo() -> str | None:
+    try:
+        return version("samo")
+    except PackageNotFoundError:
+        return None
+
+
+SAMO = _samo()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,148 +102,6 @@ class FinnModel:
         return UnitPrediction(parts, parts, parts)
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The options of a network as the other methods see them: entries with FINN's `auto` memories."""
-
-    folder: Folder
-    limits: np.ndarray
-    styles: tuple[np.ndarray, ...]  # per layer, of every entry
-
-    @staticmethod
-    def of(network: Network, folder: Folder, limits: Resources) -> Table:
-        styles = []
-        for layer, o in zip(network.layers, folder.options, strict=True):
-            vectors = layer.vectors if isinstance(layer, MatrixLayer) else 1
-            depth = o.main_cycles[o.fold] // vectors
-            wanted = np.where(depth <= SHALLOW, "lutram", "bram")
-            names = [m for m, c in o.styles if c == "lut"]
-            styles.append(
-                np.array([o.styles.index((m if m in names else names[0], "lut")) for m in wanted])
-            )
-        return Table(folder, np.array(astuple(limits)), tuple(styles))
-
-    def needs(self, entries: list[int]) -> np.ndarray:
-        style = np.array([[s[e] for s, e in zip(self.styles, entries, strict=True)]])
-        return resources_of(self.folder, np.array([entries]), style)[0]
-
-    def cycles(self, entries: list[int]) -> int:
-        pairs = zip(self.folder.options, entries, strict=True)
-        return max(self.folder.classes, *(int(o.cycles[e]) for o, e in pairs))
-
-    def fits(self, entries: list[int]) -> bool:
-        return bool((self.needs(entries) <= self.limits).all())
-
-
-def set_folding(table: Table, target: int, width: int) -> list[int]:
-    """FINN's rule, with its second pass."""
-    entries = [_set_layer(table.folder, i, target, width) for i in range(len(table.folder.names))]
-    reached = table.cycles(entries)
-    if reached > target:
-        entries = [_set_layer(table.folder, i, reached, width) for i in range(len(entries))]
-    return entries
-
-
-def _set_layer(folder: Folder, layer: int, target: int, width: int) -> int:
-    o = folder.options[layer]
-    compression = folder.compressions.get(folder.names[layer])
-    bits = 1 if compression is None else compression.weight_bits
-    simds = [s for s in np.unique(o.simd) if s * bits <= width] or [int(o.simd.min())]
-    cycles = {(int(p), int(s)): int(c) for p, s, c in zip(o.pe, o.simd, o.main_cycles, strict=True)}
-    pe = int(o.pe.min())
-    simd = next((s for s in simds if cycles[pe, int(s)] <= target), simds[-1])
-    pes = [p for p in np.unique(o.pe) if (int(p), int(simd)) in cycles]
-    pe = next((p for p in pes if cycles[int(p), int(simd)] <= target), pes[-1])
-    row = np.flatnonzero((o.pe == pe) & (o.simd == simd))[0]
-    own = np.flatnonzero(o.fold == row)
-    own = own[np.argsort(o.swu_simd[own])]
-    return int(next((e for e in own if o.cycles[e] <= target), own[-1]))
-
-
-def best_set_folding(table: Table) -> list[int] | None:
-    found = []
-    for target in candidates(table.folder).tolist():
-        for width in WIDTHS:
-            entries = set_folding(table, target, width)
-            if table.fits(entries):
-                found.append((table.cycles(entries), table.needs(entries)[0], entries))
-    return min(found)[2] if found else None
-
-
-def samo_rule(table: Table) -> list[int] | None:
-    options = table.folder.options
-    entries = [int(o.cycles.argmax()) for o in options]
-    if not table.fits(entries):
-        return None
-    while True:
-        slowest = int(np.argmax([o.cycles[e] for o, e in zip(options, entries, strict=True)]))
-        o = options[slowest]
-        faster = o.cycles[o.cycles < o.cycles[entries[slowest]]]
-        tries = []
-        for e in np.flatnonzero(o.cycles == faster.max()) if len(faster) else ():
-            changed = [*entries[:slowest], int(e), *entries[slowest + 1 :]]
-            use = table.needs(changed) / np.maximum(table.limits, 1)
-            if use.max() <= 1:
-                tries.append((float(use.mean()), changed))
-        if not tries:
-            return entries
-        entries = min(tries)[1]
-
-
-def samo_annealing(table: Table, steps: int, seed: int = 0) -> list[int] | None:
-    rng = np.random.default_rng(seed)
-    options = table.folder.options
-    entries = [int(o.cycles.argmax()) for o in options]
-    if not table.fits(entries):
-        return None
-    best = entries
-    for step in range(steps):
-        temperature = 1.0 * 0.001 ** (step / steps)
-        layer = int(rng.integers(len(options)))
-        changed = [*entries]
-        changed[layer] = int(rng.integers(len(options[layer].cycles)))
-        worse = math.log(table.cycles(changed) / table.cycles(entries))
-        if rng.random() < math.exp(-max(worse, 0.0) / temperature) and table.fits(changed):
-            entries = changed
-            if table.cycles(entries) < table.cycles(best):
-                best = entries
-    return best
-
-
-def raw_optuna(table: Table, sampler: str, trials: int) -> list[int] | None:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    options = table.folder.options
-    feasible: list[tuple[float, list[int]]] = []
-
-    def entries_of(trial: optuna.trial.BaseTrial) -> list[int]:
-        entries = []
-        for i, o in enumerate(options):
-            values = []
-            for name, column in (("pe", o.pe[o.fold]), ("simd", o.simd[o.fold]), ("w", o.swu_simd)):
-                legal = np.unique(column)
-                values.append(legal[trial.suggest_int(f"{name}{i}", 0, len(legal) - 1)])
-            pe, simd, window = values
-            same = (o.pe[o.fold] == pe) & (o.simd[o.fold] == simd) & (o.swu_simd == window)
-            if not same.any():  # PE and SIMD that do not go together: the nearest that do
-                same = (o.pe[o.fold] == pe) & (o.swu_simd == window)
-            entries.append(int(np.flatnonzero(same)[0]))
-        return entries
-
-    def objective(trial: optuna.Trial) -> float:
-        entries = entries_of(trial)
-        excess = table.needs(entries) / np.maximum(table.limits, 1) - 1
-        for name, value in zip(RESOURCES, excess.tolist(), strict=True):
-            trial.set_constraint(name, value)
-        if excess.max() <= 0:
-            feasible.append((math.log(table.cycles(entries)), entries))
-        return math.log(table.cycles(entries))
-
-    kinds = {"TPE": optuna.samplers.TPESampler, "NSGA-II": optuna.samplers.NSGAIISampler}
-    study = optuna.create_study(sampler=kinds[sampler](seed=0))
-    study.optimize(objective, n_trials=trials)
-    return min(feasible)[1] if feasible else None
-
-
 def least_lut(folder: Folder, limits: Resources, cycles: int) -> float:
     """Return the fewest LUTs that a folding within the limits and so many cycles needs."""
     weights = np.array([1 / folder.board.lut, 0, 0, 0, 0])
@@ -243,10 +112,17 @@ def least_lut(folder: Folder, limits: Resources, cycles: int) -> float:
     return float(front.resources[:, 0].min()) if len(front) else math.nan
 
 
-def methods(table: Table, trials: int) -> Iterator[tuple[str, Callable[[], list[int] | None]]]:
+def methods(
+    table: Table, network: Network, trials: int
+) -> Iterator[tuple[str, Callable[[], list[int] | None]]]:
     yield "SetFolding, best that fits", lambda: best_set_folding(table)
     yield "SAMO's rule, re-implemented", lambda: samo_rule(table)
     yield "SAMO's annealing, re-impl.", lambda: samo_annealing(table, 10 * trials)
+    if SAMO:
+        import folding_samo
+
+        yield f"samo {SAMO}, rule", lambda: folding_samo.rule(table, network)
+        yield f"samo {SAMO}, annealing", lambda: folding_samo.annealing(table, network)
     yield f"Optuna TPE, raw, {trials}", lambda: raw_optuna(table, "TPE", trials)
     yield f"Optuna NSGA-II, raw, {5 * trials}", lambda: raw_optuna(table, "NSGA-II", 5 * trials)
 
@@ -283,7 +159,7 @@ def compare(name: str, bits: tuple[int, int], prices: str, trials: int) -> bool:
     label = f"ours, {'proven' if ours.proven else 'not proven'} fastest"
     line(label, ours.cycles, needs, seconds, least_lut(folder, limits, ours.cycles))
     table, won = Table.of(network, folder, limits), True
-    for label, method in methods(table, trials):
+    for label, method in methods(table, network, trials):
         start = time.process_time()
         entries = method()
         seconds = time.process_time() - start
@@ -357,6 +233,7 @@ def main() -> None:
             for prices in ("dse", "FINN")
         ]
         print(f"\nnever beaten in {sum(won)} of {len(won)} tables")
+        print(f"SAMO: re-implemented, and {f'the package, {SAMO}' if SAMO else 'not the package'}")
     speed(names)
 
 
