@@ -196,8 +196,8 @@ def _warn_of_guessing(p: Plan, accuracy: float, progress: Progress) -> None:
     """Say so where an imported model, untrained by us, is hardly better than guessing one class for all."""
     images, classes = len(p.dataset.validation), p.dataset.classes
     guess = max(np.bincount(p.dataset.validation.labels)) / images
-    # of a guesser 1 in 1,000 is right more often: three standard deviations of a binomial share
-    if accuracy <= guess + 3 * math.sqrt(guess * (1 - guess) / images):
+    # of those who guess 1 in 40 is right more often: two standard deviations of a binomial share
+    if accuracy <= guess + 2 * math.sqrt(guess * (1 - guess) / images):
         remedy = "list bits in `space` and train it" if p.frozen else "train it"
         progress.event(
             "warning",

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 def net():
-    torch.manual_seed(23)  # which names every class
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 3))
+    torch.manual_seed(118)  # which names every class
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 3, bias=False))
 """
 STUDY = """
 version: 1
