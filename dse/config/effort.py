@@ -22,7 +22,7 @@ from dse.config.read import (
     whole,
 )
 from dse.config.tree import Map, Node, Scalar, describe, quoted
-from dse.config.values import SAMPLERS, Budget, Keep, Stages
+from dse.config.values import SAMPLERS, Budget, Keep, Measured, Stages
 
 TIME = Kind(
     noun="a time",
@@ -43,14 +43,28 @@ SHARE = Kind(
     examples="'10 %'",
 )
 
+KEEP = Kind(
+    noun="a percentage",
+    unit="a percentage",
+    convert=fraction,
+    low=1e-6,
+    high=1.0,
+    bounds="above 0, up to 100 %",
+    examples="'40 %', or all",
+)
+
 BUDGET = keys("budget", ("trials", "time", "patience", "failures"))
 STAGES = {
     "pretrain": ("epochs",),
     "estimate": ("keep",),
+    "accuracy": ("images", "keep"),
     "short": ("epochs",),
-    "finetune": ("epochs", "images"),
+    "finetune": ("epochs", "images", "keep"),
     "final": ("epochs",),
 }
+POST_TRAINING = "post_training"  # the slot of `accuracy` in front of all training
+ORDER = ("pretrain", "estimate", POST_TRAINING, "short", "finetune", "accuracy", "final")
+ORDER_SHOWN = tuple(slot.replace(POST_TRAINING, "accuracy") for slot in ORDER)
 OWN_RULE = "`- estimate: {keep: front}` trains what may move the front, {keep: all} everything"
 KEEPS: tuple[Keep, ...] = ("front", "all")
 SEED_STUDY = re.compile(r"study:[a-z0-9][a-z0-9-]{0,62}")
@@ -80,10 +94,11 @@ def budget_of(node: Node, complaints: Complaints) -> Budget:
 
 
 def stages_of(node: Node, complaints: Complaints) -> Stages:
-    """Read the training effort: a list of one-key maps in the order of `STAGES`."""
+    """Read the training effort: a list of one-key maps in the order of `ORDER`."""
     effort: dict[str, Any] = {}
-    done: list[str] = []
+    done: list[str] = []  # slots
     order = tuple(STAGES)
+    shown = [f"stages, in this order: {listed(ORDER_SHOWN)}"]
     for item in items(node, "stages", complaints):
         if not isinstance(item, Map) or len(item.entries) != 1:
             message = f"a stage is one name with its options, not {describe(item)}"
@@ -91,39 +106,66 @@ def stages_of(node: Node, complaints: Complaints) -> Stages:
             continue
         key, value = item.entries[0].key, item.entries[0].value
         name = key.text
-        if name == "accuracy":
-            not_supported(key, "the stage 'accuracy'", OWN_RULE, complaints)
-        elif name not in order:
+        slot = name
+        if name == "accuracy" and not {POST_TRAINING, "short", "finetune"} & set(done):
+            slot = POST_TRAINING
+        if name not in order:
             complaints.add(
                 key.span,
                 "unknown-key",
                 f"unknown stage {quoted(name)}",
                 did_you_mean(name, order),
-                [f"stages, in this order: {listed(order)}"],
+                shown,
                 order,
             )
-        elif name in done or any(order.index(d) > order.index(name) for d in done):
-            message = f"stage {name!r} cannot follow {done[-1]!r}"
-            notes = [f"stages, in this order: {listed(order)}"]
-            complaints.add(key.span, "bad-order", message, notes=notes)
+        elif slot in done or any(ORDER.index(d) > ORDER.index(slot) for d in done):
+            last = done[-1].replace(POST_TRAINING, "accuracy")
+            message = f"stage {name!r} cannot follow {last!r}"
+            complaints.add(key.span, "bad-order", message, notes=shown)
         else:
-            done.append(name)
-            if not (isinstance(value, Scalar) and value.value is None):
+            done.append(slot)
+            empty = isinstance(value, Scalar) and value.value is None
+            if name == "accuracy":
+                effort[slot] = Measured() if empty else _measured(value, complaints)
+            elif not empty:
                 effort |= _effort(name, value, complaints)
+    if {POST_TRAINING, "accuracy"} & set(done) and not {"short", "finetune"} & set(done):
+        effort["finetune_epochs"] = (
+            0  # a file that says where accuracies are measured says all that is trained
+        )
     return Stages(**effort)
+
+
+def _measured(node: Node, complaints: Complaints) -> Measured:
+    """Read a stage `accuracy`."""
+    found = entries(node, keys("stage accuracy", STAGES["accuracy"]), complaints)
+    images = None
+    if "images" in found:
+        images = whole(found["images"].value, "images", 1, ANY, complaints)
+    return Measured(images, _kept(found["keep"].value, complaints) if "keep" in found else 1.0)
+
+
+def _kept(node: Node, complaints: Complaints) -> float:
+    """Read the share of the designs that a stage passes on."""
+    if isinstance(node, Scalar) and node.text == "all":
+        return 1.0
+    return quantity(node, "keep", KEEP, complaints) or 1.0
 
 
 def _effort(name: str, node: Node, complaints: Complaints) -> dict[str, Any]:
     """Return the fields of `Stages` that a stage sets."""
     later = {} if "keep" in STAGES[name] else {"keep": OWN_RULE}
     options = keys(f"stage {name}", STAGES[name], later=later)
-    if name == "estimate":
-        keep = entries(node, options, complaints).get("keep")
-        return {} if keep is None else {"keep": one_of(keep.value, "keep", KEEPS, complaints)}
+    found = {k: e.value for k, e in entries(node, options, complaints).items()}
+    keep = found.pop("keep", None)
+    effort: dict[str, Any] = {}
+    if keep is not None and name == "estimate":
+        effort["keep"] = one_of(keep, "keep", KEEPS, complaints)
+    elif keep is not None:
+        effort[f"{name}_keep"] = _kept(keep, complaints)
     lowest = {"epochs": 0, "images": 1}
-    return {
-        f"{name}_{k}": whole(e.value, k, lowest[k], ANY, complaints)
-        for k, e in entries(node, options, complaints).items()
+    return effort | {
+        f"{name}_{k}": whole(v, k, lowest[k], ANY, complaints) for k, v in found.items()
     }
 
 

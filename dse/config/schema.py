@@ -175,7 +175,9 @@ def _stages() -> Schema:
     low = {"epochs": 0, "images": 1}
     kinds = []
     for name, options in STAGES.items():
-        values = {o: _whole(low[o]) if o in low else {"enum": list(KEEPS)} for o in options}
+        share: Schema = {"anyOf": [_percent(), {"const": "all"}]}
+        keep = {"enum": list(KEEPS)} if name == "estimate" else share
+        values = {o: _whole(low[o]) if o in low else keep for o in options}
         inner: Schema = {
             "type": "object",
             "additionalProperties": False,

@@ -111,6 +111,14 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A stage `accuracy`: accuracies on some validation images, and which designs go on from there."""
+
+    images: int | None = None  # None: all
+    keep: float = 1.0  # share of the designs measured there that the stage passes on
+
+
+@dataclass(frozen=True, slots=True)
 class Stages:
     """Training effort; None: the default of the built-in model."""
 
@@ -120,6 +128,16 @@ class Stages:
     final_epochs: int | None = None  # survivors of the front
     keep: Keep | None = None  # what is trained of what hardware accepts; "front": what may move it
     short_epochs: int | None = None  # a first, short part of finetuning; None or 0: there is none
+    post_training: Measured | None = (
+        None  # `accuracy` in front of all training; None: there is none
+    )
+    finetune_keep: float = 1.0  # share of the finetuned designs that go on
+    accuracy: Measured | None = None  # `accuracy` behind the training; None: there is none
+
+    @property
+    def lists_accuracy(self) -> bool:
+        """Whether the study says where accuracies are measured: it trains no more than it says, then."""
+        return self.post_training is not None or self.accuracy is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,11 @@ def load(config: DataConfig, seed: int) -> Dataset:
         test=test,
         validation=validation,
     )
-    calibration = padded(splits["calibrate"], config.pad) if "calibrate" in splits else None
-    if learned == "calibrate":
-        calibration = None  # nothing else is learned from
+    calibration = made.train if learned == "calibrate" else None
+    if calibration is None and "calibrate" in splits:
+        own = splits["calibrate"]  # a fair sample of the classes comes first, as in the other parts
+        order = stratified_order(own.labels, np.random.default_rng(TEST_SEED))
+        calibration = padded(Split(own.images[order], own.labels[order]), config.pad)
     return replace(made, classes=_classes(config, splits), calibration=calibration)
 
 

@@ -10,7 +10,7 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
 
 State = Literal["feasible", "infeasible", "failed", "passed"]
-Stage = Literal["estimate", "short", "finetune"]
+Stage = Literal["estimate", "post-training", "short", "finetune", "accuracy"]
 FOLDING = (
     "folding"  # origin of a further folding of a compression that was trained for another trial
 )
@@ -29,6 +29,15 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class StageAccuracy:
+    """What a stage measured: a fraction, of the integer network, on so many validation images."""
+
+    stage: Stage
+    accuracy: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One finished candidate.
 
@@ -37,9 +46,11 @@ class TrialRecord:
         knobs: what the sampler chose, by knob name, as values (not indices).
         design: the canonical design the knobs decode to; None only where decoding itself failed.
         state: feasible, infeasible (a constraint is violated), failed (see `error`), or passed: passed over,
-            because the accuracy it may reach would still leave it dominated (see `predicted`).
-        stage: the highest stage reached: "estimate" (rejected or passed over before training), "short"
-            (passed over after a short training) or "finetune".
+            because the accuracy it may reach would still leave it dominated (see `predicted`), or because a
+            stage kept others (see `accuracies`).
+        stage: the highest stage reached: "estimate" (rejected or passed over before training), "post-training"
+            (`accuracy` without training), "short" (passed over after a short training), "finetune", or
+            "accuracy" (measured once more behind it).
         metrics: by metric key (`dse.ir.metrics`); `accuracy` is the validation accuracy of the integer
             network as a fraction, absent where nothing was trained.
         hardware: the prediction.
@@ -52,6 +63,7 @@ class TrialRecord:
         finished: ISO 8601 time, UTC.
         predicted: the accuracy that was expected before training, where a model was asked.
         short_accuracy: validation accuracy after the short training that the full one continues.
+        accuracies: what every stage measured on the way, where the study has stages `accuracy`.
     """
 
     id: int
@@ -69,15 +81,22 @@ class TrialRecord:
     finished: str
     predicted: Prediction | None = None
     short_accuracy: float | None = None
+    accuracies: tuple[StageAccuracy, ...] = ()
 
     @property
     def counts(self) -> bool:
-        """Whether it is one of the budget's trials: neither passed over nor one more folding of another."""
-        return self.state != "passed" and self.origin != FOLDING
+        """Whether it is one of the budget's trials.
+
+        Neither is one more folding of another, nor what was passed over before a stage measured it.
+        """
+        return (self.state != "passed" or bool(self.accuracies)) and self.origin != FOLDING
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return plain JSON values; `accuracies` only where there are some."""
         value = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        value["accuracies"] = [asdict(a) for a in self.accuracies]
+        if not self.accuracies:
+            del value["accuracies"]
         value["design"] = self.design.to_json()
         value["hardware"] = None if self.hardware is None else self.hardware.to_json()
         value["predicted"] = None if self.predicted is None else asdict(self.predicted)
@@ -93,6 +112,7 @@ class TrialRecord:
                 "design": DesignPoint.from_json(value["design"]),
                 "hardware": None if hardware is None else HardwareEstimate.from_json(hardware),
                 "predicted": None if predicted is None else Prediction(**predicted),
+                "accuracies": tuple(StageAccuracy(**a) for a in value.get("accuracies", ())),
             }
         )
 

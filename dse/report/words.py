@@ -234,8 +234,10 @@ def stage(name: str) -> str:
     """Return what a trial reached, in words."""
     return {
         "estimate": "estimated only",
+        "post-training": "without training",
         "short": "short training",
         "finetune": "search training",
+        "accuracy": "search training, measured again",
         "final": "full training",
     }[name]
 

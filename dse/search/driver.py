@@ -33,6 +33,7 @@ from dse.store import DriverState, Store
 MIN_TRIALS_FOR_FAILURES = 10
 PASSED_BEFORE_END = 50
 POLL_S = 0.2
+NOTHING = Notes()
 SAVE_S = 10.0  # driver.json is at most this old while nothing enters training
 
 
@@ -200,18 +201,19 @@ class Driver:
         )
         excess = violations(self._plan.constraints, metrics, hardware)
         if any(v > 0 for v in excess.values()) or not self._plan.trains:
-            self._finish(candidate, None, None, cached=False)
+            self._finish(candidate, None, None)
             return
         key = candidate.design.compression_digest
         accuracy = self._ledger.accuracy(key)
         if accuracy is not None:
-            self._finish(candidate, accuracy, None, cached=True)
+            notes = Notes(accuracies=self._ledger.accuracies(key))
+            self._finish(candidate, accuracy, None, notes, cached=True)
         elif key in self._waiting:
             self._begin(candidate)
             self._waiting[key].append(candidate)
         elif (task := self._promotion.first(candidate, self._ledger)) is None:
             self._passed += 1
-            self._finish(candidate, None, None, cached=False, passed=True)
+            self._finish(candidate, None, None, self._promotion.notes(candidate), passed=True)
         else:
             self._passed = 0
             self._begin(candidate)
@@ -239,8 +241,11 @@ class Driver:
                 return
             passed = more is not None
             accuracy = None if passed else outcome.result.validation_accuracy
+        notes = self._promotion.notes(candidate)
+        shared = Notes(accuracies=notes.accuracies)
         for i, waiting in enumerate(self._waiting.pop(candidate.design.compression_digest)):
-            self._finish(waiting, accuracy, outcome.error, cached=i > 0, passed=passed)
+            own = shared if i else notes
+            self._finish(waiting, accuracy, outcome.error, own, cached=i > 0, passed=passed)
         if accuracy is not None:
             self._fold(candidate)
 
@@ -254,8 +259,9 @@ class Driver:
         c: Candidate,
         accuracy: float | None,
         error: str | None,
+        notes: Notes = NOTHING,
         *,
-        cached: bool,
+        cached: bool = False,
         passed: bool = False,
     ) -> None:
         metrics = dict(c.metrics) | ({} if accuracy is None else {"accuracy": accuracy})
@@ -265,14 +271,12 @@ class Driver:
         state: State = "feasible" if ok else "infeasible"
         if error is not None or passed:
             state = "passed" if passed else "failed"
-        notes = Notes() if cached else self._promotion.notes(c)
-        stage: Stage = "estimate" if notes.short_accuracy is None else "short"
         record = TrialRecord(
             id=c.id,
             knobs=dict(c.knobs),
             design=c.design,
             state=state,
-            stage="finetune" if accuracy is not None or error is not None else stage,
+            stage=self._stage(notes, begun=accuracy is not None or error is not None),
             metrics=metrics,
             hardware=c.hardware,
             constraints=excess,
@@ -283,6 +287,7 @@ class Driver:
             finished=now(),
             predicted=notes.predicted,
             short_accuracy=notes.short_accuracy,
+            accuracies=notes.accuracies,
         )
         self._store.append(record, self._ledger.values(record), self._distributions)
         self._ledger.add(record)
@@ -292,6 +297,14 @@ class Driver:
             self._save()
         self._proposer.learn(c.trial, record, self._ledger)
         self._progress.trial(record, self._ledger, self._status())
+
+    def _stage(self, notes: Notes, *, begun: bool) -> Stage:
+        """Return the highest stage that a candidate reached; what failed had begun one."""
+        if notes.accuracies:
+            return notes.accuracies[-1].stage
+        if begun:
+            return "finetune" if self._plan.stages.post_training is None else "post-training"
+        return "estimate" if notes.short_accuracy is None else "short"
 
     # -- other prices, other rules ----------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from dse.ir.design import DesignPoint
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.search.counted import counted_cycles
 from dse.search.pareto import front
+from dse.search.staged import scored
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
 from dse.search.watch import Progress, Stop
@@ -64,16 +65,18 @@ def retrain(
 
 
 def final_task(plan: Plan, design: DesignPoint) -> TrainingTask:
-    """Return the training of a design at full budget."""
-    assert plan.stages.final_epochs is not None
-    return TrainingTask(design.compressions, plan.stages.final_epochs, None, final=True)
+    """Return the training of a design at full budget; where the study has none, the one that was scored, again."""
+    epochs = plan.stages.final_epochs
+    if epochs is None:
+        return replace(scored(plan.stages, design.compressions, plan.dataset), final=True)
+    return TrainingTask(design.compressions, epochs, None, final=True)
 
 
 def keep(plan: Plan, store: Store, design: DesignPoint, result: TrainingResult) -> FinalRecord:
     """Write the integer network of a design and what it reached."""
     assert result.arrays is not None
     assert result.test_accuracy is not None
-    assert plan.stages.final_epochs is not None
+    task = final_task(plan, design)
     store.save_arrays(f"weights/{design.compression_digest}", result.arrays)
     built, _ = effective(plan.network, design.compressions)
     accelerator = Accelerator.from_arrays(built, result.arrays)
@@ -84,7 +87,7 @@ def keep(plan: Plan, store: Store, design: DesignPoint, result: TrainingResult) 
         validation_accuracy=result.validation_accuracy,
         test_accuracy=result.test_accuracy,
         test_images=len(plan.dataset.test.labels),
-        epochs=0 if plan.frozen else plan.stages.final_epochs,
+        epochs=0 if plan.frozen else task.before + task.epochs,
         accelerator_digest=result.accelerator_digest,
         seconds=result.seconds,
         interval=None if cycles is None else cycles.interval(),

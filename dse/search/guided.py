@@ -9,6 +9,7 @@ from dse.search.guide import MIN_TRAINED, Guide
 from dse.search.ledger import Ledger
 from dse.search.promotion import SPREAD, Candidate, Notes, PassOver, Promotion, TrainAll
 from dse.search.space import SearchSpace, Values
+from dse.search.staged import Staged
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
 
@@ -19,7 +20,9 @@ CHOSEN = ("sampler", "mutation", "guide")  # origins of what nobody asked for by
 def promotion_of(plan: Plan) -> Promotion:
     """Return how a study promotes: guided where accuracy is an objective, unless the study says otherwise."""
     guided = any(o.metric == "accuracy" for o in plan.config.objectives)
-    return Guided(plan) if guided and plan.stages.keep != "all" else TrainAll(plan.stages)
+    inner = Guided(plan) if guided and plan.stages.keep != "all" else TrainAll(plan.stages)
+    # the integers of a frozen network have one accuracy, which no stage could tell apart
+    return Staged(plan, inner) if plan.stages.lists_accuracy and not plan.frozen else inner
 
 
 class Guided:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dse.config.values import Objective
 from dse.ir.metrics import METRICS
-from dse.ir.record import State, TrialRecord
+from dse.ir.record import StageAccuracy, State, TrialRecord
 from dse.search.growth import GrowingFront
 
 PATIENCE_GAIN = 0.001  # of the hypervolume; less than this over `patience` trials is flat
@@ -29,6 +29,7 @@ class Ledger:
         self._finished: list[TrialRecord] = []
         self._by_digest: dict[str, TrialRecord] = {}
         self._accuracy: dict[str, float] = {}
+        self._accuracies: dict[str, tuple[StageAccuracy, ...]] = {}
         self._worst_accuracy: float | None = None
         self._counts: Counter[State] = Counter()
         self._counted: list[int] = []  # trials of the budget among the first n, for every n
@@ -45,6 +46,7 @@ class Ledger:
         accuracy = record.metrics.get("accuracy")
         if accuracy is not None:
             self.learn_accuracy(record.design.compression_digest, accuracy)
+            self._accuracies[record.design.compression_digest] = record.accuracies
         if record.state == "feasible":
             self._front.add(record, len(self._finished))
 
@@ -83,8 +85,17 @@ class Ledger:
         """Return the accuracy of a compression that was trained."""
         return self._accuracy.get(compression_digest)
 
+    def accuracies(self, compression_digest: str) -> tuple[StageAccuracy, ...]:
+        """Return what the stages measured of a compression that came through all of them."""
+        return self._accuracies.get(compression_digest, ())
+
     def values(self, record: TrialRecord) -> list[float]:
-        """Return one finite value per objective, in the metrics' units (see `values_of`)."""
+        """Return one finite value per objective, in the metrics' units (see `values_of`).
+
+        What did not come through all stages has the accuracy of the last one that measured it.
+        """
+        if record.accuracies and "accuracy" not in record.metrics:
+            return self.values_of({**record.metrics, "accuracy": record.accuracies[-1].accuracy})
         return self.values_of(record.metrics)
 
     def values_of(self, metrics: Mapping[str, float]) -> list[float]:

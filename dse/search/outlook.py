@@ -206,10 +206,16 @@ def _training(p: Plan) -> str:
     if p.frozen:
         what = "none: the integers of the imported model are taken over, foldings are searched"
         return "".join([what, *(f"\n           ({note})" for note in notes)])
-    plain = (
-        f"{p.stages.pretrain_epochs} epochs once, {p.stages.finetune_epochs} per candidate,"
-        f" {p.stages.final_epochs} for the survivors"
-    )
+    s = p.stages
+    plain = f"{s.pretrain_epochs} epochs once, {s.finetune_epochs} per candidate"
+    if s.final_epochs is not None:
+        plain += f", {s.final_epochs} for the survivors"
+    for where, measured in (("first", s.post_training), ("last", s.accuracy)):
+        if measured is not None:
+            there = len(p.dataset.validation)
+            images = min(measured.images or there, there)
+            plain += f"; {where} measured on {images:,} images"
+            plain += "" if measured.keep >= 1 else f", the best {measured.keep:.0%} go on"
     if p.imported is None:
         return plain
     why = (

@@ -11,7 +11,7 @@ import optuna
 from dse.config.values import Stages
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
-from dse.ir.record import Prediction
+from dse.ir.record import Prediction, StageAccuracy
 from dse.search.ledger import Ledger
 from dse.search.space import SearchSpace, Values
 from dse.search.study import Plan
@@ -53,10 +53,12 @@ class Notes:
     Attributes:
         predicted: the accuracy that was expected before training, where a model was asked.
         short_accuracy: the accuracy after the short training, where there was one.
+        accuracies: what the stages measured, where the study lists stages `accuracy`.
     """
 
     predicted: Prediction | None = None
     short_accuracy: float | None = None
+    accuracies: tuple[StageAccuracy, ...] = ()
 
 
 class PassOver:

@@ -171,7 +171,8 @@ class Proposer:
     def learn(self, trial: optuna.Trial | None, record: TrialRecord, ledger: Ledger) -> None:
         """Learn from a finished trial; `trial` is None where the optimiser did not ask for it."""
         # of what was not judged there is nothing true to tell; further foldings are many and alike
-        if record.state in ("failed", "passed") or record.origin == FOLDING:
+        unknown = record.state == "failed" or (record.state == "passed" and not record.accuracies)
+        if unknown or record.origin == FOLDING:
             self._optimiser.tell(trial, record.knobs, None, {})
             return
         every = self._constraints(record.constraints)

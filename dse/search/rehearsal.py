@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from dse.search.samplers import TPE_MS, TPE_MS_PER_TRIAL, schedule
+from dse.search.staged import measured_again, post_training, trains
 from dse.search.study import Plan
 from dse.search.tasks import TrainingContext, TrainingTask, train
 from dse.search.workers import wanted_workers
@@ -21,12 +22,15 @@ GENETIC_MS = 1.0  # per question, at a few hundred trials (docs/study-file.md, s
 class Rehearsal:
     """Seconds, measured on this machine with one training at a time, and what they add up to.
 
+    All stages are timed with one candidate, the one with the most bits and the least pruning.
+
     Attributes:
         pretraining_s: of the float network, once; a timed epoch times the epochs.
-        trial_s: of one candidate, the one with the most bits and the least pruning.
+        trial_s: of a candidate on average: every stage as often as those before it pass on.
         workers: trainings at once.
         sampling_s: of all questions to the sampler, by a formula.
         total_s: of the search at most: as if everything were trained, without the training of the front.
+        stages_s: of one candidate, by stage.
     """
 
     pretraining_s: float
@@ -34,16 +38,20 @@ class Rehearsal:
     workers: int
     sampling_s: float
     total_s: float
+    stages_s: Mapping[str, float]
 
     @property
     def text(self) -> str:
-        """One line for a terminal."""
+        """One line for a terminal, one more where there are several stages."""
         share = self.sampling_s / self.total_s if self.total_s else 0.0
-        return (
-            f"one trial takes {_duration(self.trial_s)}, {self.workers} at once: about"
-            f" {_duration(self.total_s)} at most, {_duration(self.pretraining_s)} of it for the float network;"
-            f" sampling costs {share:.0%} of it"
+        several = len(self.stages_s) > 1
+        line = (
+            f"one trial takes {_duration(self.trial_s)}{' on average' if several else ''}, {self.workers} at"
+            f" once: about {_duration(self.total_s)} at most, {_duration(self.pretraining_s)} of it for the"
+            f" float network; sampling costs {share:.0%} of it"
         )
+        stages = ", ".join(f"{name} {_duration(s)}" for name, s in self.stages_s.items())
+        return f"{line}\n  by stage: {stages}" if several else line
 
 
 def rehearse(p: Plan) -> Rehearsal:
@@ -62,11 +70,7 @@ def rehearse(p: Plan) -> Rehearsal:
         arrays = pretrain(p.network, p.dataset, 1, config.seed).arrays()
         epoch_s = time.perf_counter() - begun
     context = TrainingContext(p.network, p.dataset, arrays, config.seed, p.frozen)
-    compressions = p.space.compressions(p.space.baseline())
-    task = TrainingTask(compressions, stages.finetune_epochs, stages.finetune_images)
-    begun = time.perf_counter()
-    train(context, task)
-    trial_s = time.perf_counter() - begun
+    stages_s, trial_s = _candidate(p, context)
     trials = config.budget.trials
     workers = wanted_workers(config.parallel)
     sampling_s = _sampling_s(p, trials)
@@ -74,7 +78,33 @@ def rehearse(p: Plan) -> Rehearsal:
     total = pretraining_s + trials * trial_s / workers + sampling_s
     if config.budget.time_s is not None:
         total = min(total, pretraining_s + config.budget.time_s)
-    return Rehearsal(pretraining_s, trial_s, workers, sampling_s, total)
+    return Rehearsal(pretraining_s, trial_s, workers, sampling_s, total, stages_s)
+
+
+def _candidate(p: Plan, context: TrainingContext) -> tuple[dict[str, float], float]:
+    """Return the seconds of every stage of a candidate, and those of a candidate on average."""
+    stages, compressions = p.stages, p.space.compressions(p.space.baseline())
+    assert stages.finetune_epochs is not None
+    again = stages.accuracy is not None
+    seconds: dict[str, float] = {}
+    share, mean = 1.0, 0.0
+    if stages.post_training is not None and not p.frozen:
+        task = post_training(compressions, stages.post_training, p.dataset)
+        seconds["post-training"] = mean = train(context, task).seconds
+        share = stages.post_training.keep
+    if not seconds or trains(stages):
+        epochs = stages.finetune_epochs + (stages.short_epochs or 0)
+        trained = train(
+            context,
+            TrainingTask(compressions, epochs, stages.finetune_images, keep_state=again),
+        )
+        seconds["finetune"] = trained.seconds
+        mean, share = mean + share * trained.seconds, share * stages.finetune_keep
+        if again and not p.frozen:
+            measured = train(context, measured_again(stages, compressions, trained)).seconds
+            seconds["accuracy"] = measured
+            mean += share * measured
+    return seconds, mean
 
 
 def _sampling_s(p: Plan, trials: int) -> float:

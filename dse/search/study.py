@@ -16,7 +16,7 @@ from cost_models import analytic, learned
 from cost_models._model import CostModel
 from dse.config.load import load_config
 from dse.config.problems import problem_at
-from dse.config.values import Constraint, DataConfig, Stages, StudyConfig
+from dse.config.values import Constraint, DataConfig, Measured, Stages, StudyConfig
 from dse.data._dataset import Dataset
 from dse.errors import StudyConflictError, UsageError
 from dse.importing.imported import STAGES as IMPORTED_STAGES
@@ -36,6 +36,8 @@ from dse.store import Store
 DIFF_LINES, DIFF_CHARS = 40, 120  # longer differences are only named
 # what a finished trial depends on: none of it may change on resume
 FROZEN = ("model", "data", "board", "clock_mhz", "space", "objectives", "stages", "seed")
+# of an imported network with images to calibrate on and none to train on: what its weights are worth as they are
+POST_TRAINING = Stages(finetune_epochs=0, post_training=Measured())
 CORRECTED = "cost_model.json"  # in the folder of a study, written by synthesis in the loop
 CORRECTS = "corrects"  # what it states about itself: source of the model that it corrects
 PACKAGES = ("optuna", "ray", "torch", "brevitas", "numpy", "scikit-learn")
@@ -51,7 +53,7 @@ class Plan:
     model: CostModel
     space: SearchSpace
     constraints: tuple[Constraint, ...]
-    stages: Stages  # every field set but finetune_images, which may be None: all
+    stages: Stages  # no field is None but images (all of them), stages that are not there, and `final_epochs`
     imported: Imported | None = None  # where the network comes from outside
     frozen: bool = False  # the integers of the imported network are searched for foldings only
 
@@ -168,12 +170,22 @@ def build_network(
 
 
 def stages_of(config: StudyConfig) -> Stages:
-    """Return the training effort: what the file says, else the default of the model."""
-    default = IMPORTED_STAGES
+    """Return the training effort: what the file says, else the default of the model.
+
+    A file that lists `accuracy` says everything behind the float network: without `final` the front keeps the
+    networks that were scored (`final_epochs` stays None).
+    """
+    default, said = IMPORTED_STAGES, config.stages
     if not config.model.imported:
         default = plugins.load("dse.networks", config.model.name).STAGES
-    said = {f.name: getattr(config.stages, f.name) for f in fields(Stages)}
-    return Stages(**{k: getattr(default, k) if v is None else v for k, v in said.items()})
+    elif said == Stages() and config.data.files and "train" not in config.data.files:
+        said = POST_TRAINING
+    if said.lists_accuracy:
+        default = replace(default, final_epochs=None)
+        if said.post_training is not None:
+            default = replace(default, keep="all")
+    values = {f.name: getattr(said, f.name) for f in fields(Stages)}
+    return Stages(**{k: getattr(default, k) if v is None else v for k, v in values.items()})
 
 
 def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:

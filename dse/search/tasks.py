@@ -32,7 +32,8 @@ class TrainingContext:
 class TrainingTask:
     """One compression to train.
 
-    `images` caps the training images (None: all). `final` asks for the test accuracy and the integer network.
+    `images` caps the training images (None: all), `validation` those that are measured on. Without any epochs ranges and
+    statistics are set on the calibration images. `final` asks for the test accuracy and the integer network.
     `before` are the epochs of the shorter training that this one continues, from `start`, its state, or
     repeating it where that is None: the result is the same. `keep_state` asks for the state at the end.
     """
@@ -44,6 +45,7 @@ class TrainingTask:
     before: int = 0
     start: Mapping[str, npt.NDArray[Any]] | None = None
     keep_state: bool = False
+    validation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def train(context: TrainingContext, task: TrainingTask) -> TrainingResult:
         before=task.before,
         start=task.start,
         keep_state=task.keep_state,
+        validation=task.validation,
     )
     accelerator = trained.accelerator
     return TrainingResult(

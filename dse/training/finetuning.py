@@ -67,6 +67,7 @@ def finetune(
     before: int = 0,
     start: State | None = None,
     keep_state: bool = False,
+    validation: int | None = None,
 ) -> TrainedNetwork:
     """Train a candidate and convert it to integers.
 
@@ -76,14 +77,16 @@ def finetune(
         network: the network of the study.
         compressions: canonical, one per matrix layer.
         base: the weights of `pretrain`.
-        dataset: its training part trains, its validation part is measured; test is not looked at.
+        dataset: its training part trains, its validation part is measured; test is not looked at. Without
+            any epochs nothing is trained: ranges and statistics are set on its calibration images.
         epochs: passes over the images.
-        images: number of training images to use, a stratified sample; None: all.
+        images: number of training (or calibration) images to use, a stratified sample; None: all.
         seed: of the order of the images.
         device: "cpu", "cuda" or "auto".
         before: epochs of a shorter training that this one continues; 0: there was none.
         start: the state at its end. Where it is None the shorter training is repeated: the result is the same.
         keep_state: whether the state at the end is wanted.
+        validation: number of validation images to measure on, a stratified sample; None: all.
 
     Returns:
         The integer network and its accuracy.
@@ -92,7 +95,7 @@ def finetune(
         TrainingError: training diverged, or the base weights belong to another network.
     """
     device = resolved(device)
-    train = dataset.train.first(images)
+    train = (dataset.train if epochs or before else dataset.ranges).first(images)
     with one_thread():
         built, layers = pruned(network, compressions, base)
         module = _calibrated(built, layers, base, dataset, device)
@@ -116,8 +119,8 @@ def finetune(
         settle_statistics(module, train, device)
         settle_gates(module, train, device)
         integer = accelerator(module)
-    validation = dataset.validation
-    reached = integer.accuracy(validation.images, validation.labels)
+    measured = dataset.validation.first(validation)
+    reached = integer.accuracy(measured.images, measured.labels)
     return TrainedNetwork(integer, reached, state)
 
 

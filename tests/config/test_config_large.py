@@ -23,9 +23,6 @@ LATER = {
     "fold: balanced(+-1)  ": "fold: balanced  ",
     "memory: [bram, uram, lutram]": "memory: [bram, lutram]",
     "memory: [uram]": "memory: [bram]",
-    "  - accuracy: {images: 500, keep: 40 %}   # post-training, no gradient\n": "",
-    "  - finetune: {epochs: 2, keep: 10 %}     # on a GPU worker\n": "  - finetune: {epochs: 2}\n",
-    "  - accuracy: {images: 5000, keep: all}\n": "",
     "artifacts: shared/dse/mobilenet-u280\n": "",
     "report: {file: report.html, every: 30 min}\n": "report: auto\n",
     # these would need their files, and a tool
@@ -55,9 +52,6 @@ def test_what_is_not_built_is_named_and_nothing_else_is_wrong(tmp_path: Path) ->
         "fold: balanced(+-1)",
         "memory: [bram, uram, lutram]",
         "memory: [uram]",
-        "- accuracy: {images: 500, keep: 40 %}",
-        "- finetune: {epochs: 2, keep: 10 %}",
-        "- accuracy: {images: 5000, keep: all}",
         "artifacts: shared/dse/mobilenet-u280",
         "report: {file: report.html, every: 30 min}",
     ]

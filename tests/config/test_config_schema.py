@@ -56,8 +56,10 @@ budget: {trials: 10, time: 15 min, patience: 5, failures: 10 %}
 stages:
   - pretrain: {epochs: 2}
   - estimate: {keep: all}
+  - accuracy: {images: 50, keep: 40 %}
   - short:
-  - finetune: {epochs: 1, images: 100}
+  - finetune: {epochs: 1, images: 100, keep: all}
+  - accuracy:
   - final: {epochs: 1}
 cost_model:
   name: yosys-rtl
