@@ -212,6 +212,7 @@ def design_json(design: DesignView) -> dict[str, Any]:
         "names": list(design.names),
         "metrics": dict(design.metrics) | tested,
         "accuracy_is": f"measured, integer network, after {design.accuracy_after or 'nothing'}",
+        **({"accuracies": [asdict(a) for a in design.accuracies]} if design.accuracies else {}),
         "hardware_is": f"predicted by {design.source}",
         "clock_mhz": design.clock_mhz,
         "interval_cycles": design.interval_cycles,

@@ -40,6 +40,7 @@ EVENTS = {
     "searched": "search ended after {trials} trials: {reason}",
     "retraining": "training the {designs} designs of the front at full budget ({trainings} trainings)",
     "testing": "testing the {designs} designs of the front",
+    "keeping": "{designs} designs of the front: what was scored is computed again, tested and kept",
     "final": "trial {trial}: {test_accuracy:.1%} on the test images",
     "final-failed": "{designs}: training at full budget failed: {reason}",
     "already-complete": "nothing to do: the study is complete ({trials} trials)",

@@ -14,7 +14,7 @@ from dse.ir.finn import folding_config
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, LayerEstimate, Resources
 from dse.ir.layers._base import Layer
 from dse.ir.network import Network
-from dse.ir.record import FinalRecord, TrialRecord
+from dse.ir.record import FinalRecord, StageAccuracy, TrialRecord
 from dse.ir.stages import flat
 from dse.ir.synthesised import SynthesisedDesign
 from dse.ir.units import (
@@ -71,6 +71,8 @@ def design_view(
     trained = "search training" if "accuracy" in record.metrics else ""
     if final is not None:
         trained = "full training" if final.epochs else "no training"
+    if keeps_scored(record, config):
+        trained = after(record.accuracies)
     return DesignView(
         id=record.id,
         digest=record.design.digest,
@@ -93,11 +95,24 @@ def design_view(
         bottleneck=bottleneck(record.design, hardware, units, price),
         synthesised=synthesis_view(synthesised),
         counted=final.interval if final else None,
+        accuracies=record.accuracies,
         skipping=skipping(record.design, network, hardware, final.interval if final else None),
         dies=dies(hardware, config.board),
         design=record.design,
         folding=folding_config(units),
     )
+
+
+def keeps_scored(record: TrialRecord, config: StudyConfig) -> bool:
+    """Whether a design of the front has the network that its stages measured, and no other training."""
+    return bool(record.accuracies) and config.stages.final_epochs is None
+
+
+def after(measured: Sequence[StageAccuracy]) -> str:
+    """Return what training the accuracy of the last stage is of, and on how many validation images."""
+    trained = any(m.stage in ("short", "finetune") for m in measured)
+    training = "search training" if trained else "no training"
+    return f"{training}, on {measured[-1].images:,} of the validation images"
 
 
 def usage(

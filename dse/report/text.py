@@ -116,6 +116,8 @@ def design_table(view: ReportView, trial: int) -> str:
         if d.test_accuracy is not None:
             measured = f"{accuracy(d.test_accuracy)} on the test split ({measured})"
         lines.append(f"  accuracy   {measured}   measured, integer network")
+    if d.accuracies:
+        lines.append(f"  stages     {words.accuracies(d.accuracies)}   validation images")
     if d.expected is not None:
         lines.append(
             f"  accuracy   {expected(d.expected)}   predicted, not trained: too little for the front"
@@ -221,8 +223,8 @@ def _accuracy_notes(view: ReportView, shown: Sequence[int]) -> list[str]:
         return []
     images = [d.test_images for d in designs if d.test_images is not None]
     if not images:
-        return ["validation split, after search training"]
-    after = next(d.accuracy_after for d in designs if d.test_images is not None)
+        return [f"validation split, after {designs[0].accuracy_after}"]
+    after = next(d.accuracy_after for d in designs if d.test_images is not None).partition(",")[0]
     notes = [f"test split, {plural(images[0], 'image')}, after {after}"]
     if len(images) < len(designs):
         searched = "search training" if after == "full training" else after

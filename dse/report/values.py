@@ -10,7 +10,7 @@ from dse.config.values import Constraint, Objective
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, Resources
 from dse.ir.milestone import Milestone
-from dse.ir.record import CountedInterval, Prediction
+from dse.ir.record import CountedInterval, Prediction, StageAccuracy
 from dse.report.feasibility import Feasibility
 from dse.report.skipping import Skipping
 from dse.report.trust import SynthesisView, Trust
@@ -122,8 +122,8 @@ class DesignView:
         id: its trial.
         names: what it was picked for: recommended, most_accurate, fastest, smallest, baseline.
         metrics: by metric key; `accuracy` is on the validation split.
-        accuracy_after: "full training", "search training" or, of imported integers, "no training"; empty
-            where no accuracy was measured.
+        accuracy_after: "full training", "search training" or, of imported integers, "no training"; where stages
+            measured it, on how many images; empty where no accuracy was measured.
         test_accuracy: fraction, on the split the search never saw; None before full training.
         source: the cost model.
         synthesised: what a tool made of it; None where it was not synthesised.
@@ -157,6 +157,7 @@ class DesignView:
     folding: Mapping[str, Any] = field(
         default_factory=dict
     )  # as FINN's folding_config.json says it
+    accuracies: tuple[StageAccuracy, ...] = ()  # of every stage, where the study lists `accuracy`
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""

@@ -10,9 +10,9 @@ from typing import Any
 from dse.ir.hardware import RESOURCES
 from dse.ir.record import TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
-from dse.report.designs import design_view
+from dse.report.designs import design_view, keeps_scored
 from dse.report.feasibility import feasibility
-from dse.report.format import PASSED, expected
+from dse.report.format import PASSED, accuracy, expected
 from dse.report.progress import progress
 from dse.report.trust import trust
 from dse.report.values import Counts, DesignView, Failure, ReportView, TrialRow
@@ -101,7 +101,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             _row(
                 r,
                 r.id in on_front,
-                trained=r.design.digest in finals,
+                trained=r.design.digest in finals and not keeps_scored(r, config),
                 synthesised=snapshot.synthesised.get(r.design.digest),
             )
             for r in records
@@ -167,6 +167,9 @@ def _row(
 
 def _too_little(record: TrialRecord) -> str:
     """Return why a trial was passed over; empty where it was not."""
+    if record.state == "passed" and record.accuracies:
+        last = record.accuracies[-1]
+        return f"accuracy {accuracy(last.accuracy)} at stage {last.stage}, which passed others on"
     if record.state != "passed" or record.predicted is None:
         return ""
     return f"accuracy {expected(record.predicted)}: too little for the front, whatever the folding"

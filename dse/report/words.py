@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dse.ir.hardware import Resources
 from dse.ir.metrics import METRICS
 from dse.ir.milestone import Milestone
+from dse.ir.record import StageAccuracy
 from dse.report.feasibility import Limit
 from dse.report.format import LABELS, PICKS, accuracy, count, factor, metric, percent, plural
 from dse.report.values import DesignView, Progress, ReportView, Slack
@@ -237,9 +240,14 @@ def stage(name: str) -> str:
         "post-training": "without training",
         "short": "short training",
         "finetune": "search training",
-        "accuracy": "search training, measured again",
+        "accuracy": "measured again",
         "final": "full training",
     }[name]
+
+
+def accuracies(measured: Sequence[StageAccuracy]) -> str:
+    """Return what every stage measured, in the order of the stages."""
+    return ", ".join(f"{m.stage} {accuracy(m.accuracy)} ({m.images:,})" for m in measured)
 
 
 def emit_command(view: ReportView, trial: int) -> str:

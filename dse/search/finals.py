@@ -43,8 +43,12 @@ def retrain(
     for record in front(records, plan.config.objectives):
         if record.design.digest not in done:
             todo.setdefault(record.design.compression_digest, []).append(record)
-    what = "testing" if plan.frozen else "retraining"
-    progress.event(what, designs=sum(map(len, todo.values())), trainings=len(todo))
+    what = "retraining" if plan.stages.final_epochs is not None else "keeping"
+    progress.event(
+        "testing" if plan.frozen else what,
+        designs=sum(map(len, todo.values())),
+        trainings=len(todo),
+    )
     running = {group[0].id: group for group in todo.values()}
     for number, group in running.items():
         workers.submit(number, final_task(plan, group[0].design))

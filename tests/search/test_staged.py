@@ -174,9 +174,7 @@ def test_what_is_scored_is_what_is_kept(planned: Any, tmp_path: Path, silent: An
     )
     assert again.validation_accuracy * 200 == pytest.approx(round(again.validation_accuracy * 200))
     assert len(network) > 200
-    untrained = train(
-        context, staged.post_training(compressions, Measured(200), plan.dataset)
-    )
+    untrained = train(context, staged.post_training(compressions, Measured(200), plan.dataset))
     assert untrained.accelerator_digest != final.accelerator_digest
     # quantised to 8 bits nothing is lost, without any training
     wide = {n: replace(c, weight_bits=8, activation_bits=c.activation_bits and 8, sparsity=0.0)
