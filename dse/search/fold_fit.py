@@ -3,7 +3,8 @@
 Whether anything fits is a shortest path with several limits. Weights on the resources are raised
 where a limit is broken and lowered where there is room (a multiplicative subgradient search on the
 Lagrangian dual): either one of the cheapest paths fits, or one of them is dearer than the limits
-themselves, which proves that nothing fits. What is left open, labels decide (`fold_front`).
+themselves, which proves that nothing fits. Which folding that fits is the cheapest is bounded by shadow prices
+(`dse.search.shadow_prices`). What is left open, labels decide (`fold_front`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dse.search.fold import Folder, cost_weights
 from dse.search.fold_front import Front, candidates, fold_front
 from dse.search.labels import Cuts
 from dse.search.prices import Floats
+from dse.search.shadow_prices import shadow_prices
 
 ROUNDS = 40  # of the search for weights; it ends earlier almost always
 LAST = 4  # weights, the last ones tried, that cut labels off
@@ -80,15 +82,17 @@ def cheapest(
     if dual.impossible:
         return None
     dual = _between(folder, limits, dual, price)
-    front = _open(folder, limits, target_cycles, dual, price)
-    if not len(front):
-        if dual.design is None:
-            return None
-        return Fit(dual.design, folder.cycles(dual.design), proven=front.exact)
-    best = front.design(int((front.resources @ price).argmin()))
-    if dual.design is not None and dual.cost < _cost(folder, best, price):
-        best = dual.design
-    return Fit(best, folder.cycles(best), proven=front.exact)
+    shadow = shadow_prices(folder, limits, target_cycles, price, (dual.design, dual.cost))
+    if shadow.design is not None and shadow.proven:
+        return Fit(shadow.design, folder.cycles(shadow.design), proven=True)
+    cheaper = Cuts(shadow.prices[None], np.array([shadow.most]))
+    front = _open(folder, limits, target_cycles, dual, cheaper)
+    best, cost = shadow.design, shadow.cost
+    if len(front):
+        found = front.design(int((front.resources @ price).argmin()))
+        if _cost(folder, found, price) < cost:
+            best = found
+    return None if best is None else Fit(best, folder.cycles(best), proven=front.exact)
 
 
 def fastest(folder: Folder, limits: Resources, preference: float = 0.5) -> Fit | None:
@@ -105,7 +109,7 @@ def fastest(folder: Folder, limits: Resources, preference: float = 0.5) -> Fit |
             dual = _between(folder, limits, dual, price)
         fits = dual.design is not None
         if not fits and not dual.impossible:
-            front = _open(folder, limits, target, dual, price)
+            front = _open(folder, limits, target, dual)
             fits, proven = len(front) > 0, proven and (front.exact or len(front) > 0)
         low, high = (low, middle) if fits else (middle, high)
     if high == len(targets):
@@ -174,12 +178,15 @@ def _between(folder: Folder, limits: Resources, dual: _Dual, price: Floats) -> _
     return replace(dual, design=best, cost=cost)
 
 
-def _open(folder: Folder, limits: Resources, target: int, dual: _Dual, price: Floats) -> Front:
-    """Return the part of the front at one target that may still hold something better."""
-    weights = np.concatenate([dual.weights[-LAST:], price[None]])
-    most = np.append(dual.weights[-LAST:] @ np.array(astuple(limits)), dual.cost)
-    kept = np.isfinite(most)
-    return fold_front(folder, limits, [target], cuts=Cuts(weights[kept], most[kept]))
+def _open(
+    folder: Folder, limits: Resources, target: int, dual: _Dual, cheaper: Cuts | None = None
+) -> Front:
+    """Return the part of the front at one target that may still fit, and be cheaper."""
+    weights = dual.weights[-LAST:]
+    cuts = Cuts(weights, weights @ np.array(astuple(limits)))
+    if cheaper is not None and np.isfinite(cheaper.bounds).all():
+        cuts += cheaper
+    return fold_front(folder, limits, [target], cuts=cuts)
 
 
 def _fits(needs: Resources, limits: Resources) -> bool:

@@ -59,7 +59,7 @@ def test_resnet50_fits_the_u280(resnet: Network) -> None:
     quick = fastest(solver, limits)
     assert quick is not None
     assert (quick.cycles, quick.proven) == (112 * 112 * 49, True)  # no folding is faster
-    # where no path fits by itself, what lies between two of them does, and does not claim to be the cheapest
+    # labels were thinned, so what fits does not claim to be the cheapest
     slow = cheapest(solver, limits, 8_000_000)
     assert slow is not None
     assert not slow.proven
