@@ -44,7 +44,7 @@ ABOUT = {
     "space.activation_bits": "1 to 8; 1 is {-1, +1}, above: unsigned.",
     "space.sparsity": "Fraction of the weights removed: 0 up to below 1.",
     "space.block": "Rows x columns of the weight matrix that are pruned as one.",
-    "space.fold": "`balanced`: one cycle target, every layer folded exactly for it; `free`: PE and SIMD are searched.",
+    "space.fold": "`balanced`: one cycle target, every layer folded exactly for it; `balanced(+-1)`: each layer up to one legal folding off it; `free`: PE and SIMD are searched.",
     "space.pe": "The values of PE that are allowed; `divisors`: all legal ones.",
     "space.simd": "The values of SIMD that are allowed; `divisors`: all legal ones.",
     "space.memory": "Where weights are kept.",

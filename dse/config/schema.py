@@ -21,11 +21,11 @@ from dse.config.parallel import ADDRESS, GPUS, PARALLEL
 from dse.config.quantities import COUNT, HERTZ, KIBIBYTES, NUMBER, PERCENTAGE, SECONDS
 from dse.config.read import ANY, Keys
 from dse.config.space import DEFAULTS as SPACE_DEFAULTS
-from dse.config.space import KNOBS, LAYER, NUMBERS, SPACE, words_known
+from dse.config.space import FOLDS, KNOBS, LAYER, NUMBERS, SPACE, words_known
 from dse.config.study import KEYS, NAME, VERSION
 from dse.config.target import BOARD, MOST_SLRS
 from dse.config.target import NAMES as RESOURCE_NAMES
-from dse.config.values import CHOICES, SAMPLERS, SYNTHESISERS
+from dse.config.values import CHOICES, SAMPLERS, STEPS, SYNTHESISERS
 from dse.ir.metrics import ALIASES, METRICS, PER_SLR
 from hw_templates._boards import FAMILIES, board_names
 
@@ -125,7 +125,7 @@ def _knobs() -> dict[str, Schema]:
     found["block"] = _one_or_more(
         {"type": "string", "pattern": r"^[1-9]\d{0,5}\s*x\s*[1-9]\d{0,5}$"}
     )
-    found["fold"] = {"enum": ["balanced", "free"]}
+    found["fold"] = {"anyOf": [{"enum": list(FOLDS)}, {"pattern": f"^{STEPS.pattern}$"}]}
     return found
 
 

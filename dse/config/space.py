@@ -17,8 +17,8 @@ from dse.config.knobs import (
 )
 from dse.config.read import entries, items, keys, not_supported, one_of, scalar
 from dse.config.require import requirements_of
-from dse.config.tree import Entry, Items, Node, Scalar
-from dse.config.values import Knobs, Space
+from dse.config.tree import Entry, Items, Node, Scalar, quoted
+from dse.config.values import Knobs, Space, fold_steps
 from dse.ir import plugins
 from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, PRUNED_BY
 from dse.ir.hardware import Board
@@ -62,6 +62,7 @@ KNOBS = (
     "spatial_tile",
     "tie",
 )
+FOLDS = ("balanced", "free")  # and balanced(+-N)
 TIEABLE = (
     *("weight_bits", "activation_bits", "scheme", "sparsity", "block", "beta", "prune_by"),
     *("lambda_threshold", "lambda_pooling", "spatial_keep", "spatial_tile"),
@@ -184,10 +185,17 @@ def words_known() -> dict[str, tuple[str, ...]]:
 
 def _fold(node: Node, complaints: Complaints) -> str | None:
     found = scalar(node, "fold", complaints, "fold: balanced")
-    if found is not None and found.text.startswith("balanced("):
-        not_supported(found, f"fold {found.text!r}", "write balanced or free", complaints)
+    if found is None or not found.text.startswith("balanced("):
+        return None if found is None else one_of(found, "fold", FOLDS, complaints)
+    if (steps := fold_steps(found.text)) == 0:
+        complaints.add(
+            found.span,
+            "bad-value",
+            f"balanced takes +-1, +-2 or +-3 steps off the common pace, not {quoted(found.text)}",
+            "write balanced(+-1)",
+        )
         return None
-    return None if found is None else one_of(found, "fold", ("balanced", "free"), complaints)
+    return f"balanced(+-{steps})"
 
 
 def _check_uram(node: Node, board: Board | None, complaints: Complaints) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ CHOICES = ("promising", "uncertain", "both")  # of designs to synthesise
 SYNTHESISERS = ("yosys", "vitis_hls")
 INPUT_LINE = ("input_scale", "input_offset")  # what an integer of the data stands for in a model
 Keep = Literal["front", "all"]
+STEPS = re.compile(r"balanced\((?:\+-|±)([1-3])\)")  # more steps are `fold: free` by another name
 SAMPLERS = ("auto", "nsga2", "nsga3", "tpe", "gp", "random", "qmc")
 
 
@@ -61,13 +63,19 @@ class Knobs:
     lambda_pooling: tuple[float, ...] | None = None
     spatial_keep: tuple[float, ...] | None = None
     spatial_tile: tuple[int, ...] | None = None
-    fold: Literal["balanced", "free"] | None = None
+    fold: str | None = None  # "balanced", "free" or "balanced(+-N)", see `fold_steps`
     pe: tuple[int, ...] | None = None
     simd: tuple[int, ...] | None = None
     memory: tuple[str, ...] | None = None
     compute: tuple[str, ...] | None = None
     edge_skip: tuple[str, ...] | None = None
     tie: tuple[str, ...] | None = None  # knob names with one choice for all matched layers
+
+
+def fold_steps(fold: str | None) -> int:
+    """Return by how many legal foldings a layer may be off the common pace: N of `balanced(+-N)`, else 0."""
+    match = STEPS.fullmatch(fold or "")
+    return int(match[1]) if match else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from dse.search.shortest import FORBIDDEN, Costs, Graph
 
 # UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights would have to be loaded
 OFFERED = tuple(m for m in MEMORIES if m != "uram")
+NO_STEPS: Mapping[str, int] = MappingProxyType({})
 TIE = 1e-3  # weight of every resource beside its preference: nothing is free
 UNIT = 1e-12  # costs are whole multiples of it, so that sums and ties do not depend on rounding
 
@@ -164,7 +166,9 @@ class Folder:
         slowest = max(int(o.cycles.max()) for o in self.options)
         return max(fastest, self.classes), max(slowest, self.classes)
 
-    def solve(self, target_cycles: float, preference: float) -> DesignPoint:
+    def solve(
+        self, target_cycles: float, preference: float, steps: Mapping[str, int] = NO_STEPS
+    ) -> DesignPoint:
         """Return the cheapest design of which every unit needs at most `target_cycles` per frame.
 
         A layer that cannot meet the target is folded as fast as it can be.
@@ -172,17 +176,24 @@ class Folder:
         Args:
             target_cycles: cycles between frames.
             preference: 0 saves LUTs, 1 saves block RAM, UltraRAM and DSPs.
+            steps: by layer, how many legal foldings faster than the target (see `LayerOptions.limit`).
         """
-        return self.least(target_cycles, cost_weights(self.board, preference))
+        return self.least(target_cycles, cost_weights(self.board, preference), steps)
 
-    def least(self, target_cycles: float, weights: Floats) -> DesignPoint:
+    def least(
+        self, target_cycles: float, weights: Floats, steps: Mapping[str, int] = NO_STEPS
+    ) -> DesignPoint:
         """Return the design as in `solve` with the least sum of weighted resources.
 
         Args:
             target_cycles: cycles between frames.
             weights: `(5,)` of `RESOURCES`, none negative; sums of about 1 for a board that is full.
+            steps: as in `solve`.
         """
-        allowed = [o.cycles <= max(target_cycles, o.cycles.min()) for o in self.options]
+        allowed = [
+            o.cycles <= o.limit(target_cycles, steps.get(name, 0))
+            for name, o in zip(self.names, self.options, strict=True)
+        ]
         return self._cheapest(allowed, weights)
 
     def free(self, choices: Mapping[str, tuple[float, float]], preference: float) -> DesignPoint:

@@ -17,7 +17,7 @@ from dse.search.fold import Folder
 from dse.search.pareto import non_dominated
 from dse.search.require import unmet
 from dse.search.score import metrics_of, violations
-from dse.search.space import CYCLES, PREFERENCE, PREFERENCES, Range, Values
+from dse.search.space import CYCLES, PREFERENCE, PREFERENCES, STEP, Range, Values
 from dse.search.study import Plan
 
 Floats = npt.NDArray[np.float64]
@@ -61,6 +61,8 @@ def place(metrics: Mapping[str, float], objectives: tuple[Objective, ...]) -> Fl
 def offers(plan: Plan, knobs: Values, count: int) -> tuple[Offer, ...]:
     """Return the best foldings of the compression that the knobs mean, fastest first.
 
+    Where layers may be a step off the common pace, at the steps of the knobs and at none.
+
     One per cycle target, with the first preference (LUTs saved first) that the constraints allow; one
     per preference too where an objective counts another resource than LUTs. Where every layer's
     folding is free (no cycle target is searched), only the folding of the knobs themselves.
@@ -98,11 +100,14 @@ def _choices(
         yield iter([(dict(knobs), space.decode(knobs))])
         return
     folder = space.solver(knobs)
+    level = dict(knobs) | {name: 0 for name in knobs if name.endswith(STEP)}
     for cycles in _targets(folder, target, count):
-        yield (
-            (dict(knobs) | {CYCLES: cycles, PREFERENCE: p}, folder.solve(cycles, p))
-            for p in PREFERENCES
-        )
+        for base in (level,) if level == dict(knobs) else (level, dict(knobs)):
+            steps = space.steps(base)
+            yield (
+                (base | {CYCLES: cycles, PREFERENCE: p}, folder.solve(cycles, p, steps))
+                for p in PREFERENCES
+            )
 
 
 def _targets(folder: Folder, knob: Range, count: int) -> list[float]:

@@ -83,6 +83,23 @@ class LayerOptions:
     out_index: Array
     out_bits: int
 
+    def limit(self, target_cycles: float, step: int = 0) -> float:
+        """Return the cycles that this layer may take where all aim at a common target.
+
+        What cannot meet the target may take what its fastest folding takes. A step counts legal foldings of the
+        main unit by their cycles: 1 is the next faster one than what the target allows, -1 the next slower.
+
+        Args:
+            target_cycles: cycles between frames.
+            step: how many foldings faster; 0: the target itself.
+        """
+        fastest = float(self.cycles.min())
+        if step == 0:
+            return max(target_cycles, fastest)
+        paces = np.unique(self.main_cycles)
+        exact = max(int(np.searchsorted(paces, target_cycles, "right")) - 1, 0)
+        return max(float(paces[min(max(exact - step, 0), len(paces) - 1)]), fastest)
+
     def folding(self, entry: int, style: int) -> Folding:
         """Return an entry in one of the styles."""
         row = self.fold[entry]

@@ -14,7 +14,7 @@ from cost_models._model import CostModel
 from dse.compression import canonical
 from dse.config.complaints import did_you_mean
 from dse.config.problems import problem_at
-from dse.config.values import Knobs, StudyConfig
+from dse.config.values import Knobs, StudyConfig, fold_steps
 from dse.errors import UsageError
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
@@ -49,6 +49,7 @@ FIXED = Knobs(
     fold="balanced",
 )
 PREFERENCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # LUT against BRAM, URAM and DSP, in Folder.solve
+STEP = "fold_step"  # of a layer: how many legal foldings faster than the common pace
 CYCLES, PREFERENCE = "fold.cycles", "fold.preference"
 # places of bit widths and sparsities in their lists, in the order of `SearchSpace.ladder`
 RUNGS = ((0.34, 0.0), (0.67, 0.0), (0.0, 0.0), (0.99, 0.0), (0.34, 0.5), (0.67, 0.99))
@@ -116,7 +117,7 @@ class SearchSpace:
         if len(free) == len(self.network.matrix_layers):
             choices = {n: (values[f"{n}.pe"], values[f"{n}.simd"]) for n in free}
             return self.folder(self.compressions(values)).free(choices, preference)
-        return self.solver(values).solve(values[CYCLES], preference)
+        return self.solver(values).solve(values[CYCLES], preference, self.steps(values))
 
     def solver(self, values: Values) -> Folder:
         """Return the solver of foldings for the compression that the knob values ask for.
@@ -128,6 +129,10 @@ class SearchSpace:
         if not choices:
             return folder
         return self.folder(folder.compressions, folder.picked(choices))
+
+    def steps(self, values: Values) -> dict[str, int]:
+        """Return by how many legal foldings every layer is faster than the common pace, where it may be."""
+        return {n: values[f"{n}.{STEP}"] for n in self.layers if f"{n}.{STEP}" in values}
 
     def _free(self) -> list[str]:
         return sorted(n for n, k in self.layers.items() if k.fold == "free" and self._is_matrix(n))
@@ -146,6 +151,8 @@ class SearchSpace:
         for knob in self.knobs:
             if isinstance(knob, Range):
                 values[knob.name] = knob.low
+            elif knob.name.endswith(STEP):
+                values[knob.name] = 0
             elif knob.name.endswith(("weight_bits", "activation_bits", "spatial_keep")):
                 values[knob.name] = knob.values[-1]
             else:
@@ -163,7 +170,7 @@ class SearchSpace:
         found = []
         for bits, sparsity in RUNGS:
             places = {"weight_bits": bits, "activation_bits": bits, "sparsity": sparsity}
-            places |= dict.fromkeys(("cycles", "preference", "pe", "simd"), 0.5)
+            places |= dict.fromkeys(("cycles", "preference", "pe", "simd", STEP), 0.5)
             places["spatial_keep"] = 0.99
             values = {k.name: at(k, places.get(k.name.rpartition(".")[2], 0.0)) for k in self.knobs}
             if values not in found:
@@ -268,6 +275,9 @@ def build(
     space = SearchSpace(network, config.board, model, (), layers, shared)
     free = [x.name for x in network.matrix_layers if layers[x.name].fold == "free"]
     folding: list[Knob] = [Range(f"{n}.{k}", 0.0, 1.0) for n in free for k in ("pe", "simd")]
+    for layer in network.matrix_layers:
+        if most := fold_steps(layers[layer.name].fold):
+            folding.append(Choice(f"{layer.name}.{STEP}", tuple(range(-most, most + 1))))
     if len(free) < len(network.matrix_layers):
         folding.append(_cycles(space, tuple(searched.values())))
     folding.append(Choice(PREFERENCE, PREFERENCES))
