@@ -63,7 +63,7 @@ def _top() -> dict[str, Schema]:
     for key in ("part", "name"):
         board["properties"][key] |= TEXT
     board["properties"]["family"] |= {"enum": list(FAMILIES)}
-    board["properties"]["slrs"] = _whole(1, MOST_SLRS)
+    board["properties"]["slrs"] |= _whole(1, MOST_SLRS)
     return {
         "version": {"const": VERSION},
         "study": TEXT | {"pattern": f"^{NAME.pattern}$"},

@@ -153,7 +153,7 @@ def test_whatever_the_reader_accepts_the_schema_accepts(load: Any) -> None:
         ("clock: 10 ns", "clock: 100"),
         ("sampler: nsga3", "sampler: cmaes"),
         ("weight_bits: [2, 4]", "weight_bits: [2, 40]"),
-        ("fold: free", "fold: balanced(+-1)"),
+        ("fold: free", "fold: balanced(+-9)"),
         ("accuracy: maximise", "accuracy: minimise"),
         ("objectives: {accuracy: maximise, bram: minimize}", ""),
         ("- final: {epochs: 1}", "- final: {epoch: 1}"),
