@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 Kind = Literal["began", "resumed", "forked", "repriced", "sampler"]
@@ -38,10 +40,19 @@ class Milestone:
         """Rebuild a milestone from `to_json`.
 
         Raises:
-            ValueError: it is of a kind that is not known.
+            ValueError: it is of a kind that is not known, or its time is none.
+            TypeError: a value is of another type.
         """
         found = Milestone(**value)
         if found.kind not in get_args(Kind):
             msg = f"a milestone must be one of {', '.join(get_args(Kind))}, got {found.kind}"
             raise ValueError(msg)
+        if datetime.fromisoformat(found.at).tzinfo is None or not math.isfinite(found.seconds):
+            msg = f"a milestone must have a time with its zone, got {found.at}, {found.seconds} s"
+            raise ValueError(msg)
+        if type(found.trial) is not int or not isinstance(found.detail, str):
+            msg = (
+                f"a milestone must name a trial and what is used, got {found.trial}, {found.detail}"
+            )
+            raise TypeError(msg)
         return found

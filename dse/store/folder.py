@@ -24,6 +24,7 @@ from dse.ir.milestone import Milestone
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
 from dse.store.files import append_line, drop_half_a_line, read_lines, write_atomic, writing
+from dse.store.header import damage
 from dse.store.lease import Lease
 from dse.store.trials import Trials
 
@@ -122,6 +123,11 @@ class Store:
                 f" this is dse {__version__}, which reads up to format {FORMAT}. Upgrade dse."
             )
             raise StudyConflictError(msg)
+        if wrong := damage(value):
+            msg = (
+                f"{path} is damaged ({wrong}); restore it from a copy, or start under another name"
+            )
+            raise UsageError(msg)
         return dict(value)
 
     # -- the driver's lock ------------------------------------------------------------------------

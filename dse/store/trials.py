@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from dse.errors import DseError, UnreachableError, UsageError
 from dse.ir.record import TrialRecord
@@ -16,6 +17,7 @@ from dse.store.files import writing
 
 T = TypeVar("T")
 RECORD = "dse"  # the user attribute of an Optuna trial that holds our record, as JSON text
+DIGEST = f"{RECORD}:digest"  # of that text: a bit that flips on a disk is no other result
 PART = 30_000  # characters of it per attribute: MySQL keeps 64 KiB, and quotes are escaped
 PATIENCE_S, LONGEST_WAIT_S = 120.0, 10.0  # how long a server may be away
 
@@ -110,7 +112,8 @@ class Trials:
             params=known,
             distributions={k: distributions[k] for k in known},
             user_attrs=dict(notes or {})
-            | {RECORD + (f":{i}" if i else ""): p for i, p in enumerate(parts)},
+            | {RECORD + (f":{i}" if i else ""): p for i, p in enumerate(parts)}
+            | {DIGEST: _digest(text)},
             # the list form is what optuna-dashboard reads
             system_attrs={} if without else {"constraints": list(record.constraints.values())},
         )
@@ -133,16 +136,16 @@ class Trials:
 
         def load() -> Any:
             study = self._study or optuna.load_study(study_name=self.name, storage=storage)
-            return study.get_trials(deepcopy=False)
+            trials = study.get_trials(deepcopy=False)
+            return [record_of(t.user_attrs) for t in trials if RECORD in t.user_attrs]
 
         try:
-            trials = self._loaded(load)
+            found = self._loaded(load)
         except KeyError:
             return ()
         finally:
             if self._storage is None:
                 close(storage)
-        found = [record_of(t.user_attrs) for t in trials if RECORD in t.user_attrs]
         return tuple(sorted({r.id: r for r in found}.values(), key=lambda r: r.id))
 
     def close(self) -> None:
@@ -158,24 +161,30 @@ class Trials:
             return load()
         except (DseError, OSError):
             raise
-        except Exception:
-            self._diagnose()  # Optuna fails in many ways on a damaged journal
+        except Exception as error:
+            if self.storage == "file" and self._journal.exists():
+                self._diagnose(error)  # Optuna fails in many ways on a damaged journal
             raise
 
-    def _diagnose(self) -> None:
-        """Raise UsageError where a line of the journal is no JSON; half a last line is a write under way."""
-        if self.storage != "file":
-            return
+    def _diagnose(self, error: Exception) -> NoReturn:
+        """Raise UsageError with the first damaged line; half a last line is a write under way."""
         whole, _, _ = self._journal.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.splitlines(), start=1):
+        for number, line in enumerate(whole.split(b"\n"), start=1):
             try:
-                json.loads(line)
-            except ValueError:
+                attributes = json.loads(line).get("user_attrs", {})
+                if RECORD in attributes:
+                    record_of(attributes)
+            except (ValueError, TypeError, KeyError, AttributeError, IndexError):
                 msg = (
                     f"{self._journal} is damaged in line {number}; the other trials are intact:"
                     " restore the file from a copy, or delete that line"
                 )
                 raise UsageError(msg) from None
+        msg = (
+            f"{self._journal} is damaged: every line can be read, but not as one study"
+            f" ({type(error).__name__}: {error}); restore the file from a copy"
+        )
+        raise UsageError(msg) from error
 
     def _persist(self, write: Callable[[], None]) -> None:
         """Write, again and again while a server is away; a file is written once."""
@@ -221,7 +230,11 @@ def _choices(study: Any) -> dict[str, Any]:
 
 
 def record_of(attributes: Mapping[str, Any]) -> TrialRecord:
-    """Return the record in the user attributes of an Optuna trial."""
+    """Return the record in the user attributes of an Optuna trial.
+
+    Raises:
+        ValueError: it is damaged; other exceptions where it was written without its digest, by dse 0.1.
+    """
     first = attributes[RECORD]
     if not isinstance(first, str):  # written by dse 0.1: JSON values
         return TrialRecord.from_json(first)
@@ -230,4 +243,12 @@ def record_of(attributes: Mapping[str, Any]) -> TrialRecord:
         for i in range(1, len(attributes))
         if f"{RECORD}:{i}" in attributes
     )
-    return TrialRecord.from_json(json.loads(first + "".join(rest)))
+    text = first + "".join(rest)
+    if attributes.get(DIGEST, _digest(text)) != _digest(text):
+        msg = "the record of a trial is not what was written"
+        raise ValueError(msg)
+    return TrialRecord.from_json(json.loads(text))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

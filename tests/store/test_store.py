@@ -194,3 +194,38 @@ def test_a_study_that_never_began_leaves_no_folder(tmp_path: Path) -> None:
     store.hold()
     store.release()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_digit_in_a_record_is_found_and_named(store: Store) -> None:
+    store.append(RECORD, [0.5, 10], DISTRIBUTIONS)
+    text = store.journal.read_text()
+    number = next(i for i, line in enumerate(text.splitlines(), 1) if '"dse"' in line)
+    at = text.index('\\"seconds\\":') + len('\\"seconds\\":')
+    digit = str((int(text[at]) + 1) % 10)
+    store.journal.write_text(text[:at] + digit + text[at + 1 :])
+    with pytest.raises(UsageError, match=rf"damaged in line {number}; the other trials are intact"):
+        Store(store.folder, "file").records("s")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("created", "yesterday"), ("overrides", "x"), ("versions", None), ("base_accuracy", 7)],
+)
+def test_a_header_with_another_value_is_named(store: Store, key: str, value: object) -> None:
+    header = {
+        "folder": "/home/me",
+        "overrides": ["budget.trials=5"],
+        "input": {"shape": [8, 8, 1], "type": {"bits": 4, "signed": False}, "classes": 10},
+        "data": "d" * 16,
+        "network": "n" * 16,
+        "created": "2026-03-01T10:00:00+00:00",
+        "versions": {"python": "3.11.9"},
+        "base_accuracy": None,
+    }
+    store.write_header(header)
+    assert store.header().items() >= header.items()
+    store.write_header(header | {key: value})
+    with pytest.raises(
+        UsageError, match=rf"study\.json is damaged \(`{key}` is not what dse writes\)"
+    ):
+        store.header()
