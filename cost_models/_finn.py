@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from cost_models._model import Floats
 from dse.ir.units import Ints
@@ -64,7 +65,7 @@ def mvau_lut(
     depth: Numbers,
     *,
     lut_multipliers: bool,
-    lut_weights: bool,
+    lut_weights: bool | npt.NDArray[np.bool_],
 ) -> MvauLut:
     """Return the LUT terms of FINN's HLS matrix-vector unit.
 

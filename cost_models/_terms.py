@@ -96,7 +96,8 @@ def products(unit: ProductUnit) -> Terms:
         np.ceil(np.asarray(unit.mh) / p),
         depth,
         lut_multipliers=not on_dsp,
-        lut_weights=unit.memory == "lutram",
+        # one word is a constant: it is in no UltraRAM
+        lut_weights=(unit.memory == "lutram") | ((unit.memory == "uram") & (depth <= 1)),
     )
     word = p * q * unit.weight_bits
     input_bits = np.asarray(unit.in_width) * unit.input_bits
@@ -125,7 +126,7 @@ def products(unit: ProductUnit) -> Terms:
         * arithmetic
         * on_dsp,
         bram18=_finn.bram18(word, depth) * (unit.memory == "bram"),
-        uram=_finn.uram(word, depth) * (unit.memory == "uram"),
+        uram=np.where(depth > 1, _finn.uram(word, depth), 0.0) * (unit.memory == "uram"),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cost_models import _terms, _terms_edge, _terms_lane, _terms_spatial
+from cost_models._loading import with_loading
 from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
 from dse.errors import UsageError
 from dse.ir.edge_skip import EdgeSkipUnit
@@ -111,11 +112,12 @@ class AnalyticModel:
         )
         expected = np.broadcast_arrays(*parts)
         bands = [fitted[r]["band"] for r in RESOURCES]
-        return UnitPrediction(
+        said = UnitPrediction(
             expected=ResourceArrays(*expected),
             low=ResourceArrays(*(x * b[0] for x, b in zip(expected, bands, strict=True))),
             high=ResourceArrays(*(x * b[1] for x, b in zip(expected, bands, strict=True))),
         )
+        return with_loading(said, unit)
 
 
 def _weighted(terms: Mapping[str, Floats], factors: Mapping[str, float]) -> Floats:

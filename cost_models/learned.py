@@ -14,6 +14,7 @@ from typing import Any
 from cost_models import analytic
 from cost_models._axes import axis_names
 from cost_models._correction import Correction
+from cost_models._loading import with_loading
 from cost_models._model import CostModel, Floats, ResourceArrays, UnitPrediction
 from cost_models._prior import BUILDERS, Priced, priced, prior, term_names
 from dse.errors import UsageError
@@ -85,9 +86,10 @@ class LearnedModel:
             return self.prior.predict(unit)  # prices it, or says why there is no price
         seen = priced(unit, self.builder, self.prior.kinds)
         ends = {r: self.ends(seen, r) for r in RESOURCES}
-        return UnitPrediction(
+        said = UnitPrediction(
             *(ResourceArrays(**{r: ends[r][i] for r in RESOURCES}) for i in range(3))
         )
+        return with_loading(said, unit)
 
     def ends(self, seen: Priced, resource: str) -> tuple[Floats, Floats, Floats]:
         """Return expected, low and high of one resource of a unit that the prior has seen."""

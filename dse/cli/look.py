@@ -217,6 +217,7 @@ def design_json(design: DesignView) -> dict[str, Any]:
         "clock_mhz": design.clock_mhz,
         "interval_cycles": design.interval_cycles,
         "latency_cycles": design.latency_cycles,
+        "loading_cycles": design.loading_cycles,
         "counted_interval": None if design.counted is None else asdict(design.counted),
         "intervals": absent | {u.resource: {"low": u.low, "high": u.high} for u in design.usage},
         "layers": [asdict(layer) for layer in design.layers],

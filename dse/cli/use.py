@@ -141,15 +141,14 @@ def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool)
     if stall:
         click.echo(f"stalled at random: cycles say nothing ({result.simulator})")
         return result
-    for what, cycles, predicted, agrees in (
-        (
-            "interval",
-            result.interval_cycles,
-            result.predicted_interval,
-            result.interval_on_time,
-        ),
+    rows: list[tuple[str, float | None, int | tuple[float, float], bool]] = [
+        ("interval", result.interval_cycles, result.predicted_interval, result.interval_on_time),
         ("latency", result.latency_cycles, result.predicted_latency, result.latency_on_time),
-    ):
+    ]
+    if result.predicted_loading is not None:
+        own = result.loading_cycles, result.predicted_loading, result.loading_on_time
+        rows.append(("loading", *own))
+    for what, cycles, predicted, agrees in rows:
         shown = "needs 3 images or more," if cycles is None else f"{cycles:,.10g} cycles simulated,"
         if isinstance(predicted, tuple):
             wanted = "{:,.10g} to {:,.10g} counted on these images".format(*predicted)

@@ -15,7 +15,7 @@ from dse.config.knobs import (
     shares,
     words,
 )
-from dse.config.read import entries, items, keys, not_supported, one_of, scalar
+from dse.config.read import entries, items, keys, one_of, scalar
 from dse.config.require import requirements_of
 from dse.config.tree import Entry, Items, Node, Scalar, quoted
 from dse.config.values import Knobs, Space, fold_steps
@@ -199,14 +199,9 @@ def _fold(node: Node, complaints: Complaints) -> str | None:
 
 
 def _check_uram(node: Node, board: Board | None, complaints: Complaints) -> None:
-    """Refuse UltraRAM: on UltraScale+ it starts empty, and emitted projects cannot load it at run time yet."""
-    for item in node.items if isinstance(node, Items) else (node,):
-        if not isinstance(item, Scalar) or item.text != "uram":
-            continue
-        if board is not None and not board.resources.uram:
-            complaints.add(item.span, "not-on-board", f"{board.name} has no URAM", "leave uram out")
-        else:
-            reason = (
-                "UltraRAM starts empty and its weights would have to be loaded; take bram or lutram"
-            )
-            not_supported(item, "memory 'uram'", reason, complaints)
+    """Refuse UltraRAM as the only choice on a board that has none; among others it is left out (`dse check`)."""
+    items = node.items if isinstance(node, Items) else (node,)
+    only = all(isinstance(i, Scalar) and i.text == "uram" for i in items)
+    if items and only and board is not None and not board.resources.uram:
+        fix = "take bram or lutram"
+        complaints.add(items[0].span, "not-on-board", f"{board.name} has no URAM", fix)

@@ -33,6 +33,29 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """Where the weights of a unit come from that are loaded.
+
+    Attributes:
+        source: stream of words of the load stream.
+        target: of the next such unit; None: this is the last one.
+        words: that the unit takes.
+        behind: words that it hands on.
+    """
+
+    source: Stream
+    target: Stream | None
+    words: int
+    behind: int
+
+    @property
+    def ports(self) -> tuple[tuple[str, Stream], ...]:
+        """Argument and stream, in the order of the arguments."""
+        sides = (("load", self.source), ("pass", self.target))
+        return tuple((name, stream) for name, stream in sides if stream is not None)
+
+
+@dataclass(frozen=True)
 class Process:
     """One function of the dataflow region."""
 
@@ -41,16 +64,22 @@ class Process:
     sources: tuple[Stream, ...]
     targets: tuple[Stream, ...]
     tables: tuple[Table, ...] = ()
+    loading: Loading | None = None
 
     @property
     def ports(self) -> tuple[tuple[str, Stream], ...]:
-        """Argument and stream, in the order of the arguments."""
+        """Argument and stream of what frames pass, in the order of the arguments."""
         sides = (("in", self.sources), ("out", self.targets))
         return tuple(
             (side if len(streams) == 1 else f"{side}{i}", stream)
             for side, streams in sides
             for i, stream in enumerate(streams)
         )
+
+    @property
+    def all_ports(self) -> tuple[tuple[str, Stream], ...]:
+        """The same, and behind them those of weights that are loaded."""
+        return self.ports if self.loading is None else self.ports + self.loading.ports
 
 
 @dataclass(frozen=True)
@@ -75,6 +104,11 @@ class Module:
     def tables(self) -> tuple[Table, ...]:
         """All tables of the processes."""
         return tuple(t for p in self.processes for t in p.tables)
+
+    @property
+    def loading(self) -> Loading | None:
+        """How its weights are loaded; None where they are constants."""
+        return self.processes[0].loading
 
     @property
     def trips(self) -> tuple[str, ...]:
@@ -106,8 +140,14 @@ class Chain:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """All streams in stream order."""
-        return (self.input, *(s for p in self.processes for s in p.targets))
+        """All streams in stream order, those of weights last."""
+        loads = (loading.source for loading in self.loads)
+        return (self.input, *(s for p in self.processes for s in p.targets), *loads)
+
+    @property
+    def loads(self) -> tuple[Loading, ...]:
+        """How weights are loaded, in the order in which units take their words; often not at all."""
+        return tuple(m.loading for m in self.modules if m.loading is not None)
 
     @property
     def widest_bits(self) -> int:

@@ -15,6 +15,7 @@ from dse.emit.board import board_files, no_block_design
 from dse.emit.edges import counted_edges
 from dse.emit.frame_cycles import frame_cycles
 from dse.emit.golden import Port, golden_files
+from dse.emit.loading import loading_files
 from dse.emit.manifest import manifest
 from dse.emit.names import identifier, identifiers, markdown, part_name
 from dse.emit.processes import lower
@@ -28,7 +29,7 @@ from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
-from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit
+from dse.ir.units import Fifo, MatrixUnit, Unit
 from dse.search.pipeline import pipeline
 
 BATCH = 8  # golden images per call: streams of C simulation hold a whole call
@@ -66,13 +67,6 @@ def hls_project(
     """
     stages = pipeline(network, design)
     units = flat(stages)
-    for unit in units:
-        if isinstance(unit, ProductUnit) and unit.memory == "uram":
-            msg = (
-                f"layer {unit.layer}: weights in UltraRAM must be loaded at run time, which is not"
-                " supported yet; use memory bram or lutram"
-            )
-            raise UsageError(msg)
     names = identifiers(layer.name for layer in network.layers)
     chain = lower(stages, accelerator, names)
     source, target = _ports(units, accelerator.network)
@@ -100,6 +94,7 @@ def hls_project(
         **rendered(context, chain),
         **board_files(context, "hls", board),
         **golden_files(accelerator, source, target, images, labels),
+        **loading_files(chain, accelerator),
         PurePosixPath("folding_config.json"): _json(folding_config(units)),
         PurePosixPath("accelerator.npz"): _archive(accelerator),
     }

@@ -12,6 +12,7 @@ import dse
 from dse.emit.chain import Chain
 from dse.emit.frame_cycles import golden_interval
 from dse.emit.golden import Port
+from dse.emit.loading import loading_json
 from dse.ir.accelerator import Accelerator
 from dse.ir.data_dependent import FrameCycles
 from dse.ir.design import DesignPoint
@@ -94,6 +95,7 @@ def manifest(
             **({"interval_cycles": golden_interval(chain, counted)} if counted else {}),
         },
         **({"edge_skip": dict(edges)} if edges else {}),
+        **loading_json(chain),
         "files": dict(files),
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from dse.emit.chain import BIT, PLAIN_DEPTH, TOKENS, Chain, Module, Process, Stream, word_bits
 from dse.emit.lanes import lane_tables, lane_traits
+from dse.emit.loading import loading_chain
 from dse.emit.skipping import gated, skipping_module
 from dse.emit.tables import matrix_tables
 from dse.errors import UsageError
@@ -83,7 +84,7 @@ def lower(stages: Sequence[Stage], accelerator: Accelerator, names: Mapping[str,
     output = Stream("output", f"ap_uint<{_checked(last)}>", int(behind.depth))
     lowering = _Lowering(accelerator, names)
     begin = lowering.series(stages, _Input(output, "output_width"))
-    modules, fifos = tuple(lowering.modules[::-1]), tuple(lowering.fifos[::-1])
+    modules, fifos = loading_chain(lowering.modules[::-1]), tuple(lowering.fifos[::-1])
     return Chain(modules, begin.stream, output, fifos)
 
 

@@ -66,7 +66,8 @@ def rtl_project(
     )
     names = identifiers(layer.name for layer in network.layers)
     stages = pipeline(network, design)
-    built = instances(lower(stages, accelerator, names), accelerator)
+    chain = lower(stages, accelerator, names)
+    built = instances(chain, accelerator)
     manifest = json.loads(hls.files[PurePosixPath("design.json")])
     latency = rtl_latency_cycles(stages)
     source, target = _port(manifest["input"]), _port(manifest["output"])
@@ -78,6 +79,7 @@ def rtl_project(
         "part": part_name(board.part),
         "clock_mhz": float(clock_mhz),
         "instances": built,
+        "chain": chain,
         "source": source,
         "target": target,
         "images": len(images),

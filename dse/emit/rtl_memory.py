@@ -9,6 +9,7 @@ from dse.emit.words import Codes, codes, hex_lines
 from dse.errors import UsageError
 from dse.ir.accelerator import MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
+from dse.ir.loading import loaded
 from dse.ir.numbers import weight_type
 from dse.ir.units import MatrixUnit, ProductUnit
 
@@ -21,13 +22,13 @@ def matrix_memories(unit: ProductUnit, p: MatrixParameters) -> dict[str, str]:
         p: its integers, rows in hardware order; `dse.emit.tables.matrix_tables` has checked them.
 
     Returns:
-        "weights", and by need "columns", "choices" and "rows".
+        By need "weights" (unless they are loaded), "columns", "choices" and "rows".
     """
     pe, simd = int(unit.pe), int(unit.simd)
     bits = int(unit.weight_bits)
     packed = packed_weights(unit, p)
     weights = codes(packed.weights, weight_type(bits))
-    files = {"weights": memory_text(weights.reshape(-1, pe * simd), bits)}
+    files = {} if loaded(unit) else {"weights": memory_text(weights.reshape(-1, pe * simd), bits)}
     t = unit.tiling if isinstance(unit, MatrixUnit) else None
     if t is not None:
         assert packed.columns is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 from cost_models._terms import SHALLOW, SRL_FIFO
-from dse.emit.chain import Chain, Module
+from dse.emit.chain import Chain, Loading, Module
 from dse.emit.lanes import lane_memory
 from dse.emit.rtl_memory import group_memories, matrix_memories
 from dse.emit.rtl_skipping import constant_fill, skipping_window
@@ -35,6 +35,7 @@ from dse.ir.units import (
 
 Parameters = Mapping[str, int | str]
 INPUT = "source"  # wires of the stream that enters the whole design
+LOADED = "loads_end"  # of the load stream behind the last unit: it says that all weights have come
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Instance:
         in_bits: of an input word.
         out_bits: of an output word.
         inputs: the wires that it reads, by the names of who drives them (`outputs`).
+        has_weights: it has the ports of a load stream.
+        load: wires of the load stream that it reads and of the one that it drives; None: its weights are constants.
     """
 
     name: str
@@ -60,6 +63,8 @@ class Instance:
     in_bits: int
     out_bits: int
     inputs: tuple[str, ...] = ()
+    has_weights: bool = False
+    load: tuple[str, str] | None = None
 
     @property
     def label(self) -> str:
@@ -103,7 +108,9 @@ def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
     for module in chain.modules:
         sources, targets = module.processes[0].sources, module.processes[-1].targets
         reads = tuple(wires[s.name] for s in sources if not s.counts)
-        result.append(replace(_instance(module, accelerator), inputs=reads))
+        result.append(
+            replace(_instance(module, accelerator), inputs=reads, load=_load(module.loading))
+        )
         written = [s for s in targets if not s.counts]
         for stream, driven in zip(written, result[-1].outputs, strict=True):
             wires[stream.name] = driven
@@ -112,6 +119,12 @@ def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
                 result.append(replace(fifo, inputs=(driven,)))
                 wires[stream.name] = fifo.label
     return tuple(result)
+
+
+def _load(loading: Loading | None) -> tuple[str, str] | None:
+    if loading is None:
+        return None
+    return loading.source.name, LOADED if loading.target is None else loading.target.name
 
 
 def _instance(m: Module, accelerator: Accelerator) -> Instance:
@@ -252,6 +265,7 @@ def _products(
         memories={names[what]: text for what, text in texts.items()},
         in_bits=int(unit.in_width) * int(unit.input_bits),
         out_bits=int(unit.out_width) * int(unit.out_element_bits),
+        has_weights=True,
     )
 
 

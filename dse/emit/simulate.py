@@ -45,6 +45,8 @@ class Simulation:
         changed: files that differ from what design.json says was written, or are missing.
         seconds: time of compilation and simulation.
         simulator: "cxxrtl" or "verilator".
+        loading_cycles: cycles from the first word of weights until frames are taken; None where none are loaded.
+        predicted_loading: the same, predicted.
     """
 
     images: int
@@ -59,15 +61,19 @@ class Simulation:
     changed: tuple[str, ...]
     seconds: float
     simulator: str
+    loading_cycles: int | None = None
+    predicted_loading: int | None = None
 
     @property
     def passed(self) -> bool:
         """True where every word agrees, no file was changed, and cycles are as predicted.
 
-        The interval must be equal, the latency within 2 %. Where edges or positions are skipped the interval must be within 2 %
+        The interval and the loading of weights must be equal, the latency within 2 %. Where edges or positions are skipped the interval must be within 2 %
         of what is counted on these images, and the latency predicted, of units that skip nothing, is the most.
         """
-        on_time = self.stalled or (self.interval_on_time and self.latency_on_time)
+        on_time = self.stalled or (
+            self.interval_on_time and self.latency_on_time and self.loading_on_time
+        )
         return self.mismatches == 0 and not self.changed and on_time
 
     @property
@@ -77,6 +83,11 @@ class Simulation:
             return self.interval_cycles in (None, self.predicted_interval)
         low, high = self.predicted_interval
         return low * (1 - SKIPPING_SHARE) <= self.interval_cycles <= high * (1 + SKIPPING_SHARE)
+
+    @property
+    def loading_on_time(self) -> bool:
+        """True where weights are loaded in the predicted cycles, or none are."""
+        return self.loading_cycles == self.predicted_loading
 
     @property
     def latency_on_time(self) -> bool:
@@ -132,6 +143,8 @@ def simulate(
         changed=changed_files(folder, manifest["files"]),
         seconds=seconds,
         simulator=result["simulator"],
+        loading_cycles=result.get("loading"),
+        predicted_loading=manifest.get("loading", {}).get("cycles_predicted"),
     )
 
 

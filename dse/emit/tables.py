@@ -13,6 +13,7 @@ from dse.emit.words import chunks, codes
 from dse.errors import UsageError
 from dse.ir.accelerator import MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
+from dse.ir.loading import loaded
 from dse.ir.numbers import weight_type
 from dse.ir.units import MatrixUnit, ProductUnit
 from pruning._pack import pack
@@ -22,7 +23,9 @@ from pruning._scheme import PackedWeights
 STORAGE = {
     "bram": "type=rom_1p impl=bram",
     "lutram": "type=rom_1p impl=lutram",
+    "uram": "type=rom_1p impl=lutram",  # of one word, which is a constant: others are loaded
 }
+LOADED = "type=ram_1p impl=uram"
 INLINE = 32  # numbers of an initialiser that share a line
 
 
@@ -35,12 +38,14 @@ class Table:
         type: C++ element type.
         values: the integers, any number of axes.
         pragmas: HLS directives without "#pragma HLS".
+        loaded: the values are not in the sources, they come when the accelerator runs.
     """
 
     name: str
     type: str
     values: npt.NDArray[Any]
     pragmas: tuple[str, ...]
+    loaded: bool = False
 
     @property
     def shape(self) -> str:
@@ -82,8 +87,9 @@ def matrix_tables(name: str, unit: ProductUnit, p: MatrixParameters) -> tuple[Ta
             # PEs that go on by themselves have a bank each
             f"{'ARRAY_PARTITION' if _banked(unit) else 'ARRAY_RESHAPE'} variable={name}_weights complete dim=2",
             f"ARRAY_RESHAPE variable={name}_weights complete dim=3",
-            f"BIND_STORAGE variable={name}_weights {STORAGE[unit.memory]}",
+            f"BIND_STORAGE variable={name}_weights {LOADED if loaded(unit) else STORAGE[unit.memory]}",
         ),
+        loaded(unit),
     )
     entries = f"{name}_offsets" if p.thresholds is None else f"{name}_thresholds"
     rows = Table(

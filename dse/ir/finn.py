@@ -12,6 +12,7 @@ from typing import Any
 from dse.errors import UsageError
 from dse.ir.design import DesignPoint, Folding
 from dse.ir.edge_skip import EdgeSkipUnit
+from dse.ir.loading import loaded
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
@@ -56,7 +57,7 @@ POOL_OF_WINDOWS = "Pool_hls"  # where windows overlap, behind a ConvolutionInput
 def folding_config(units: tuple[Unit, ...]) -> dict[str, dict[str, Any]]:
     """Return the folding of a pipeline: "MVAU_hls_0": {"PE": ..., "SIMD": ...} and so on.
 
-    Weights are constants of the unit ("internal_embedded"). What FINN has no word for, the tiles of a pruned
+    Weights are constants of the unit ("internal_embedded"), or in UltraRAM and loaded. What FINN has no word for, the tiles of a pruned
     unit and whether it skips edges, is left out; design.json has it.
     """
     counted: Counter[str] = Counter()
@@ -83,8 +84,9 @@ def _attributes(unit: Unit) -> dict[str, Any]:
             "SIMD": int(unit.simd),
             "ram_style": RAM_STYLE[unit.memory],
             "resType": unit.compute,
-            "mem_mode": "internal_embedded",
-            "runtime_writeable_weights": 0,
+            # FINN streams weights that are no constants into the unit
+            "mem_mode": "internal_decoupled" if loaded(unit) else "internal_embedded",
+            "runtime_writeable_weights": int(loaded(unit)),
         }
     if isinstance(unit, SlidingWindowUnit):
         return {"SIMD": int(unit.simd), "parallel_window": 0, "ram_style": "auto"}

@@ -13,6 +13,7 @@ from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.finn import folding_config
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, LayerEstimate, Resources
 from dse.ir.layers._base import Layer
+from dse.ir.loading import loading_cycles
 from dse.ir.network import Network
 from dse.ir.record import FinalRecord, StageAccuracy, TrialRecord
 from dse.ir.stages import flat
@@ -100,6 +101,7 @@ def design_view(
         dies=dies(hardware, config.board),
         design=record.design,
         folding=folding_config(units),
+        loading_cycles=loading_cycles(units),
     )
 
 

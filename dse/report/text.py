@@ -124,6 +124,11 @@ def design_table(view: ReportView, trial: int) -> str:
         )
     pace = f"throughput {number(d.metrics['throughput_fps'])} frames/s"
     lines += [f"  latency    {microseconds(d.metrics['latency_us'])}   {pace}   predicted"]
+    if d.loading_cycles:
+        once = microseconds(d.loading_cycles / d.clock_mhz)
+        lines += [
+            f"  loading    {once}, once: weights in UltraRAM, before the first frame   predicted"
+        ]
     lines += _power(d)
     if d.counted is not None:
         lines.append(f"  cycles     {words.counted(d)}")

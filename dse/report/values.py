@@ -158,6 +158,7 @@ class DesignView:
         default_factory=dict
     )  # as FINN's folding_config.json says it
     accuracies: tuple[StageAccuracy, ...] = ()  # of every stage, where the study lists `accuracy`
+    loading_cycles: int = 0  # of weights in UltraRAM, once, before the first frame
 
     def of(self, resource: str) -> Usage:
         """Return the usage of one resource."""

@@ -31,11 +31,17 @@ from dse.search.options import Array, LayerOptions, layer_options
 from dse.search.prices import Floats, fork_resources, joint_resources
 from dse.search.shortest import FORBIDDEN, Costs, Graph
 
-# UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights would have to be loaded
+# UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights have to be loaded, so it is asked for
 OFFERED = tuple(m for m in MEMORIES if m != "uram")
 NO_STEPS: Mapping[str, int] = MappingProxyType({})
 TIE = 1e-3  # weight of every resource beside its preference: nothing is free
 UNIT = 1e-12  # costs are whole multiples of it, so that sums and ties do not depend on rounding
+
+
+def offered(board: Board, pins: Knobs) -> tuple[str, ...]:
+    """Return the memories that a layer chooses from: UltraRAM only where it is named and the board has some."""
+    asked = pins.memory is not None and "uram" in pins.memory
+    return MEMORIES if asked and board.resources.uram else OFFERED
 
 
 def cost_weights(board: Resources, preference: float) -> Floats:
@@ -128,7 +134,7 @@ class Folder:
                 types[layer.name],
                 structures.get(layer.name),
                 compressions.get(layer.name),
-                OFFERED,
+                offered(board, pins.get(layer.name, Knobs())),
                 _folding_knobs(pins.get(layer.name, Knobs())),
                 model,
                 sums.get(layer.name),

@@ -28,7 +28,10 @@ from dse.search.walk import traced, walk
 MOST = 1000  # labels that stand side by side before they are thinned
 NOTHING = Resources()
 TRADED = tuple(RESOURCES.index(r) for r in ("lut", "bram18", "dsp"))
-FITTING = (*TRADED, RESOURCES.index("ff"))  # not traded, but it has to fit
+FITTING = (
+    *TRADED,
+    *(RESOURCES.index(r) for r in ("ff", "uram")),
+)  # not traded, but they have to fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +127,7 @@ def fold_front(
         gained = _gained(front, ends.needs)
         picked = ends.picked(gained)
         if not _fit(folder, picked, allowed):
-            # what did not fit for its flip-flops may have beaten what does: they count as well
+            # what did not fit for its flip-flops or UltraRAM may have beaten what does: they count as well
             ends = fitting.ends(target)
             gained = _gained(front, ends.needs[:, : len(TRADED)])
             picked = ends.picked(gained)

@@ -174,11 +174,13 @@ def layer_options(
         )
     assert isinstance(layer, MatrixLayer)
     pe, simd = _folds(layer, element, structure, compression, pins)
+    modes = edge_skips(layer, element, structure, compression, pins.edge_skip)
+    if modes != ("off",):  # what skips edges is not loaded
+        memories = tuple(m for m in memories if m != "uram")
     styles = _styles(layer, element, structure, memories, pins)
     windows = divisors(channels) if layer.windowed else np.zeros(1, dtype=np.int64)
     windows = windows[windows * element.bits <= STREAM_BITS]
 
-    modes = edge_skips(layer, element, structure, compression, pins.edge_skip)
     parts = []
     for mode in modes:
 

@@ -38,7 +38,7 @@ class Outlook:
         found = mismatches(getattr(self.plan.model, "facts", {}), c.board, c.clock_mhz)
         fast = (_too_fast(c.clock_mhz, c.board),) if c.clock_mhz > c.board.max_clock_mhz else ()
         none = () if self.sample.fitting else (NONE_FITS.format(self.sample.designs),)
-        return (*fast, *none, *found)
+        return (*fast, *none, *found, *_left_out(self.plan))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -109,6 +109,19 @@ class Outlook:
         kept = "nothing was run" if self.rehearsal is None else "nothing was kept"
         lines += ["", f"  {kept}. Start with: dse run {c.path}"]
         return "\n".join(lines)
+
+
+def _left_out(p: Plan) -> tuple[str, ...]:
+    """Say where UltraRAM is asked for that the board does not have."""
+    asked = [
+        layer.name
+        for layer in p.network.matrix_layers
+        if "uram" in (p.space.layers[layer.name].memory or ())
+    ]
+    board = p.config.board
+    if not asked or board.resources.uram:
+        return ()
+    return (f"memory `uram` is left out, {board.name} has no UltraRAM; layers: {', '.join(asked)}",)
 
 
 def outlook(config: StudyConfig, *, timed: bool = False) -> Outlook:

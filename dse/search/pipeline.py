@@ -226,6 +226,12 @@ def check(network: Network, design: DesignPoint) -> None:
     for layer in built.layers:
         f = design[layer.name].folding
         if f.edge_skip != "off":
+            if f.memory == "uram":
+                msg = (
+                    f"layer {layer.name}: a unit that skips edges must have its weights in bram or lutram,"
+                    " got memory `uram`; take another memory, or edge_skip off"
+                )
+                raise UsageError(msg)
             check_edge_skip(
                 layer,
                 types[layer.name],

@@ -170,6 +170,8 @@ def folded(
         legal = _legal(layer, structure, distinct)
         if refusal(layer, element, structure, compression):
             legal &= distinct[5] == EDGE_SKIPS.index("off")
+        skips = distinct[5] != EDGE_SKIPS.index("off")
+        legal &= ~(skips & (distinct[3] == MEMORIES.index("uram")))
         if (wrong := ~legal[of]).any():
             first = int(np.flatnonzero(wrong)[0])
             check(network, foldings.design(first, network, compressions))

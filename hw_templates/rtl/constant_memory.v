@@ -2,7 +2,7 @@
 //
 // WIDTH   bits of a word
 // DEPTH   words
-// MEMORY  "distributed" (LUTs), "block" or "ultra"
+// MEMORY  "distributed" (LUTs) or "block"
 // FILE    memory file, a word per line in hexadecimal digits
 //
 // The word at the address of cycle t is there in cycle t + 1; nothing moves while en is 0.

@@ -6,7 +6,7 @@
 // PE           channels per word; a pixel comes in WORDS = CHANNELS / PE words, a window pixel by pixel
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
 // ACC_BITS, OUT_BITS, OUT_SIGNED, WORD_BITS  as activation
-// MEMORY       of the weights, as constant_memory
+// MEMORY       of the weights, as weight_memory; load and pass are its load stream
 // WEIGHTS      memory file: a word of PE weights per step, (position, word), channel 0 in the low bits
 // ROWS         memory file of activation
 //
@@ -37,7 +37,11 @@ module depthwise_unit #(
   output in_ready,
   output [PE*WORD_BITS-1:0] out_data,
   output out_valid,
-  input out_ready
+  input out_ready,
+  input [65:0] load,
+  output load_ready,
+  output [65:0] pass,
+  input pass_ready
 );
   localparam WORDS = CHANNELS / PE, STEPS = POSITIONS * WORDS;
   localparam POPCOUNT = WEIGHT_BITS == 1 && IN_BITS == 1;
@@ -53,9 +57,11 @@ module depthwise_unit #(
   reg [STEP_BITS-1:0] step;
   reg [PE*IN_BITS-1:0] x;
   wire [PE*WEIGHT_BITS-1:0] w;
-  constant_memory #(
+  weight_memory #(
     .WIDTH(PE * WEIGHT_BITS), .DEPTH(STEPS), .MEMORY(MEMORY), .FILE(WEIGHTS)
-  ) weights (.clk(clk), .en(en), .address(step), .word(w));
+  ) weights (
+    .clk(clk), .rst(rst), .load(load), .load_ready(load_ready), .pass(pass), .pass_ready(pass_ready),
+    .en(en), .address(step), .word(w));
   always @(posedge clk) begin
     if (en) x <= in_data;
     if (rst) step <= 0;

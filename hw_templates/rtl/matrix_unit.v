@@ -5,7 +5,7 @@
 // PE, SIMD     rows and columns per step; NF = MH / PE passes of SF = MW / SIMD steps
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
 // ACC_BITS, OUT_BITS, OUT_SIGNED, WORD_BITS  as activation
-// MEMORY       of the weights, as constant_memory
+// MEMORY       of the weights, as weight_memory; load and pass are its load stream
 // WEIGHTS      memory file: a word of PE * SIMD weights per step, (pass, step), row 0 column 0 in the low bits
 // ROWS         memory file of activation
 //
@@ -38,7 +38,11 @@ module matrix_unit #(
   output in_ready,
   output [PE*WORD_BITS-1:0] out_data,
   output out_valid,
-  input out_ready
+  input out_ready,
+  input [65:0] load,
+  output load_ready,
+  output [65:0] pass,
+  input pass_ready
 );
   localparam NF = MH / PE, SF = MW / SIMD, STEPS = NF * SF;
   localparam POPCOUNT = WEIGHT_BITS == 1 && IN_BITS == 1;
@@ -58,9 +62,11 @@ module matrix_unit #(
   (* ram_style = "distributed" *) reg [SIMD*IN_BITS-1:0] kept [0:SF-1];
   reg [SIMD*IN_BITS-1:0] x;
   wire [PE*SIMD*WEIGHT_BITS-1:0] w;
-  constant_memory #(
+  weight_memory #(
     .WIDTH(PE * SIMD * WEIGHT_BITS), .DEPTH(STEPS), .MEMORY(MEMORY), .FILE(WEIGHTS)
-  ) weights (.clk(clk), .en(en), .address(step), .word(w));
+  ) weights (
+    .clk(clk), .rst(rst), .load(load), .load_ready(load_ready), .pass(pass), .pass_ready(pass_ready),
+    .en(en), .address(step), .word(w));
   always @(posedge clk) begin
     if (go & first) kept[sf] <= in_data;
     if (en) x <= first ? in_data : kept[sf];

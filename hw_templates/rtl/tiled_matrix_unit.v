@@ -10,8 +10,8 @@
 //
 // WEIGHT_BITS, IN_BITS, IN_SIGNED, USE_DSP   as dot_product
 // ACC_BITS, OUT_BITS, OUT_SIGNED, WORD_BITS  as activation
-// MEMORY          of the weights, as constant_memory
-// COLUMN_MEMORY   of the columns
+// MEMORY          of the weights, as weight_memory; load and pass are its load stream
+// COLUMN_MEMORY   of the columns, as constant_memory
 // CHOICE_MEMORY   of the choices
 // WEIGHTS         memory file: per step the PE * SIMD weights, lane 0 in the low bits
 // COLUMNS         memory file: per (block row group, block column group of a PERIOD, column steps of one run) the
@@ -62,7 +62,11 @@ module tiled_matrix_unit #(
   output in_ready,
   output [PE*WORD_BITS-1:0] out_data,
   output out_valid,
-  input out_ready
+  input out_ready,
+  input [65:0] load,
+  output load_ready,
+  output [65:0] pass,
+  input pass_ready
 );
   localparam L = (PE < KEPT_ROWS) ? PE : KEPT_ROWS, N = PE / L;
   localparam S = (SIMD < KEPT_COLS) ? SIMD : KEPT_COLS, M = SIMD / S;
@@ -139,9 +143,11 @@ module tiled_matrix_unit #(
   constant_memory #(
     .WIDTH(N * M * BLOCK_PICKS * COLUMN_BITS), .DEPTH(GATHERS), .MEMORY(COLUMN_MEMORY), .FILE(COLUMNS)
   ) columns (.clk(clk), .en(en), .address(gather_address), .word(column));
-  constant_memory #(
+  weight_memory #(
     .WIDTH(PE * SIMD * WEIGHT_BITS), .DEPTH(STEPS), .MEMORY(MEMORY), .FILE(WEIGHTS)
-  ) weights (.clk(clk), .en(en), .address(step_behind), .word(w));
+  ) weights (
+    .clk(clk), .rst(rst), .load(load), .load_ready(load_ready), .pass(pass), .pass_ready(pass_ready),
+    .en(en), .address(step_behind), .word(w));
   always @(posedge clk) begin
     if (go & reads) kept[col_group] <= in_data;
     if (en) begin

@@ -219,6 +219,32 @@ def test_block_design(flow: str, name: str, make_case: Any, write: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("flow", ["hls", "rtl"])
+def test_block_design_with_weights_to_load(flow: str, make_case: Any, write: Any) -> None:
+    board = load_board("ZCU104")
+    case = dense_case(make_case, IntType(8, signed=False), 5, "uram")
+    folder = write(flow, case, board=board)
+    repository = "hls/build_hls/solution1/impl/ip" if flow == "hls" else "board/build_ip"
+    (folder / repository).mkdir(parents=True)
+    failed, calls = tcl(folder / "board" / "block_design.tcl")
+    assert failed == ""
+    dma = properties(calls, "weights_dma")
+    assert dma["CONFIG.c_include_s2mm"] == "0"
+    assert dma["CONFIG.c_m_axis_mm2s_tdata_width"] == "64"
+    buses = ends(calls, "connect_bd_intf_net")
+    assert ("weights_dma/M_AXIS_MM2S", "accelerator/weights") in buses
+    for bus, side, count in (("control_bus", 0, "NUM_MI"), ("memory_bus", 1, "NUM_SI")):
+        many = {b[side] for b in buses if b[side].startswith(f"{bus}/{'MS'[side]}")}
+        assert properties(calls, bus)[f"CONFIG.{count}"] == str(len(many))
+        assert len(many) == len([b for b in buses if b[side] in many])  # a port, a bus
+    nets = ends(calls, "connect_bd_net")
+    assert len({to for _, to in nets}) == len(nets)
+    driven = {to for _, to in nets if to.startswith("weights_dma/")}
+    assert driven == {
+        f"weights_dma/{pin}" for pin in ("s_axi_lite_aclk", "m_axi_mm2s_aclk", "axi_resetn")
+    }
+
+
 def test_what_the_block_design_says_when_it_fails(tiny: Any, write: Any) -> None:
     folder = write("rtl", tiny)
     (folder / "board" / "build_ip").mkdir()
@@ -262,6 +288,10 @@ class Overlay:
             sendchannel=SimpleNamespace(transfer=self.send, wait=lambda: None),
             recvchannel=SimpleNamespace(transfer=self.receive, wait=lambda: None),
         )
+        self.weights = b""
+        self.weights_dma = SimpleNamespace(
+            sendchannel=SimpleNamespace(transfer=self.load, wait=lambda: None)
+        )
         self.batch_frames = SimpleNamespace(write=self.set_batch)
         if self.design.get("flow") != "rtl":
             self.registers = {0x00: 4, 0x10: 0}
@@ -272,6 +302,13 @@ class Overlay:
     def set_batch(self, offset: int, frames: int) -> None:
         assert offset == 0
         self.batch = frames
+
+    def load(self, buffer: Any) -> None:
+        assert not self.sent  # weights come first
+        if self.design.get("flow") != "rtl":
+            assert (self.registers[0x00], self.registers[0x10]) == (1, 0)
+            self.registers[0x00] = 4
+        self.weights += buffer.tobytes()
 
     def receive(self, buffer: Any, nbytes: int) -> None:
         self.waiting = buffer, nbytes
@@ -316,9 +353,10 @@ def load_driver(folder: Path) -> ModuleType:
     return module
 
 
-def dense_case(make_case: Any, element: IntType, simd: int) -> Any:
+def dense_case(make_case: Any, element: IntType, simd: int, memory: str = "bram") -> Any:
     network = Network("n", (15,), element, (Dense("fc", ("input",), (15,), False, 3),))
-    return make_case(network, {"fc": Compression(2, None)}, {"fc": Folding(1, simd)}, count=7)
+    folding = Folding(1, simd, memory=memory)
+    return make_case(network, {"fc": Compression(2, None)}, {"fc": folding}, count=7)
 
 
 @pytest.mark.parametrize("flow", ["hls", "rtl"])
@@ -356,6 +394,39 @@ def test_driver(
     lines = (folder / "tb" / "inputs.hex").read_text().split()
     assert b"".join(overlay.sent) == b"".join(bytes.fromhex(line)[::-1] for line in lines)
     assert driver.infer(images[:0]).shape == (0, 3)
+
+
+class Buffer(np.ndarray[Any, Any]):
+    """Memory of a DMA."""
+
+    def freebuffer(self) -> None:
+        self[:] = 0
+
+
+@pytest.mark.parametrize("flow", ["hls", "rtl"])
+def test_driver_loads_weights_first(
+    flow: str, make_case: Any, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = dense_case(make_case, IntType(8, signed=False), 5, "uram")
+    accelerator, images = case[2:4]
+    folder = write(flow, case, board=load_board("ZCU104"))
+    overlay = Overlay(folder, accelerator)
+    pynq = ModuleType("pynq")
+    pynq.Overlay = lambda path: overlay  # type: ignore[attr-defined]
+    pynq.allocate = lambda shape, dtype: np.full(shape, 255, dtype).view(Buffer)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pynq", pynq)
+    driver = load_driver(folder).Accelerator(batch=3)
+    assert np.array_equal(driver.infer(images), accelerator.scores(images))
+    # 3 passes of 3 steps of 5 weights of 2 bits: a word of 64 bits each
+    words = np.frombuffer(overlay.weights, "<u8").reshape(3, 3, 1)
+    codes = words >> (2 * np.arange(5, dtype=np.uint64)) & np.uint64(3)
+    signed = codes.astype(int) - 4 * (codes > 1)
+    assert np.array_equal(signed.reshape(3, 15), accelerator.parameters["fc"].weights)
+
+    path = folder / "tb" / "weights.hex"
+    path.write_text(path.read_text()[:-17])
+    with pytest.raises(ValueError, match=r"weights\.hex must have 9 words, it has 8"):
+        load_driver(folder).Accelerator()
 
 
 # what the DMA sees of the C++: bytes of words in, bytes of words out

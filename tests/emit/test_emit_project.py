@@ -64,6 +64,7 @@ src/kernels/depthwise_unit.hpp
 src/kernels/dot.hpp
 src/kernels/edge_skip_unit.hpp
 src/kernels/global_sum.hpp
+src/kernels/load_weights.hpp
 src/kernels/matrix_unit.hpp
 src/kernels/max_pool.hpp
 src/kernels/numbers.hpp
@@ -246,15 +247,6 @@ def test_too_wide_a_word_names_the_layer(make_case: Any, emit: Any) -> None:
     case = make_case(network, {"fc": Compression(8, None)}, {"fc": Folding(1, 2048)})
     with pytest.raises(UsageError, match="layer fc: a stream word must not be wider than 8192"):
         emit(case)
-
-
-def test_weights_in_ultra_ram_are_refused(tiny: Any, emit: Any) -> None:
-    network, design, *rest = tiny
-    layers = dict(design.layers)
-    folding = dataclasses.replace(layers["fc"].folding, memory="uram")
-    layers["fc"] = dataclasses.replace(layers["fc"], folding=folding)
-    with pytest.raises(UsageError, match=r"^layer fc: weights in UltraRAM must be loaded at run"):
-        emit((network, DesignPoint(tuple(layers.items())), *rest))
 
 
 def test_words() -> None:

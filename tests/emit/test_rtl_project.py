@@ -55,6 +55,7 @@ rtl/edge_skip_unit.v
 rtl/fc_matrix_columns.hex
 rtl/fc_matrix_weights.hex
 rtl/global_sum.v
+rtl/loaded_memory.v
 rtl/match_count.v
 rtl/matrix_unit.v
 rtl/max_pool.v
@@ -68,6 +69,7 @@ rtl/stream_duplicate.v
 rtl/stream_fifo.v
 rtl/stream_fork.v
 rtl/tiled_matrix_unit.v
+rtl/weight_memory.v
 rtl/width_converter.v
 tb/expected.hex
 tb/inputs.hex
