@@ -17,6 +17,7 @@ from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
+    ConcatUnit,
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
@@ -108,6 +109,11 @@ def _add(unit: AddUnit) -> dict[str, Any]:
     return {"pe": _log(unit.pe)}
 
 
+def _concat(unit: ConcatUnit) -> dict[str, Any]:
+    words = np.asarray(unit.first_channels) // unit.pe + np.asarray(unit.second_channels) // unit.pe
+    return {"width_bits": _log(np.asarray(unit.pe) * unit.bits), "words": _log(words)}
+
+
 def _lane(unit: LaneUnit) -> dict[str, Any]:
     return {"pe": _log(unit.pe), "shifts": float(unit.shifts)}
 
@@ -127,6 +133,7 @@ AXES: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     SumUnit: _global_sum,
     ForkUnit: _fork,
     AddUnit: _add,
+    ConcatUnit: _concat,
     LaneUnit: _lane,
     AveragePoolUnit: _pool,
     DuplicateUnit: _fork,
@@ -145,6 +152,7 @@ _EXAMPLES: Mapping[str, Unit] = {  # a unit of every kind: only the names of its
     "global_sum": SumUnit("", 4, 1, 1, 1, 3),
     "fork": ForkUnit("", 1, 1, 1, 1),
     "add": AddUnit("", 1, 1, 1, 2, (False, True)),
+    "concat": ConcatUnit("", 1, 1, 1, 1, 1),
     "lane": LaneUnit("", 1, 1, 1, 8, (True, True), 8, 8, 8, False),
     "average_pool": AveragePoolUnit("", 4, 4, 1, 2, 1, 1),
     "duplicate": DuplicateUnit("", 1, 1, 1, 1),

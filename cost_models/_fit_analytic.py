@@ -106,6 +106,17 @@ UNMEASURED: Mapping[str, Mapping[str, Any]] = {
         "bram18": BLOCKS,
         "uram": BLOCKS,
     },
+    "concat": {
+        "lut": {
+            "factors": {"control": 150.0, "counter": 1.0, "select": 1.0},
+            "band": (0.1, 2.0),
+            "stated": True,
+        },
+        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
+        "dsp": BLOCKS,
+        "bram18": BLOCKS,
+        "uram": BLOCKS,
+    },
     "lane": {
         "lut": {
             "factors": {"control": 150.0, "add": 1.0, "clip": 1.0, "shift": 1.0, "constants": 1.0},

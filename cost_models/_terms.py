@@ -16,6 +16,7 @@ from cost_models import _finn
 from cost_models._model import Floats
 from dse.ir.units import (
     AddUnit,
+    ConcatUnit,
     DepthwiseUnit,
     Fifo,
     ForkUnit,
@@ -259,6 +260,23 @@ def add(unit: AddUnit) -> Terms:
             "clip": width,
         },
         ff={"control": np.ones_like(width), "word": width},
+        dsp=ZERO,
+        bram18=ZERO,
+        uram=ZERO,
+    )
+
+
+def concat(unit: ConcatUnit) -> Terms:
+    """Terms of a concatenating unit: a multiplexer of two words, and a counter of those of a pixel."""
+    width = np.asarray(unit.pe) * np.asarray(unit.bits) * 1.0
+    words = np.asarray(unit.first_channels) // unit.pe + np.asarray(unit.second_channels) // unit.pe
+    return Terms(
+        lut={
+            "control": np.ones_like(width * words),
+            "counter": np.ceil(np.log2(words)) + 0 * width,
+            "select": width + 0.0 * words,
+        },
+        ff={"control": np.ones_like(width * words), "word": width + 0.0 * words},
         dsp=ZERO,
         bram18=ZERO,
         uram=ZERO,

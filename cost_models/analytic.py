@@ -20,6 +20,7 @@ from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
+    ConcatUnit,
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
@@ -49,6 +50,7 @@ KINDS: Mapping[type, tuple[str, Callable[[Any], _terms.Terms]]] = {
     SumUnit: ("global_sum", _terms.global_sum),
     ForkUnit: ("fork", _terms.fork),
     AddUnit: ("add", _terms.add),
+    ConcatUnit: ("concat", _terms.concat),
     LaneUnit: ("lane", _terms_lane.lane),
     AveragePoolUnit: ("average_pool", _terms_lane.average_pool),
     DuplicateUnit: ("duplicate", _terms_lane.duplicate),

@@ -14,7 +14,7 @@ from dse.errors import UsageError
 from dse.ir import plugins
 from dse.ir.design import Compression
 from dse.ir.edge_skip import pooling_behind
-from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
+from dse.ir.graph import fixed_channels, least_bits, shared_codes
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from dse.ir.spatial import refusal
@@ -40,8 +40,8 @@ def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, 
     Returns:
         Canonical compressions: equal exactly when the compressed networks are built alike. Filter pruning of
         the last layer is dropped: its rows are the classes; so is that of layers whose channels meet others in
-        a sum. So is every pruning of a depthwise layer, which loses the channels that the layer in front
-        loses. What leaves before training leaves by magnitude: filters. Layers whose activations are added have the activation bits of the first of them.
+        a sum or concatenation. So is every pruning of a depthwise layer, which loses the channels that the layer in front
+        loses. What leaves before training leaves by magnitude: filters. Layers whose activations are added or concatenated have the activation bits of the first of them.
 
     Raises:
         UsageError: activations of 1 bit are added.
@@ -99,13 +99,14 @@ def _edge_losses(
 
 
 def _added_bits(network: Network, wanted: Mapping[str, Compression]) -> dict[str, int | None]:
-    """Return the activation bits of the layers whose activations are added."""
+    """Return the activation bits of the layers whose activations are added or concatenated."""
     found: dict[str, int | None] = {}
     for group in shared_codes(network):
         bits = wanted[group[0]].activation_bits
-        if bits is not None and bits < LEAST_BITS:
+        least = least_bits(network, group)
+        if bits is not None and bits < least:
             msg = (
-                f"activations of {', '.join(group)} are added and must have {LEAST_BITS} bits or more, got"
+                f"activations of {', '.join(group)} are added and must have {least} bits or more, got"
                 f" {bits}; raise activation_bits of {group[0]}, which counts for all of them"
             )
             raise UsageError(msg)

@@ -18,6 +18,7 @@ from dse.ir.stages import Parallel, Stage, flat
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
+    ConcatUnit,
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
@@ -46,6 +47,7 @@ SUFFIX = {
     SumUnit: "sum",
     ForkUnit: "fork",
     AddUnit: "add",
+    ConcatUnit: "concat",
     LaneUnit: "lane",
     AveragePoolUnit: "pool",
     DuplicateUnit: "duplicate",
@@ -62,6 +64,10 @@ KERNELS: Mapping[type, tuple[str, tuple[str, ...]]] = {
     ForkUnit: ("stream_fork", ("pixels", "channels", "pe", "bits")),
     DuplicateUnit: ("stream_duplicate", ("pixels", "channels", "pe", "bits")),
     AddUnit: ("stream_add", ("pixels", "channels", "pe", "bits")),
+    ConcatUnit: (
+        "stream_concat",
+        ("pixels", "first_channels", "second_channels", "pe", "bits"),
+    ),
     WidthConverter: ("width_converter", ("in_width", "out_width", "bits", "elements")),
 }
 

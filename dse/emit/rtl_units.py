@@ -18,6 +18,7 @@ from dse.ir.lanes import LaneParameters
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
+    ConcatUnit,
     DuplicateUnit,
     Fifo,
     FillUnit,
@@ -174,6 +175,8 @@ def instance(
         kind, parameters = "stream_fork", {"WIDTH": in_bits}
     elif isinstance(unit, AddUnit):
         kind, parameters = "stream_add", _add(unit)
+    elif isinstance(unit, ConcatUnit):
+        kind, parameters = "stream_concat", _concat(unit)
     else:
         kind, parameters = "width_converter", _converter(unit)
     return Instance(name, unit, kind, parameters, {}, in_bits, out_bits)
@@ -351,6 +354,15 @@ def _add(unit: AddUnit) -> Parameters:
         "BITS": int(unit.bits),
         "SIGNED0": int(first),
         "SIGNED1": int(second),
+    }
+
+
+def _concat(unit: ConcatUnit) -> Parameters:
+    return {
+        "PE": int(unit.pe),
+        "BITS": int(unit.bits),
+        "WORDS0": int(unit.first_channels // unit.pe),
+        "WORDS1": int(unit.second_channels // unit.pe),
     }
 
 

@@ -11,14 +11,16 @@ from dse.importing import exact
 from dse.importing.chain import Curve, Line, applied, line_of, then
 from dse.importing.exact import NEAR, InexactError
 from dse.importing.graph import Floats, Graph, Node, printable, unsupported
+from dse.importing.joins import is_signed, side_by_side, why_not_added
 from dse.importing.layout import Layout
 from dse.importing.quantiser import Quantiser
-from dse.importing.values import Lowered, Numbers, Pool, Product, Value, in_stream_order, uniform
+from dse.importing.values import Lowered, Numbers, Pool, Product, Value, in_stream_order
 from dse.importing.weights import Weights
 from dse.ir.accelerator import MatrixParameters
 from dse.ir.graph import series
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -109,6 +111,21 @@ class Assembly:
         kind = None if first.type is None or second.type is None else first.type
         return Value(first.source, first.shape, first.layout, kind, REAL, added=(first, second))
 
+    def concatenated(self, node: Node, first: Value, second: Value) -> Value:
+        """Return the channels of two tensors side by side; a concatenation of the same two is there once."""
+        type_, line, reason = side_by_side(self.layers, node, first, second)
+        if reason:
+            self._not_exact(node, reason)
+        sources, channels = (first.source, second.source), second.shape[-1]
+        same = (x for x in self.layers.values() if isinstance(x, Concat) and x.inputs == sources)
+        layer = next(same, None)
+        if layer is None:
+            layer = Concat(self._name("concat"), sources, first.shape, channels)
+            self._add(layer, node)
+        height, width, _ = first.layout.stream
+        layout = first.layout.resized(height, width, layer.output_shape[-1])
+        return Value(layer.name, layer.output_shape, layout, type_, line)
+
     def curved(self, value: Value, curve: Curve) -> Value:
         """Return the tensor behind an activation function; a ReLU of codes that are not below 0 is nothing."""
         if not value.waits and value.type is not None and curve.name == "Relu":
@@ -191,22 +208,15 @@ class Assembly:
             self._name("add"),
             (first.source, second.source),
             first.shape,
-            (self._is_signed(first), self._is_signed(second)),
+            (is_signed(self.layers, first.source), is_signed(self.layers, second.source)),
         )
         self._add(layer, node)
-        reason = _why_not_added(first, second, value, quantiser)
+        reason = why_not_added(first, second, value, quantiser)
         if reason:
             self._not_exact(node, reason)
         line = REAL if quantiser is None else quantiser.line()
         kind = None if quantiser is None else quantiser.type
         return Value(layer.name, layer.output_shape, value.layout, kind, line)
-
-    def _is_signed(self, value: Value) -> bool:
-        name = value.source
-        while name in self.layers and isinstance(self.layers[name], MaxPool2d):
-            name = self.layers[name].inputs[0]
-        layer = self.layers.get(name)
-        return isinstance(layer, MatrixLayer) and layer.signed
 
     def _requantised(self, node: Node, value: Value) -> Value:
         """Return codes as a product with ones, which a quantiser of its own makes codes of."""
@@ -325,27 +335,6 @@ def _same_codes(value: Value, quantiser: Quantiser) -> bool:
     a, b = value.line
     found = quantiser.codes(applied(value.chain, codes * a + b))
     return bool(np.all(found == codes))
-
-
-def _why_not_added(first: Value, second: Value, value: Value, quantiser: Quantiser | None) -> str:
-    """Return why an integer sum is not what a model computes; empty where it is."""
-    lines = first.stands_for(), second.stands_for()
-    if quantiser is None or first.type is None or second.type is None:
-        return "its inputs and its sum are not quantised"
-    if None in lines or any(isinstance(s, Line) for s in value.chain):
-        return "something stands between its inputs and their codes, or behind the sum"
-    scales = [quantiser.scale, *(line[0] for line in lines if line is not None)]
-    offsets = [quantiser.zero, *(line[1] for line in lines if line is not None)]
-    if any(np.any(o) for o in offsets):
-        return "its inputs or its sum have a zero point"
-    if not all(
-        uniform(s) and abs(s.flat[0] - scales[0].flat[0]) <= NEAR * s.flat[0] for s in scales
-    ):
-        return "its inputs and its sum must have one scale"
-    bits = {first.type.bits, second.type.bits, quantiser.bits}
-    if len(bits) > 1 or quantiser.signed or quantiser.narrow or quantiser.one_bit:
-        return "its inputs and its sum must have one width of 2 bits or more, the sum unsigned"
-    return ""
 
 
 def _flat_input(network: Network, graph: Graph) -> Network:

@@ -16,6 +16,7 @@ from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.average_pool2d import AveragePool2d
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -71,6 +72,8 @@ class _Writer:
             mean = self.node("GlobalAveragePool", [x], f"{name}_mean")
             flat = self.node("Flatten", [mean], f"{name}_flat", axis=1)
             y = self.node("Mul", [flat, self.number(f"{name}_pixels", layer.pixels)], name)
+        elif isinstance(layer, Concat):
+            y = self.node("Concat", [x, self.tensors[layer.inputs[1]]], name, axis=1)
         elif isinstance(layer, Add) and not isinstance(layer, FusedAdd):
             bits = layer.output_type(self.accelerator.input_type(name)).bits
             other = self.tensors[layer.inputs[1]]

@@ -236,6 +236,21 @@ def _arithmetic(walk: _Walk, node: Node) -> Value:
     return _with(value, node, Line(1 / c, ZERO))
 
 
+def _concatenated(walk: _Walk, node: Node) -> Value:
+    found = [walk.ready(node, i) for i in range(len(node.inputs))]
+    if not found:
+        raise unsupported(node, "it must have inputs")
+    value = found[0]
+    axis = int(node.number("axis", 0)) % len(value.layout.axes)
+    label = value.layout.axes[axis]
+    height, width, _ = value.layout.stream
+    if "C" not in label or (len(label) > 1 and height * width > 1):
+        raise unsupported(node, f"only channels can be concatenated, not axis {axis}")
+    for other in found[1:]:
+        value = walk.assembly.concatenated(node, value, other)
+    return value
+
+
 def _negated(walk: _Walk, node: Node) -> Value:
     return _with(walk.value(node), node, Line(-ONE, ZERO))
 
@@ -363,6 +378,7 @@ HANDLERS: Mapping[str, Handler] = {
     "MatMul": _matmul,
     "BatchNormalization": _normalised,
     "Neg": _negated,
+    "Concat": _concatenated,
     "MaxPool": _max_pool,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
     **dict.fromkeys(CURVES, _curve),

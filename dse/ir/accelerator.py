@@ -14,6 +14,7 @@ from dse.ir.lanes import LaneParameters
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.average_pool2d import AveragePool2d
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.duplicate import Duplicate
@@ -134,6 +135,8 @@ class Accelerator:
                 x = x.sum(axis=(1, 2))
             elif isinstance(layer, Duplicate):
                 x = np.repeat(x, 2, axis=-1)
+            elif isinstance(layer, Concat):
+                x = np.concatenate([x, others[0]], axis=-1)
             elif isinstance(layer, FusedAdd):
                 x = self.lanes[layer.name].apply(x, others[0], layer.stream_bits)
             elif isinstance(layer, Add):

@@ -16,6 +16,7 @@ from dse.ir.loading import loaded
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
+    ConcatUnit,
     DepthwiseUnit,
     DuplicateUnit,
     Fifo,
@@ -45,6 +46,7 @@ NODE = {
     SumUnit: "GlobalAccPool_hls",
     ForkUnit: "DuplicateStreams_hls",
     AddUnit: "AddStreams_hls",
+    ConcatUnit: "StreamingConcat_hls",
     LaneUnit: "FusedResidual_hls",  # FINN has no such node
     AveragePoolUnit: "QuantAvgPool2d_hls",
     DuplicateUnit: "DuplicateChannels_hls",  # nor this one
@@ -90,7 +92,7 @@ def _attributes(unit: Unit) -> dict[str, Any]:
         }
     if isinstance(unit, SlidingWindowUnit):
         return {"SIMD": int(unit.simd), "parallel_window": 0, "ram_style": "auto"}
-    if isinstance(unit, PoolUnit | SumUnit | ForkUnit | AddUnit | FillUnit):
+    if isinstance(unit, PoolUnit | SumUnit | ForkUnit | AddUnit | ConcatUnit | FillUnit):
         return {"PE": int(unit.pe)}
     if isinstance(unit, WidthConverter):
         bits = int(unit.bits)
@@ -158,6 +160,8 @@ def read_folding(
             folds[unit.layer] = _product(node, f"{kind}_{number}", unit, design)
         elif "PE" in node:
             folds[unit.layer] = Folding(_integer(node, "PE", f"{kind}_{number}"))
+        elif isinstance(unit, ConcatUnit):
+            folds[unit.layer] = Folding(math.gcd(unit.first_channels, unit.second_channels))
         else:
             folds[unit.layer] = Folding(int(unit.channels))
     for layer, window in windows.items():

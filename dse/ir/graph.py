@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from dse.errors import UsageError
-from dse.ir.layers._base import Layer, MatrixLayer
+from dse.ir.layers._base import Join, Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.duplicate import Duplicate
@@ -22,7 +23,7 @@ LEAST_BITS = 2  # of activations that are added: {-1, +1} has no zero, so nothin
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Two branches that read the output of one layer and meet in an `Add`.
+    """Two branches that read the output of one layer and meet in an `Add` or a `Concat`.
 
     Attributes:
         source: the layer.
@@ -32,7 +33,7 @@ class Block:
 
     source: Layer
     branches: tuple[Series, Series]
-    join: Add
+    join: Join
 
 
 Series: TypeAlias = tuple["Layer | Block", ...]
@@ -53,8 +54,8 @@ def series(network: Network) -> Series:
     names = [layer.name for layer in _layers(whole)]
     if end is not None or names != [layer.name for layer in network.layers]:
         msg = (
-            f"the layers of model {network.name} must be chains and blocks (a fork, two chains, an Add that"
-            f" joins them) in stream order; of {', '.join(x.name for x in network.layers)} only"
+            f"the layers of model {network.name} must be chains and blocks (a fork, two chains, an Add or"
+            f" Concat that joins them) in stream order; of {', '.join(x.name for x in network.layers)} only"
             f" {', '.join(names)} can be reached so; change the network"
         )
         raise UsageError(msg)
@@ -75,13 +76,13 @@ def blocks(network: Network) -> dict[str, Block]:
 
 
 def shared_codes(network: Network) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of matrix layers whose activations are added, directly or through other sums.
+    """Return the groups of matrix layers whose activations are added or stand side by side, directly or not.
 
     The layers of a group have one number of activation bits and, in training, one step. A layer that only begins a
     stream of fused residual blocks is a group by itself.
     """
     groups: list[set[str]] = []
-    for join in _adds(network):
+    for join in _joins(network):
         if isinstance(join, FusedAdd):
             begin = coded(network, join.inputs[0])
             if isinstance(begin, MatrixLayer):
@@ -98,14 +99,16 @@ def shared_codes(network: Network) -> tuple[tuple[str, ...], ...]:
 
 
 def fixed_channels(network: Network) -> frozenset[str]:
-    """Return the matrix layers whose output channels meet others in a sum: they keep all of them."""
+    """Return the matrix layers whose output channels meet others in a join: they keep all of them."""
     found: set[str] = set()
-    ahead = [name for join in _adds(network) for name in join.inputs]
+    ahead = [name for join in _joins(network) for name in join.inputs]
     while ahead:
         layer = network[ahead.pop()]
         if isinstance(layer, MatrixLayer):
             found.add(layer.name)
-        if not isinstance(layer, Conv2d | Dense | Add):  # what goes in comes out: the same channels
+        if not isinstance(
+            layer, Conv2d | Dense | Join
+        ):  # what goes in comes out: the same channels
             ahead += layer.inputs
     return frozenset(found)
 
@@ -119,8 +122,19 @@ def last_readers(network: Network) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _adds(network: Network) -> list[Add]:
-    return [layer for layer in network.layers if isinstance(layer, Add)]
+def least_bits(network: Network, group: tuple[str, ...]) -> int:
+    """Return the fewest activation bits of a group of `shared_codes`: those that are added need a zero."""
+    ahead = [name for add in _joins(network) if isinstance(add, Add) for name in add.inputs]
+    while ahead:
+        layer = coded(network, ahead.pop())
+        if layer.name in group:
+            return LEAST_BITS
+        ahead += layer.inputs if isinstance(layer, Join) else ()
+    return 1
+
+
+def _joins(network: Network) -> list[Join]:
+    return [layer for layer in network.layers if isinstance(layer, Join)]
 
 
 def _layers(parts: Series) -> Iterator[Layer]:
@@ -133,7 +147,7 @@ def _layers(parts: Series) -> Iterator[Layer]:
             yield part
 
 
-def _walk(network: Network, source: str) -> tuple[Series, tuple[Add, int] | None]:
+def _walk(network: Network, source: str) -> tuple[Series, tuple[Join, int] | None]:
     """Return what stands behind a layer, and the input of a sum that it ends in; None: the end."""
     parts: list[Layer | Block] = []
     while True:
@@ -142,7 +156,7 @@ def _walk(network: Network, source: str) -> tuple[Series, tuple[Add, int] | None
             return tuple(parts), None
         if len(ends) == 1:
             layer, port = ends[0]
-            if isinstance(layer, Add):
+            if isinstance(layer, Join):
                 return tuple(parts), (layer, port)
             parts.append(layer)
             source = layer.name
@@ -162,8 +176,8 @@ def _block(network: Network, source: str, ends: list[tuple[Layer, int]]) -> Bloc
     joins = []
     for layer, port in ends:
         parts: Series = ()
-        end: tuple[Add, int] | None
-        if isinstance(layer, Add):
+        end: tuple[Join, int] | None
+        if isinstance(layer, Join):
             end = (layer, port)
         else:
             behind, end = _walk(network, layer.name)
@@ -174,7 +188,7 @@ def _block(network: Network, source: str, ends: list[tuple[Layer, int]]) -> Bloc
     if len(joins) != 2 or joins[0] != joins[1] or len(branches) != 2:
         msg = (
             f"the two branches behind {source} of model {network.name} must end in the two inputs of one"
-            f" Add, got {', '.join(j.name for j in joins) or 'none'}; change the network"
+            f" Add or Concat, got {', '.join(j.name for j in joins) or 'none'}; change the network"
         )
         raise UsageError(msg)
     return Block(network[source], (branches[0], branches[1]), joins[0])
@@ -204,9 +218,9 @@ def coded(network: Network, name: str) -> Layer:
     """
     while name != "input" and isinstance(network[name], MaxPool2d | Duplicate):
         name = network[name].inputs[0]
-    if name == "input" or not isinstance(network[name], MatrixLayer | Add):
+    if name == "input" or not isinstance(network[name], MatrixLayer | Join):
         msg = (
-            f"an Add of model {network.name} must add activations of matrix layers and other sums, got {name};"
+            f"an Add or Concat of model {network.name} must join activations of matrix layers and other joins, got {name};"
             " put a layer with an activation in between"
         )
         raise UsageError(msg)
@@ -215,25 +229,49 @@ def coded(network: Network, name: str) -> Layer:
 
 def _check_inputs(network: Network, layer: Layer) -> None:
     """Raise UsageError where the inputs of a layer do not fit it."""
-    if not isinstance(layer, Add):
+    if not isinstance(layer, Join):
         if len(layer.inputs) != 1:
             msg = f"layer {layer.name} must have one input, got {', '.join(layer.inputs) or 'none'}"
             raise UsageError(msg)
         return
     if len(layer.inputs) != 2:
-        msg = f"Add {layer.name} must have two inputs, got {', '.join(layer.inputs) or 'none'}"
+        msg = f"{type(layer).__name__} {layer.name} must have two inputs, got {', '.join(layer.inputs) or 'none'}"
         raise UsageError(msg)
     if isinstance(layer, FusedAdd):
         _check_sums(network, layer)
         return
+    if isinstance(layer, Concat):
+        _check_sides(network, layer)
+        return
+    assert isinstance(layer, Add)
     for name, signed in zip(layer.inputs, layer.signed, strict=True):
-        source = coded(network, name)
-        gives = isinstance(source, MatrixLayer) and source.signed
+        gives = _signed(network, name)
         if network[name].output_shape != layer.input_shape or gives != signed:
             msg = (
                 f"both inputs of Add {layer.name} must have the shape {layer.input_shape} and the signs"
                 f" {layer.signed}, got {network[name].output_shape},"
                 f" {'signed' if gives else 'unsigned'}, of {name}; change the network"
+            )
+            raise UsageError(msg)
+
+
+def _signed(network: Network, name: str) -> bool:
+    """Whether the codes that come out of a layer are signed."""
+    source = coded(network, name)
+    if isinstance(source, Concat):
+        return _signed(network, source.inputs[0])
+    return isinstance(source, MatrixLayer) and source.signed
+
+
+def _check_sides(network: Network, layer: Concat) -> None:
+    """Raise UsageError where the inputs of a concatenation are not codes of one kind, or of other shapes."""
+    for port, name in enumerate(layer.inputs):
+        signed, first = _signed(network, name), _signed(network, layer.inputs[0])
+        if network[name].output_shape != layer.shape_of(port) or signed != first:
+            msg = (
+                f"input {port} of Concat {layer.name} must have the shape {layer.shape_of(port)} and the sign of"
+                f" the first one, got {network[name].output_shape}, {'signed' if signed else 'unsigned'}, of"
+                f" {name}; change the network"
             )
             raise UsageError(msg)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from dse.ir.units import AddUnit, FillUnit, ForkUnit, SkippingWindowUnit, Unit
+from dse.ir.units import AddUnit, ConcatUnit, FillUnit, ForkUnit, SkippingWindowUnit, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Parallel:
         fork: hands every word to both branches.
         branches: what stands between fork and join, FIFOs included; the first one leads to the first input of
             the join. A branch has at least one FIFO, its last unit.
-        join: reads a word of both.
+        join: reads a word of both, or a pixel of each in turn.
 
     A layer that skips positions is one, too: its window unit is the fork, the first branch computes the
     positions that are kept, the second one hands on the mask, and a fill unit joins them.
@@ -25,7 +25,7 @@ class Parallel:
 
     fork: ForkUnit | SkippingWindowUnit
     branches: tuple[Stages, Stages]
-    join: AddUnit | FillUnit
+    join: AddUnit | ConcatUnit | FillUnit
 
 
 Stage: TypeAlias = Unit | Parallel

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from dse.ir.stages import Parallel, Stage, flat
 from dse.ir.units import (
     AddUnit,
+    ConcatUnit,
     DepthwiseUnit,
     Fifo,
     FillUnit,
@@ -53,7 +54,7 @@ def latency_cycles(stages: Sequence[Stage]) -> int:
     window unit is two such loops: one loads, the other writes a word from the cycle after its load
     on. A matrix unit needs a whole vector for its first output word, a depthwise unit and a pooling
     unit a window, a global pool all but the last pixel, a converter a word of the wider side. A fork
-    hands on every word, a join waits for the later of its two.
+    hands on every word, a sum waits for the later of its two, a concatenation for each in turn.
 
     Of long streams `SAMPLES` words are followed and times between them interpolated. Not counted:
     the pipeline registers of a unit, and waiting for room, which delays a frame only where the
@@ -74,7 +75,11 @@ def _last(stages: Sequence[Stage], stream: Stream) -> Stream:
         elif isinstance(stage, Parallel):
             forked = _through(stage.fork, stream)
             first, second = (_last(branch, forked) for branch in stage.branches)
-            stream = _through(stage.join, first.later(second))
+            if isinstance(stage.join, ConcatUnit):
+                met = _alternating(stage.join, first, second)
+            else:
+                met = first.later(second)
+            stream = _through(stage.join, met)
         elif not isinstance(stage, Fifo):
             stream = _through(stage, stream)
     return stream
@@ -299,6 +304,24 @@ def _summed(source: Stream, sums: int, pixels: int, words: int) -> Stream:
 
 @_through.register
 def _(unit: ForkUnit, source: Stream) -> Stream:
+    return _copied(int(unit.cycles)).run(source)
+
+
+def _alternating(unit: ConcatUnit, first: Stream, second: Stream) -> Stream:
+    """Return when the words can be read that a concatenation takes, pixel by pixel of either stream."""
+    one, other = int(unit.first_channels // unit.pe), int(unit.second_channels // unit.pe)
+    words = _followed(int(unit.cycles))
+    pixel, at = np.divmod(words, one + other)
+    times = np.where(
+        at < one,
+        first.at(pixel * one + np.minimum(at, one - 1)),
+        second.at(pixel * other + np.maximum(at - one, 0)),
+    )
+    return Stream(words, times)
+
+
+@_through.register
+def _(unit: ConcatUnit, source: Stream) -> Stream:
     return _copied(int(unit.cycles)).run(source)
 
 

@@ -19,6 +19,7 @@ from dse.ir.window_units import FillUnit, SkippingWindowUnit, SlidingWindowUnit
 __all__ = [
     "AddUnit",
     "AveragePoolUnit",
+    "ConcatUnit",
     "DepthwiseUnit",
     "DuplicateUnit",
     "Fifo",
@@ -196,6 +197,34 @@ class AddUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class ConcatUnit:
+    """Hands out a pixel of one stream, then one of the other (FINN: StreamingConcat)."""
+
+    layer: str
+    pixels: int
+    first_channels: Ints
+    second_channels: Ints
+    pe: Ints  # divides both
+    bits: Ints  # of an element
+
+    @property
+    def cycles(self) -> Ints:
+        """One cycle per output word."""
+        words = self.first_channels // self.pe + self.second_channels // self.pe
+        return self.pixels * words
+
+    @property
+    def in_width(self) -> Ints:
+        """Elements per word of each of its input streams."""
+        return self.pe
+
+    @property
+    def out_width(self) -> Ints:
+        """Elements per output word."""
+        return self.pe
+
+
+@dataclass(frozen=True, slots=True)
 class LaneUnit(AddUnit):
     """Fused residual activation (FuseBNN): `pe` lanes of two multiplications, two additions, a comparison.
 
@@ -226,6 +255,7 @@ Unit: TypeAlias = (
     | SumUnit
     | ForkUnit
     | AddUnit
+    | ConcatUnit
     | WidthConverter
     | Fifo
 )

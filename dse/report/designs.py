@@ -20,6 +20,7 @@ from dse.ir.stages import flat
 from dse.ir.synthesised import SynthesisedDesign
 from dse.ir.units import (
     AddUnit,
+    ConcatUnit,
     DepthwiseUnit,
     FillUnit,
     LaneUnit,
@@ -284,4 +285,6 @@ def _kind(unit: Unit) -> str:
         return "fused residual activation"
     if isinstance(unit, AddUnit):
         return "adding unit"
+    if isinstance(unit, ConcatUnit):
+        return "concatenating unit"
     return "pooling unit" if isinstance(unit, PoolUnit | SumUnit) else "width converter"

@@ -104,10 +104,12 @@ def waiting_words(block: Block, port: int, pe: Ints) -> Ints:
         pe: elements per word.
     """
     own, other = lag(block.branches[port]), lag(block.branches[1 - port])
-    elements = int(np.prod(block.join.input_shape))
-    # the join takes whole words: one more than what waits
-    ahead = np.ceil((other.most - own.least) * (elements // np.asarray(pe))) + 1
-    room: Ints = np.where(other.layers > 0, ahead + HANDOVER * other.layers, 0).astype(np.int64)
+    elements = int(np.prod(block.join.shape_of(port)))
+    # the join takes whole words: one more than what waits, and as many as come while it is the other's turn
+    turn = block.join.turn_words(port, pe)
+    ahead = np.ceil((other.most - own.least) * (elements // np.asarray(pe))) + turn
+    waits = np.where(other.layers > 0, ahead + HANDOVER * other.layers, 0)
+    room: Ints = np.maximum(waits, turn).astype(np.int64)
     return np.maximum(room, PLAIN_DEPTH)
 
 

@@ -312,7 +312,7 @@ def _joints(
             outs,
             tuple((w, n) for w, n in doors.tolist()),
             bits,
-            int(np.prod(target.input_shape)),
+            int(np.prod(target.shape_of(read.port))),
             window=target.windowed,
             model=model,
         )

@@ -16,6 +16,7 @@ from dse.ir.edge_skip import EdgeSkipUnit, Pooling
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.average_pool2d import AveragePool2d
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.duplicate import Duplicate
@@ -27,6 +28,7 @@ from dse.ir.numbers import IntType, activation_type
 from dse.ir.units import (
     AddUnit,
     AveragePoolUnit,
+    ConcatUnit,
     DepthwiseUnit,
     DuplicateUnit,
     Ints,
@@ -124,6 +126,11 @@ def main_units(
     if isinstance(layer, Add):
         *pixels, channels = layer.input_shape
         return (AddUnit(layer.name, prod(pixels), channels, pe, element.bits, layer.signed),)
+    if isinstance(layer, Concat):
+        *pixels, channels = layer.input_shape
+        return (
+            ConcatUnit(layer.name, prod(pixels), channels, layer.second_channels, pe, element.bits),
+        )
     if isinstance(layer, MaxPool2d):
         h, w, c = layer.input_shape
         k, bits = layer.kernel, element.bits

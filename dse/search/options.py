@@ -142,9 +142,8 @@ def layer_options(
     Raises:
         UsageError: none of the pinned values is legal, or the layer is too wide for any folding.
     """
-    channels = layer.input_shape[-1]
     if structure is None or compression is None:
-        pe, out_bits = divisors(channels), layer.output_type(element).bits
+        pe, out_bits = divisors(layer.word_channels), layer.output_type(element).bits
         widest = max(element.bits, out_bits, 0 if sums is None else sums.bits)
         pe = pinned(layer.name, "pe", pe[pe * widest <= STREAM_BITS], pins.pe)
         *before, pool = main_units(layer, element, None, None, pe, 1, 0, "bram", "lut", sums)
@@ -178,7 +177,7 @@ def layer_options(
     if modes != ("off",):  # what skips edges is not loaded
         memories = tuple(m for m in memories if m != "uram")
     styles = _styles(layer, element, structure, memories, pins)
-    windows = divisors(channels) if layer.windowed else np.zeros(1, dtype=np.int64)
+    windows = divisors(layer.input_shape[-1]) if layer.windowed else np.zeros(1, dtype=np.int64)
     windows = windows[windows * element.bits <= STREAM_BITS]
 
     parts = []

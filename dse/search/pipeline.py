@@ -21,6 +21,7 @@ from dse.ir.numbers import IntType
 from dse.ir.stages import Parallel, Stage, Stages
 from dse.ir.units import (
     AddUnit,
+    ConcatUnit,
     Fifo,
     Ints,
     MatrixUnit,
@@ -154,18 +155,18 @@ class _Lowering:
             stages, end = self.series(branch, _End(None, width))
             assert end is not None
             room = waiting_words(block, port, pe)
-            out = int(np.prod(join.input_shape))
+            out = int(np.prod(join.shape_of(port)))
             held = burst_words(end.layer, end.width, pe, window=False, room=room)
             stages += _built(*connectors(join.name, end.width, pe, bits[port], out, held, room))
             branches.append(tuple(stages))
-        (add,) = main_units(
+        (unit,) = main_units(
             *(join, element, None, None, pe, 1, 0, MEMORIES[0], COMPUTES[0]),
             self.sums.get(join.name),
         )
-        assert isinstance(add, AddUnit)
+        assert isinstance(unit, AddUnit | ConcatUnit)
         return [
             _plain(fifo),
-            Parallel(fork, (branches[0], branches[1]), add),
+            Parallel(fork, (branches[0], branches[1]), unit),
         ], _End(join, pe)
 
     def _forked(self, block: Block) -> int:
@@ -254,9 +255,9 @@ def check(network: Network, design: DesignPoint) -> None:
                 f" kernel {layer.kernel}; change the network"
             )
             raise UsageError(msg)
-        channels = layer.input_shape[-1]
         pooled = not isinstance(layer, MatrixLayer)
         word = f.pe if pooled else f.swu_simd
+        channels = layer.word_channels
         if (layer.windowed or pooled) and (word < 1 or channels % word):
             msg = f"layer {layer.name}: {word} channels per word do not divide {channels} channels"
             raise UsageError(msg)

@@ -214,7 +214,7 @@ def _legal(layer: Layer, structure: Structure | None, foldings: Array) -> Mask:
     pe, simd, swu_simd = foldings[:3]
     channels = layer.input_shape[-1]
     if not isinstance(layer, MatrixLayer) or structure is None:
-        divides: Mask = (pe > 0) & (channels % np.maximum(pe, 1) == 0)
+        divides: Mask = (pe > 0) & (layer.word_channels % np.maximum(pe, 1) == 0)
         return divides
     pes, simds = layer_folds(layer, structure)
     size = max(simd.max(), simds.max()) + 1
@@ -325,7 +325,7 @@ def _joint(
         room = np.asarray(waiting_words(read.block, read.port, behind[0].door))
     doors, door = np.unique(np.stack([behind[0].door, room]), axis=1, return_inverse=True)
     width, room = doors[:, None, :]
-    opens, elements = read.target.windowed, int(np.prod(read.target.input_shape))
+    opens, elements = read.target.windowed, int(np.prod(read.target.shape_of(read.port)))
     burst = burst_words(read.before, sources[:, None], width, window=opens, room=room)
     prices, cycles = _connected(sources[:, None], width, bits, elements, burst, room, model)
     chosen = source[before[1]], door[behind[1]]

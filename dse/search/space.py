@@ -17,7 +17,7 @@ from dse.config.problems import problem_at
 from dse.config.values import Knobs, StudyConfig, fold_steps
 from dse.errors import UsageError
 from dse.ir.design import Compression, DesignPoint
-from dse.ir.graph import LEAST_BITS, fixed_channels, shared_codes
+from dse.ir.graph import fixed_channels, least_bits, shared_codes
 from dse.ir.hardware import Board
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
@@ -285,22 +285,23 @@ def build(
 
 
 def _added(network: Network, layers: Mapping[str, Knobs]) -> dict[str, Knobs]:
-    """Return the knobs of layers whose outputs are added, less what they cannot do.
+    """Return the knobs of layers whose outputs are joined, less what they cannot do.
 
-    Activations that are added have one width, of 2 bits or more: a width of 1 is left out. Channels that meet
+    Activations that are added have one width, of 2 bits or more: a width of 1 is left out. Those that are only
+    concatenated have one width, too. Channels that meet
     others stay, so filters are not pruned there.
 
     Raises:
-        UsageError: layers whose activations are added list different widths, or 1 bit only.
+        UsageError: layers whose activations are joined list different widths, or are added and list 1 bit only.
     """
     found = dict(layers)
     for group in shared_codes(network):
-        listed = {layers[n].activation_bits for n in group}
-        kept = tuple(b for b in layers[group[0]].activation_bits or () if b >= LEAST_BITS)
+        listed, least = {layers[n].activation_bits for n in group}, least_bits(network, group)
+        kept = tuple(b for b in layers[group[0]].activation_bits or () if b >= least)
         if len(listed) > 1 or not kept:
             msg = (
-                f"activations of {', '.join(group)} are added: their activation_bits must be the same, and of"
-                f" {LEAST_BITS} or more, got {', '.join(str(list(b or ())) for b in sorted(listed, key=str))};"
+                f"activations of {', '.join(group)} are {'added' if least > 1 else 'joined'}: their activation_bits must be the same, and of"
+                f" {least} or more, got {', '.join(str(list(b or ())) for b in sorted(listed, key=str))};"
                 " give these layers one list"
             )
             raise UsageError(msg)

@@ -13,6 +13,7 @@ from dse.compression import effective, scheme
 from dse.ir.design import Compression
 from dse.ir.graph import fixed_channels
 from dse.ir.layers._base import MatrixLayer
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.duplicate import Duplicate
 from dse.ir.network import Network
@@ -67,8 +68,8 @@ def pruned(
     layers = []
     for own in network.layers:
         channels = orders[own.name] = orders[own.inputs[0]]
-        if isinstance(own, Duplicate):
-            orders[own.name] = None  # the channels of a residual stream keep their order
+        if isinstance(own, Duplicate | Concat):
+            orders[own.name] = None  # channels of a residual stream or of a join keep their order
         if not isinstance(own, MatrixLayer):
             continue
         now = built[own.name]

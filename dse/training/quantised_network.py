@@ -273,12 +273,18 @@ class QuantisedNetwork(nn.Module):
 
     @torch.no_grad()
     def _shared_steps(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the step of every layer whose activations are added, one for all that meet.
+        """Return the step of every layer whose activations are joined, one for all that meet.
+
+        Those of 1 bit, which are only concatenated, have no step.
 
         It is set on what they are before they are quantised: a batch normalisation behind the next product
         does not see the difference in scale.
         """
-        groups = shared_codes(self.network)
+        groups = tuple(
+            group
+            for group in shared_codes(self.network)
+            if self.matrix(group[0]).compression.activation_bits != 1
+        )
         if not groups:
             return {}
         group_of = {name: group for group in groups for name in group}

@@ -13,6 +13,7 @@ from dse.ir.graph import last_readers
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.average_pool2d import AveragePool2d
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
 from dse.ir.layers.duplicate import Duplicate
@@ -52,13 +53,15 @@ def pooled(layer: Layer, x: Tensor, *others: Tensor, largest: float | None = Non
     """Return the output of a layer without weights; of a global pool the integer network's, the sum.
 
     Args:
-        layer: a pool, or the sum at the end of a block.
+        layer: a pool, or the join at the end of a block.
         x: its first input.
         others: its other inputs.
         largest: where a sum is cut off, as it is below 0; None: it is not.
     """
     if isinstance(layer, Add):
         return (x + others[0]).clamp(min=0, max=largest)
+    if isinstance(layer, Concat):
+        return torch.cat([x, others[0]], dim=1)
     if isinstance(layer, GlobalAveragePool):
         return x.sum(dim=(2, 3))
     if isinstance(layer, AveragePool2d):

@@ -15,6 +15,7 @@ from dse.ir.edge_skip import EdgeSkipUnit, Pooling
 from dse.ir.hardware import RESOURCES
 from dse.ir.units import (
     AddUnit,
+    ConcatUnit,
     DepthwiseUnit,
     Fifo,
     FillUnit,
@@ -58,6 +59,7 @@ UNITS: dict[str, Unit] = {
     "global pool": SumUnit("p", 49, 16, 4, 4, 10),
     "fork": ForkUnit("f", 49, 16, 4, 4),
     "add": AddUnit("a", 49, 16, 4, 4, (True, False)),
+    "concat": ConcatUnit("a", 49, 16, 8, 4, 4),
     "converter": WidthConverter("c", 6, 4, 2, 96),
     "fifo": Fifo("f", 64, 16),
 }

@@ -18,6 +18,7 @@ from dse.ir.lanes import LaneParameters
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
 from dse.ir.layers.average_pool2d import AveragePool2d
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -49,6 +50,7 @@ EXAMPLES: dict[str, tuple[Layer, str]] = {
         "depthwise_unit.hpp",
     ),
     "add": (Add("x", ("branch", "front"), SHAPE, signed=(True, False)), "stream_add.hpp"),
+    "concat": (Concat("x", ("branch", "front"), SHAPE, 4), "stream_concat.hpp"),
     "conv2d": (
         Conv2d("x", ("input",), SHAPE, activation=True, out_channels=8, kernel=3, padding=1),
         "sliding_window.hpp",
@@ -69,6 +71,8 @@ def network_of(layer: Layer) -> Network:
         return Network("n", SHAPE, PIXEL, (layer, last))
     front = Conv2d("front", ("input",), SHAPE, activation=True, out_channels=4, kernel=1)
     branch = replace(front, name="branch", inputs=("front",), kernel=3, padding=1, signed=True)
+    if isinstance(layer, Concat):
+        branch = replace(branch, signed=False)
     if isinstance(layer, FusedAdd):
         front, branch = replace(front, signed=True), replace(branch, activation=False, signed=False)
     return Network("n", SHAPE, PIXEL, (front, branch, layer, last))

@@ -73,6 +73,7 @@ src/kernels/skipping_window.hpp
 src/kernels/sliding_window.hpp
 src/kernels/spatial_mask.hpp
 src/kernels/stream_add.hpp
+src/kernels/stream_concat.hpp
 src/kernels/stream_duplicate.hpp
 src/kernels/stream_fork.hpp
 src/kernels/tiled_matrix_unit.hpp

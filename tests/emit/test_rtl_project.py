@@ -65,6 +65,7 @@ rtl/skipping_window.v
 rtl/sliding_window.v
 rtl/spatial_mask.v
 rtl/stream_add.v
+rtl/stream_concat.v
 rtl/stream_duplicate.v
 rtl/stream_fifo.v
 rtl/stream_fork.v

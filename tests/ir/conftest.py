@@ -15,6 +15,7 @@ import pytest
 
 from dse.ir.stages import Parallel, Stage, flat
 from dse.ir.units import (
+    ConcatUnit,
     DepthwiseUnit,
     Fifo,
     MatrixUnit,
@@ -175,11 +176,26 @@ class Copy:
                 sink.given = 1
 
 
+class Turns:
+    """A concatenation: so many words of one source, then of the other, one a cycle."""
+
+    def __init__(self, sources: Sequence[Stream], words: Sequence[int], sink: Stream) -> None:
+        self.sources, self.sink = sources, sink
+        self.order = [port for port, count in enumerate(words) for _ in range(count)]
+        self.at = 0
+
+    def cycle(self) -> None:
+        source = self.sources[self.order[self.at]]
+        if source.held and self.sink.held < self.sink.depth:
+            source.taken = self.sink.given = 1
+            self.at = (self.at + 1) % len(self.order)
+
+
 class Graph:
     """The actors and streams of a pipeline."""
 
     def __init__(self) -> None:
-        self.actors: list[Loop | Window | Copy] = []
+        self.actors: list[Loop | Window | Copy | Turns] = []
         self.streams: list[Stream] = []
         self.outputs = 0  # words per frame of what was added last
 
@@ -199,7 +215,7 @@ class Graph:
                 self.actors.append(Copy([source], forked))
                 pairs = zip(stage.branches, forked, strict=True)
                 joined = [self.add(branch, stream, ends=False) for branch, stream in pairs]
-                self.actors.append(Copy(joined, [sink]))
+                self.actors.append(joining(stage.join, joined, sink))
                 self.outputs = int(stage.join.cycles)
             else:
                 self._unit(stage, source, sink)
@@ -223,6 +239,15 @@ class Graph:
         self.outputs = sum(writes for _, writes in frame)
 
 
+def joining(unit: Unit, sources: Sequence[Stream], sink: Stream) -> Copy | Turns:
+    """Return what joins two branches."""
+    if isinstance(unit, ConcatUnit):
+        pe = int(unit.pe)
+        words = (int(unit.first_channels) // pe, int(unit.second_channels) // pe)
+        return Turns(sources, words, sink)
+    return Copy(sources, [sink])
+
+
 def depth_of(stages: Sequence[Stage]) -> int:
     """Return the words of the stream that leads to these stages."""
     return int(stages[0].depth) if stages and isinstance(stages[0], Fifo) else PLAIN_DEPTH
@@ -240,7 +265,7 @@ def simulate(stages: Sequence[Stage], frames: int) -> list[int]:
 
 
 def run(
-    actors: Sequence[Loop | Window | Copy],
+    actors: Sequence[Loop | Window | Copy | Turns],
     streams: list[Stream],
     outputs: int,
     frames: int,

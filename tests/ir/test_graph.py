@@ -115,7 +115,7 @@ def test_layers_that_meet_share_codes_and_keep_channels() -> None:
                 Dense("d", ("m",), (2,), True, 2, signed=True),
                 Add("s", ("m", "d"), (2,), (False, True)),
             ),
-            "must add activations of matrix layers and other sums, got m",
+            "must join activations of matrix layers and other joins, got m",
         ),
         ((conv("c", "input"), Add("s", ("c",), MAP, (True, False))), "must have two inputs"),
         ((replace(conv("c", "input"), inputs=("input", "input")),), "must have one input"),

@@ -14,6 +14,7 @@ from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -53,8 +54,11 @@ class Layers:
         self.add(Conv2d(*where, signed=signed))
 
 
-def random_network(rng: np.random.Generator) -> Network:
-    """Blocks of one to three layers, with and without projections, pools and depthwise layers."""
+def random_network(rng: np.random.Generator, *, sides: bool = False) -> Network:
+    """Blocks of one to three layers, with and without projections, pools and depthwise layers.
+
+    sides: the branches of most blocks are concatenated, not added.
+    """
     size = int(rng.integers(5, 10))
     net = Layers((size, size, 3))
     net.conv("stem", int(rng.choice([4, 6, 8])), int(rng.choice([1, 3])))
@@ -64,21 +68,28 @@ def random_network(rng: np.random.Generator) -> Network:
         source, shape = net.last, net.shape
         stride = int(rng.choice([1, 1, 2]))
         projected = stride == 2 or rng.random() < 0.3
+        concat = sides and rng.random() < 0.7
         channels = int(rng.choice([4, 8, 12])) if projected else shape[-1]
         count = int(rng.integers(1, 4))
         for i in range(count):
             last = i == count - 1
             kernel = int(rng.choice([1, 3, 3, 5])) if net.shape[0] >= 3 else 1
             inner = channels if last else int(rng.choice([4, 8]))
-            net.conv(f"b{b}_{i}", inner, kernel, stride if i == 0 else 1, signed=last)
+            net.conv(
+                f"b{b}_{i}", inner, kernel, stride if i == 0 else 1, signed=last and not concat
+            )
             if not last and rng.random() < 0.15 and net.shape[0] >= 3:
                 net.add(DepthwiseConv2d(f"d{b}_{i}", (net.last,), net.shape, True, 3, 1, 1))
         end, out = net.last, net.shape
         if projected:
             net.last, net.shape = source, shape
-            net.conv(f"p{b}", channels, 1, stride, signed=True)
-            source = net.last
-        net.add(Add(f"s{b}", (end, source), out, (True, projected)))
+            beside = int(rng.choice([2, 4, 12])) if concat else channels
+            net.conv(f"p{b}", beside, 1, stride, signed=not concat)
+            source, shape = net.last, net.shape
+        if concat:
+            net.add(Concat(f"s{b}", (end, source), out, shape[-1]))
+        else:
+            net.add(Add(f"s{b}", (end, source), out, (True, projected)))
     if rng.random() < 0.5:
         net.add(GlobalAveragePool("mean", (net.last,), net.shape))
     net.add(Dense("fc", (net.last,), net.shape, False, 10))
@@ -100,7 +111,7 @@ def random_design(network: Network, rng: np.random.Generator) -> DesignPoint:
     built, structures = effective(network, compressions)
     layers = []
     for layer in built.layers:
-        words = divisors(layer.input_shape[-1])
+        words = divisors(layer.word_channels)
         folding = Folding(int(rng.choice(words)))
         if isinstance(layer, MatrixLayer):
             folds = np.stack(layer_folds(layer, structures[layer.name]), axis=1)
@@ -146,6 +157,21 @@ def test_random_designs(seed: int, sim: Any) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     check(sim, pipeline(network, random_design(network, rng)))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_designs_of_branches_side_by_side(seed: int, sim: Any) -> None:
+    rng = np.random.default_rng(2000 + seed)
+    network = random_network(rng, sides=True)
+    check(sim, pipeline(network, random_design(network, rng)))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_balanced_designs_of_branches_side_by_side(seed: int, sim: Any) -> None:
+    rng = np.random.default_rng(3000 + seed)
+    network = random_network(rng, sides=True)
+    target = int(rng.choice([100, 300, 1000, 2500]))
+    check(sim, balanced(network, compressed(network, rng), target, float(rng.random())))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dse.errors import UsageError
-from dse.ir.graph import fixed_channels, shared_codes
+from dse.ir.graph import LEAST_BITS, fixed_channels, least_bits, shared_codes
+from dse.ir.layers.add import Add
+from dse.ir.layers.concat import Concat
+from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.dense import Dense
+from dse.ir.network import Network
+from dse.ir.numbers import IntType
 from dse.search.pipeline import check
 from dse.search.space import at
 
+SHAPE = (4, 4, 4)
+SIDES = Network(
+    "sides",
+    SHAPE,
+    IntType(4, signed=False),
+    (
+        Conv2d("stem", ("input",), SHAPE, True, 4, 1),
+        Conv2d("a", ("stem",), SHAPE, True, 4, 1),
+        Conv2d("b", ("stem",), SHAPE, True, 2, 1),
+        Concat("ab", ("a", "b"), SHAPE, 2),
+        Dense("fc", ("ab",), (4, 4, 6), False, 3),
+    ),
+)
+SUM = (
+    Conv2d("c", ("ab",), (4, 4, 6), True, 6, 1, signed=True),
+    Add("s", ("ab", "c"), (4, 4, 6), (False, True)),
+)
 MODEL = ("name: digits-cnn", "name: resnet8")
 
 
@@ -43,6 +67,18 @@ def test_layers_that_are_added_have_one_knob_without_1_bit(planned: Any) -> None
         assert knobs[f"{name}.activation_bits"].values == (1, 2, 4)
     for name in first:
         assert knobs[f"{name}.activation_bits"].values == (2, 4)
+
+
+def test_layers_that_are_concatenated_have_one_knob() -> None:
+    """1 bit is left to them, unless a sum reads them, too."""
+    assert least_bits(SIDES, ("a", "b")) == 1
+    assert shared_codes(SIDES) == (("a", "b"),)
+    assert fixed_channels(SIDES) == {"a", "b"}
+    added = replace(
+        SIDES, layers=(*SIDES.layers[:4], *SUM, replace(SIDES.layers[4], inputs=("s",)))
+    )
+    assert shared_codes(added) == (("a", "b", "c"),)
+    assert least_bits(added, ("a", "b", "c")) == LEAST_BITS
 
 
 def test_filters_alone_leave_layers_that_are_added_dense(planned: Any) -> None:

@@ -15,6 +15,9 @@ from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint, Folding,
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.concat import Concat
+from dse.ir.layers.conv2d import Conv2d
+from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import divisors
@@ -33,6 +36,20 @@ NETWORKS = {
     "digits-separable": digits_separable.build((8, 8, 1), IntType(4, signed=False), 10),
     "lenet5": lenet5.build((28, 28, 1), BYTES, 10),
     "cnv": cnv.build((32, 32, 3), BYTES, 10, width=0.25),
+    "concatenations": Network(
+        "concatenations",
+        (8, 8, 3),
+        BYTES,
+        (
+            Conv2d("stem", ("input",), (8, 8, 3), True, 8, 3, 1, 1),
+            Conv2d("one", ("stem",), (8, 8, 8), True, 12, 1),
+            Conv2d("three", ("stem",), (8, 8, 8), True, 8, 3, 1, 1),
+            Concat("fire", ("one", "three"), (8, 8, 12), 8),
+            Conv2d("grown", ("fire",), (8, 8, 20), True, 4, 3, 1, 1),
+            Concat("dense", ("grown", "fire"), (8, 8, 4), 20),
+            Dense("fc", ("dense",), (8, 8, 24), False, 10),
+        ),
+    ),
     "resnet8": resnet8.build((16, 16, 3), BYTES, 10, width=0.5),
     "resnet50": resnet50.build((33, 33, 3), BYTES, 10, width=0.0625),
 }

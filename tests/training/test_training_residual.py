@@ -18,6 +18,7 @@ from dse.ir.design import Compression
 from dse.ir.graph import shared_codes
 from dse.ir.layers._base import Layer, MatrixLayer
 from dse.ir.layers.add import Add
+from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.layers.global_average_pool import GlobalAveragePool
@@ -61,6 +62,28 @@ def pooled(data: Dataset) -> tuple[Network, BaseWeights]:
             Add("b", ("a", "b1"), half, (False, True)),
             GlobalAveragePool("mean", ("b",), half),
             Dense("fc", ("mean",), (8,), False, data.classes),
+        ),
+    )
+    return built, pretrain(built, data, epochs=3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def concatenated(data: Dataset) -> tuple[Network, BaseWeights]:
+    """Two kernels side by side, and a layer beside what it reads."""
+    shape = (8, 8, 8)
+    built = Network(
+        "concatenated",
+        data.input_shape,
+        data.input_type,
+        (
+            Conv2d("stem", ("input",), data.input_shape, True, 8, 3, 1, 1),
+            Conv2d("one", ("stem",), shape, True, 4, 1),
+            Conv2d("three", ("stem",), shape, True, 6, 3, 1, 1),
+            Concat("fire", ("one", "three"), (8, 8, 4), 6),
+            MaxPool2d("pool", ("fire",), (8, 8, 10), 2),
+            Conv2d("grown", ("pool",), (4, 4, 10), True, 4, 3, 1, 1),
+            Concat("dense", ("pool", "grown"), (4, 4, 10), 4),
+            Dense("fc", ("dense",), (4, 4, 14), False, data.classes),
         ),
     )
     return built, pretrain(built, data, epochs=3, seed=1)
@@ -120,6 +143,8 @@ def codes_of_integers(integer: Accelerator, images: np.ndarray) -> dict[str, np.
 CASES = [
     ("residual", [Compression(1, 2)]),
     ("residual", [Compression(2, 3, "bcr", 0.5, (4, 4)), Compression(3, 3, "filter", 0.5)]),
+    ("concatenated", [Compression(1, 1)]),
+    ("concatenated", [Compression(3, 3, "unstructured", 0.5), Compression(2, 3, "filter", 0.5)]),
     ("pooled", [Compression(4, 4, "unstructured", 0.5)]),
     ("pooled", [Compression(8, 8), Compression(2, 3, "bcr", 0.5, (2, 4))]),
 ]
@@ -139,6 +164,9 @@ def test_every_code_agrees(
     for name, codes in got.items():
         np.testing.assert_array_equal(codes, expected[name], name)
     for layer in integer.network.layers:  # sums of codes, by their definition
+        if isinstance(layer, Concat):
+            sides = [expected[name] for name in layer.inputs]
+            np.testing.assert_array_equal(np.concatenate(sides, axis=-1), expected[layer.name])
         if isinstance(layer, Add):
             a, b = (expected[name] for name in layer.inputs)
             limit = 2 ** activation_bits(integer, layer) - 1

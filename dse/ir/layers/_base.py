@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from dse.ir.numbers import IntType
+
+Ints: TypeAlias = int | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,16 @@ class Layer(ABC):
         return False
 
     @property
+    def word_channels(self) -> int:
+        """Channels that the elements of a word must divide, of a layer without weights."""
+        return self.input_shape[-1]
+
+    def shape_of(self, port: int) -> tuple[int, ...]:
+        """Return the shape of an input."""
+        del port
+        return self.input_shape
+
+    @property
     def windowed(self) -> bool:
         """True where the layer reads a map in sliding windows, which a unit of its own hands out."""
         return False
@@ -42,6 +58,24 @@ class Layer(ABC):
             element: type of the input elements.
         """
         return element
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Layer):
+    """A layer without weights that reads two branches and makes one stream of them.
+
+    `input_shape` is that of its first input.
+    """
+
+    def turn_words(self, port: int, pe: Ints) -> Ints:
+        """Return the words that the unit takes of an input in a row, while the other one may have to wait.
+
+        Args:
+            port: which input.
+            pe: elements per word.
+        """
+        del port, pe
+        return 1
 
 
 @dataclass(frozen=True, slots=True)

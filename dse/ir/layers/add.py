@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dse.errors import UsageError
-from dse.ir.layers._base import Layer
+from dse.ir.layers._base import Join
 from dse.ir.numbers import IntType
 
 
 @dataclass(frozen=True, slots=True)
-class Add(Layer):
+class Add(Join):
     """`clip(a + b, 0, 2**bits - 1)` of two inputs of equal shape, which are codes of one step.
 
     That is the addition, the ReLU and the quantisation of a residual block at once: nothing is stored, there are no
