@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from dse.calibration.project import built_unit
-from dse.emit.finn import read_folding
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.synth import synthesise
 from dse.emit.verify import verify
 from dse.ir.design import Compression, Folding
+from dse.ir.finn import read_folding
 from dse.ir.layers.concat import Concat
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense

@@ -70,7 +70,7 @@ def random_design(
     built, structures = effective(network, compressions)
     layers = []
     for layer in built.layers:
-        channels = divisors(layer.input_shape[-1])
+        channels = divisors(layer.word_channels)
         folding = Folding(int(rng.choice(channels)))
         if isinstance(layer, MatrixLayer):
             pe, simd = layer_folds(layer, structures[layer.name])
