@@ -173,10 +173,14 @@ def report(
 ) -> None:
     """Write the HTML report: one file, no network."""
     from dse.report.html import write
+    from dse.report.view import build_view
+    from dse.search.study import snapshot
 
     folder = study_folder(root, study)
-    target = out or folder / "report.html"
-    write(_view(folder), target, small=small)
+    found = snapshot(folder)
+    asked = found.config.report
+    target = out or (asked and asked.file) or folder / "report.html"
+    write(build_view(found), target, small=small)
     if as_json:
         print_json("report", {"file": str(target)})
     else:

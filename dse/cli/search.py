@@ -166,6 +166,7 @@ def _search(
     source: Path | None = None,
 ) -> None:
     from dse.cli.progress import progress
+    from dse.cli.reporting import Reporting
     from dse.cli.signals import StopRequest
     from dse.emit.feedback import synthesis_feedback
     from dse.report.html import write
@@ -178,6 +179,10 @@ def _search(
     stop = StopRequest()
     stop.install()
     shown = progress(options["log"], config, quiet=options["quiet"])
+    asked = None if options["no_report"] else config.report
+    file = folder / "report.html" if asked is None or asked.file is None else asked.file
+    if asked is not None and asked.every_s is not None:
+        shown = Reporting(shown, folder.resolve(), file, asked.every_s)
     try:
         result = search(
             config,
@@ -200,8 +205,8 @@ def _search(
         click.echo("Stopped before the first trial; nothing was written.", err=True)
         sys.exit(stop.exit_code)
     view = build_view(snapshot(folder))
-    if config.report and not options["no_report"]:
-        write(view, folder / "report.html")
+    if asked is not None:
+        write(view, file)
     if result is None or stop.requested:
         done, budget = view.counts.finished, config.budget.trials
         again = f"dse resume {config.study}"
@@ -213,7 +218,8 @@ def _search(
         print_json("inspect", inspect_json(view))
     elif options["log"] != "json" and not options["quiet"]:
         click.echo(summary(view))
-        click.echo(f"  report        {folder / 'report.html'}")
+        if asked is not None:
+            click.echo(f"  report        {file}")
     if result.too_many_failures:
         msg = f"{result.stop_reason}; `dse inspect {config.study} --failed` shows why"
         raise TooManyFailuresError(msg)

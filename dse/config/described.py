@@ -97,7 +97,10 @@ ABOUT = {
     "parallel.timeout": "Of one training.",
     "parallel.retries": "Of a trial whose worker was lost.",
     "storage": "`file`, or the URL of sqlite, PostgreSQL, MySQL or Redis; its password in DSE_STORAGE_PASSWORD.",
-    "report": "Whether report.html is written at the end.",
+    "artifacts": "Folder of weights and synthesised projects, instead of the study's own; relative to the study file.",
+    "report": "Whether a report is written; a map says where, and how often while the study runs.",
+    "report.file": "An .html file, relative to the study file; left out, report.html in the study's folder.",
+    "report.every": "Also while the study runs, at most so often, such as `30 min`; left out, at the end only.",
 }
 
 _BUDGET, _PARALLEL, _SYNTHESISE = Budget(), Parallel(), Synthesise()

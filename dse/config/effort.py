@@ -1,4 +1,4 @@
-"""`budget`, `stages`, `parallel` and `sampler`: how the search is run."""
+"""`budget`, `stages`, `sampler` and `seeds`: how the search is run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from dse.config.read import (
     entries,
     items,
     keys,
-    not_supported,
     one_of,
     quantity,
     scalar,
@@ -185,14 +184,6 @@ def sampler_of(node: Node, objectives: int, complaints: Complaints) -> str:
         found.span, "bad-sampler", message, hint, [f"samplers here: {listed(SAMPLERS)}"], SAMPLERS
     )
     return SAMPLERS[0]
-
-
-def report_of(node: Node, complaints: Complaints) -> bool:
-    """Read whether a report is written at the end."""
-    if isinstance(node, Map):
-        not_supported(node, "a map for report", "write report: auto", complaints)
-        return True
-    return one_of(node, "report", ("auto", "off"), complaints) != "off"
 
 
 def seeds_of(

@@ -24,7 +24,7 @@ def existing(
         check: whether something must be there; where not, an unset variable stays as it is written.
         complaints: receives what is wrong.
     """
-    text = expanded(node, complaints) if check else VARIABLE.sub(_value, node.text)
+    text = expanded(node, complaints) if check else kept(node.text)
     if text is None:
         return None
     try:
@@ -53,7 +53,12 @@ def expanded(node: Scalar, complaints: Complaints) -> str | None:
             f"the environment variable {m[1]!r} is not set",
             f"export {m[1] if m[1].isidentifier() else 'NAME'}=... before running dse",
         )
-    return None if missing else VARIABLE.sub(_value, node.text)
+    return None if missing else kept(node.text)
+
+
+def kept(text: str) -> str:
+    """Return the text with every `${NAME}` that is set replaced; what is not set stays as it is written."""
+    return VARIABLE.sub(_value, text)
 
 
 def _value(variable: re.Match[str]) -> str:

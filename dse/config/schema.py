@@ -20,6 +20,7 @@ from dse.config.knobs import RANGE, NumberKnob
 from dse.config.parallel import ADDRESS, GPUS, PARALLEL
 from dse.config.quantities import COUNT, HERTZ, KIBIBYTES, NUMBER, PERCENTAGE, SECONDS
 from dse.config.read import ANY, Keys
+from dse.config.report import REPORT, WORDS
 from dse.config.space import DEFAULTS as SPACE_DEFAULTS
 from dse.config.space import FOLDS, KNOBS, LAYER, NUMBERS, SPACE, words_known
 from dse.config.study import KEYS, NAME, VERSION
@@ -98,7 +99,13 @@ def _top() -> dict[str, Schema]:
         "cost_model": _cost_model(),
         "parallel": _parallel(),
         "storage": TEXT,
-        "report": {"enum": ["auto", "off"]},
+        "artifacts": TEXT,
+        "report": {
+            "anyOf": [
+                {"enum": list(WORDS)},
+                _map(REPORT, {"file": TEXT, "every": _unit(SECONDS)}, "report"),
+            ]
+        },
     }
 
 

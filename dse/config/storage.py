@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dse.config.complaints import Complaints, did_you_mean, listed
-from dse.config.paths import VARIABLE, expanded
+from dse.config.paths import VARIABLE, expanded, kept
 from dse.config.read import not_supported, scalar
 from dse.config.source import SECRET
-from dse.config.tree import Node, Scalar, quoted
+from dse.config.tree import Node, Scalar, describe, quoted
 
 FILE = "file"  # a journal in the study folder
 SCHEMES = ("sqlite", "postgresql", "mysql", "redis")
@@ -55,6 +55,32 @@ def storage_of(node: Node, folder: Path, complaints: Complaints) -> str:
         complaints.add(found.span, "bad-storage", message, "write sqlite:///trials.db")
         return FILE
     return SQLITE + str((folder / path).resolve())
+
+
+def artifacts_of(node: Node, folder: Path, check: bool, complaints: Complaints) -> Path | None:
+    """Read the folder of weights and projects, which is made when it is needed.
+
+    Args:
+        node: the value of `artifacts`.
+        folder: of the study file; the path is relative to it.
+        check: whether its variables must be set; where not, they stay as they are written.
+        complaints: receives what is wrong; the answer is then None.
+    """
+    found = scalar(node, "artifacts", complaints, "a folder such as shared/dse/mobilenet")
+    text = None
+    if found is not None:
+        text = expanded(found, complaints) if check else kept(found.text)
+    if found is None or text is None:
+        return None
+    try:
+        path = (folder / text).resolve()
+        if not path.exists() or path.is_dir():
+            return path
+        message = f"artifacts {describe(found)} is a file; it must be a folder, or not be there yet"
+    except (OSError, ValueError):  # too long, or a null character: no folder has such a name
+        message = f"artifacts {describe(found)} is no folder name"
+    complaints.add(found.span, "bad-value", message)
+    return None
 
 
 def _holds_secret(node: Scalar, complaints: Complaints) -> bool:

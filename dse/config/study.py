@@ -14,7 +14,6 @@ from dse.config.cost_model import CONFIDENCE, cost_model_of
 from dse.config.data import data_of, data_of_model
 from dse.config.effort import (
     budget_of,
-    report_of,
     sampler_of,
     seeds_of,
     stages_of,
@@ -23,9 +22,10 @@ from dse.config.goals import constraints_of, default_constraints, objectives_of
 from dse.config.model import model_of
 from dse.config.parallel import parallel_of
 from dse.config.read import STUDY_FILE, entries, keys, scalar, whole
+from dse.config.report import report_of
 from dse.config.source import masked
 from dse.config.space import space_of
-from dse.config.storage import storage_of
+from dse.config.storage import artifacts_of, storage_of
 from dse.config.target import board_of, clock_of, reserve_of
 from dse.config.tree import Map, Node, Scalar, describe, marks
 from dse.config.values import (
@@ -34,6 +34,7 @@ from dse.config.values import (
     DataConfig,
     Objective,
     Parallel,
+    ReportConfig,
     Stages,
     StudyConfig,
 )
@@ -65,6 +66,7 @@ KEYS = keys(
         "cost_model",
         "parallel",
         "storage",
+        "artifacts",
         "report",
     ),
     needed={
@@ -75,9 +77,6 @@ KEYS = keys(
         "clock": "clock: 100 MHz",
         "space": "space: {weight_bits: [2, 4, 8]}",
         "objectives": "objectives: {accuracy: maximize, lut: minimize}",
-    },
-    later={
-        "artifacts": "everything is written to the study folder",
     },
 )
 
@@ -134,7 +133,10 @@ def study_of(
     )
     parallel = at("parallel", parallel_of, Parallel())
     storage = at("storage", lambda n, c: storage_of(n, origin.folder, c), "file")
-    report = at("report", report_of, True)
+    artifacts = at("artifacts", lambda n, c: artifacts_of(n, origin.folder, check_files, c), None)
+    report: ReportConfig | None = ReportConfig()
+    if "report" in found:
+        report = report_of(found["report"].value, origin.folder, check_files, complaints)
     if (
         complaints
         or study is None
@@ -164,6 +166,7 @@ def study_of(
         confidence=CONFIDENCE,
         parallel=parallel,
         storage=storage,
+        artifacts=artifacts,
         report=report,
         path=origin.path,
         text=origin.text,

@@ -233,6 +233,14 @@ class CostModelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """Where the report is written, and how often while the study runs."""
+
+    file: Path | None = None  # None: report.html in the study's folder
+    every_s: float | None = None  # None: at the end only
+
+
+@dataclass(frozen=True, slots=True)
 class StudyConfig:
     """A checked study file."""
 
@@ -254,12 +262,13 @@ class StudyConfig:
     confidence: float  # of the interval whose upper end constraints use; 0.9
     parallel: Parallel
     storage: str  # "file" or a URL
-    report: bool
+    report: ReportConfig | None  # None: none is written
     path: Path  # of the study file
     text: str  # of the study file, byte for byte
     # dotted path of every value -> (line, column), counted from 1; line 0 where an override gave it
     marks: Mapping[str, tuple[int, int]]
     overrides: tuple[str, ...] = ()  # "budget.trials=50", applied to the text
     cost_model: CostModelConfig = CostModelConfig()
+    artifacts: Path | None = None  # folder of weights and projects; None: the study's own
     # the file as read, before overrides: where messages find the place of a value
     tree: Node | None = field(default=None, compare=False, repr=False)

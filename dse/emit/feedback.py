@@ -170,7 +170,7 @@ class SynthesisFeedback:
             predicted=record.hardware.total,
             reported={},
             units=(),
-            folder=f"{PROJECTS}/{record.design.digest}",
+            folder=str((self._config.artifacts or Path()) / PROJECTS / record.design.digest),
             reports="",
             seconds=0.0,
             finished="",

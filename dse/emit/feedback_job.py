@@ -39,7 +39,7 @@ from dse.ir.record import TrialRecord
 from dse.search.study import CORRECTS, Plan, cost_model, plan, stored_config
 from dse.store import Store
 
-PROJECTS = "synthesised"  # folder of the projects, in the folder of a study
+PROJECTS = "synthesised"  # folder of the projects, in the folder of a study or of its artifacts
 FLOWS = {"yosys": rtl_project, "vitis_hls": hls_project}
 STAGES = {"yosys": "synth", "vitis_hls": "csynth"}  # of `Measurement.kind`: what is learned from
 CALIBRATION_IMAGES = 256  # that set the steps of the quantisers
@@ -65,7 +65,7 @@ def run(request: Mapping[str, Any]) -> dict[str, Any]:
     result = None
     if request["record"] is not None:
         record = TrialRecord.from_json(request["record"])
-        out = folder / PROJECTS / record.design.digest
+        out = (config.artifacts or folder) / PROJECTS / record.design.digest
         if not out.exists() or (read_manifest(out).get("flow") == "rtl") != (tool == "yosys"):
             project(plan(config), folder, record, tool).write(out, force=True)
         result = synthesised(out, tool, request["timeout"])
@@ -93,9 +93,10 @@ def project(p: Plan, folder: Path, record: TrialRecord, tool: str) -> HlsProject
     Raises:
         UsageError: the study has no base weights.
     """
-    base = Store(folder, "file").load_arrays("base")
+    store = Store(folder, "file", p.config.artifacts)
+    base = store.load_arrays("base")
     if base is None:
-        msg = f"{folder / 'base.npz'} must hold the weights of the study, it does not; run it again"
+        msg = f"{store.artifacts / 'base.npz'} must hold the weights of the study, it does not; run it again"
         raise UsageError(msg)
     shown = p.dataset.test.first(1)
     assert record.hardware is not None
@@ -147,7 +148,7 @@ def corrected(folder: Path, config: StudyConfig, tool: str) -> LearnedModel | No
     better. Units of designs that were not finished count, too.
     """
     chosen = config.cost_model
-    found, _ = read_projects([folder / PROJECTS], None, STAGES[tool])
+    found, _ = read_projects([(config.artifacts or folder) / PROJECTS], None, STAGES[tool])
     records = [r for r in found if r.origin.tool == tool]
     if not records:
         return None

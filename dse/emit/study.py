@@ -117,7 +117,7 @@ def trained(folder: Path, pick: str, *, say: Callable[[str], None]) -> Trained:
     """
     header = Store(folder, "file").header()
     config = stored_config(folder, header)
-    store = Store(folder, config.storage)
+    store = Store(folder, config.storage, config.artifacts)
     p = plan(config, folder)
     check_data(p, header)
     if not p.trains:

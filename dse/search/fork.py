@@ -63,8 +63,9 @@ def fork(plan: Plan, store: Store, source: Path) -> int:
             f" other trainings. Leave it as it was, or start a new study with `seeds: [study:{source.name}]`"
         )
         raise StudyConflictError(msg)
-    if (source / "base.npz").exists():
-        shutil.copyfile(source / "base.npz", store.folder / "base.npz")
+    base = (config.artifacts or source) / "base.npz"
+    if base.exists():
+        shutil.copyfile(base, store.artifacts / "base.npz")
     store.write_header(mine | {"forked": source.name, "base_accuracy": header["base_accuracy"]})
     trained = [
         r

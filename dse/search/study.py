@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -195,7 +196,7 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
         StudyConflictError: another driver holds it, or the file asks for another study.
     """
     config = p.config
-    store = Store(folder, config.storage)
+    store = Store(folder, config.storage, config.artifacts)
     store.hold()
     try:
         header = {
@@ -221,6 +222,7 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
             header |= {k: old[k] for k in ("created", "base_accuracy", "forked") if k in old}
             if config.path.resolve().parent == folder.resolve():  # continued by name, from its copy
                 header["folder"] = old["folder"]
+        store.claim_artifacts(config.study, _trained_from(p))
         store.open_trials(
             config.study,
             [o.direction for o in config.objectives],
@@ -233,9 +235,20 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
     return store
 
 
+def _trained_from(p: Plan) -> str:
+    """Return a digest of what weights depend on: network, data, stages and seed."""
+    imported, default = None if p.imported is None else p.imported.digest, asdict(Stages())
+    # a stage that a later dse brings, and nobody asks for, changes no digest
+    stages = {k: v for k, v in asdict(p.stages).items() if v != default[k]}
+    parts = (p.network.digest, imported, p.dataset.digest, stages, p.config.seed)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+
+
 def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:
     before = stored_config(store.folder, old, check_files=False)
-    names = [n for n in (*FROZEN, "storage") if getattr(before, n) != getattr(p.config, n)]
+    names = [
+        n for n in (*FROZEN, "storage", "artifacts") if getattr(before, n) != getattr(p.config, n)
+    ]
     if names == ["space"] and _is_wider(p, before):
         store.write_driver_state(replace(store.driver_state(), complete=False))
         names = []

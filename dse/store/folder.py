@@ -30,6 +30,7 @@ from dse.store.trials import Trials
 
 FORMAT = 1
 MILESTONES = "milestones.jsonl"
+OWNER = "artifacts.json"  # says whose a folder of artifacts is
 HOLDER = re.compile(r"process (\d{1,9}) on (\S+)")
 R = TypeVar("R", FinalRecord, SynthesisedDesign)
 
@@ -66,9 +67,10 @@ class Holder:
 class Store:
     """The folder of one study."""
 
-    def __init__(self, folder: Path, storage: str) -> None:
-        """Name a study folder and its storage ("file" or a URL); nothing is opened yet."""
+    def __init__(self, folder: Path, storage: str, artifacts: Path | None = None) -> None:
+        """Name a study folder, its storage ("file" or a URL) and where weights are; nothing is opened yet."""
         self.folder = folder
+        self.artifacts = artifacts or folder
         self.storage = storage
         self._lock: IO[str] | None = None
         self._trials: Trials | None = None
@@ -89,7 +91,6 @@ class Store:
     def create(self, text: str, header: Mapping[str, Any]) -> None:
         """Make the folder; `header` is what `header()` gives back, beside format and writer."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "weights").mkdir(exist_ok=True)
         write_atomic(self.folder / "study.yaml", text)
         self.write_header(header)
 
@@ -257,6 +258,38 @@ class Store:
         value = {name: getattr(state, name) for name in state.__dataclass_fields__}
         write_atomic(self.folder / "driver.json", json.dumps(value))
 
+    def claim_artifacts(self, study: str, made_from: str) -> None:
+        """Make the folder of artifacts this study's own.
+
+        Args:
+            study: its name.
+            made_from: digest of what its trainings depend on: weights of others would not be told apart.
+
+        Raises:
+            StudyConflictError: it holds those of another study, or of other trainings.
+            UsageError: nobody can write there.
+        """
+        if self.artifacts == self.folder:
+            return
+        path, owner = self.artifacts / OWNER, {"format": FORMAT, "study": study, "from": made_from}
+        with writing(path):
+            self.artifacts.mkdir(parents=True, exist_ok=True)
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            write_atomic(path, json.dumps(owner) + "\n")
+            return
+        except ValueError:
+            found = None
+        if found != owner:
+            whose = found.get("study") if isinstance(found, dict) else None
+            other = f"study {whose!r}" if whose not in (None, study) else "other trainings"
+            msg = (
+                f"the artifacts in {self.artifacts} are of {other}; name another folder"
+                " (artifacts in the study file, or --set artifacts=FOLDER), or remove this one"
+            )
+            raise StudyConflictError(msg)
+
     # -- weights and finals -----------------------------------------------------------------------
 
     def finals(self) -> dict[str, FinalRecord]:
@@ -302,8 +335,8 @@ class Store:
         return found
 
     def save_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write `name`.npz below the study folder."""
-        path = self.folder / f"{name}.npz"
+        """Write `name`.npz below the folder of artifacts."""
+        path = self.artifacts / f"{name}.npz"
         whole = io.BytesIO()
         np.savez_compressed(whole, **dict(arrays))  # type: ignore[arg-type]
         with writing(path):
@@ -316,7 +349,7 @@ class Store:
         """Read `name`.npz, without pickle; None where it is absent or damaged: it is computed again."""
         try:
             with (
-                (self.folder / f"{name}.npz").open("rb") as handle,
+                (self.artifacts / f"{name}.npz").open("rb") as handle,
                 np.load(handle, allow_pickle=False) as arrays,
             ):
                 return {key: arrays[key] for key in arrays.files}

@@ -67,7 +67,8 @@ cost_model:
   synthesise: {top: 2, every: 5, choose: both, tool: yosys, timeout: 1 h}
 parallel: {ray: local, workers: 2, cpus: 1, gpus: 0, memory: 2 GiB, timeout: 5 min, retries: 2}
 storage: sqlite:///trials.db
-report: off
+artifacts: weights/of-this-one
+report: {file: mine.html, every: 30 min}
 """
 
 

@@ -17,6 +17,7 @@ from dse.config.values import (
     ModelConfig,
     Objective,
     Parallel,
+    ReportConfig,
     Stages,
     Synthesise,
 )
@@ -62,7 +63,7 @@ def test_quick_start(quick_start, load) -> None:
     assert config.budget == Budget(trials=200, time_s=900.0)
     assert (config.stages, config.parallel, config.sampler) == (Stages(), Parallel(), "auto")
     assert (config.seeds, config.confidence) == (("baseline",), 0.9)
-    assert (config.storage, config.report) == ("file", True)
+    assert (config.storage, config.report) == ("file", ReportConfig())
     assert (config.path, config.text) == (Path("study.yaml"), quick_start)
     assert config.marks["space.block[2]"] == (14, 21)
     assert config.marks["constraints[2]"] == (25, 5)
@@ -103,7 +104,7 @@ report: off
     assert config.stages == Stages(3, 2, 1000, 0)
     assert config.parallel == Parallel("10.0.0.1:6379", 4, 1200.0, 0, 2, 0.25, 4 * 2**20)
     assert (config.seeds, config.sampler, config.confidence) == ((), "nsga2", 0.9)
-    assert (config.storage, config.report) == ("redis://db.lab:6379/0", False)
+    assert (config.storage, config.report) == ("redis://db.lab:6379/0", None)
 
 
 @pytest.mark.parametrize(
