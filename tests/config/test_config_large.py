@@ -100,8 +100,10 @@ def test_scaled_to_small_images_it_runs(study: Path) -> None:
         "space.require=[pe * simd <= 1024, cycles(max) / cycles(min) <= 200]",
         "cost_model={name: yosys-rtl}",
         # its own stages, behind a float network that is not there yet
-        "stages=[{pretrain: {epochs: 1}}, {estimate: {}}, {accuracy: {images: 500, keep: 40 %}},"
-        " {finetune: {epochs: 2, keep: 10 %}}, {accuracy: {images: 5000, keep: all}}]",
+        (
+            "stages=[{pretrain: {epochs: 1}}, {estimate: {}}, {accuracy: {images: 500, keep: 40 %}},"
+            " {finetune: {epochs: 2, keep: 10 %}}, {accuracy: {images: 5000, keep: all}}]"
+        ),
     )
     sets = [word for text in overrides for word in ("--set", text)]
     done = subprocess.run(
