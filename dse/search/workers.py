@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from dse.config.values import Parallel
 from dse.errors import DseError, UnreachableError
+from dse.search.loopback import loopback
 from dse.search.tasks import TrainingContext, TrainingResult, TrainingTask, train
 
 # what a task asks for -> what a cluster calls it
@@ -260,14 +261,15 @@ def _start(parallel: Parallel) -> tuple[Any, int]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if local:
-            ray.init(
-                address="local",
-                num_cpus=wanted * parallel.cpus,
-                include_dashboard=False,
-                object_store_memory=256 * 2**20,
-                _node_ip_address="127.0.0.1",
-                **quiet,
-            )
+            with loopback():
+                ray.init(
+                    address="local",
+                    num_cpus=wanted * parallel.cpus,
+                    include_dashboard=False,
+                    object_store_memory=256 * 2**20,
+                    _node_ip_address="127.0.0.1",
+                    **quiet,
+                )
         else:
             ray.init(address=parallel.ray, **quiet)
     except Exception as error:  # Ray raises many types while starting

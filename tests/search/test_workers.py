@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -76,6 +77,23 @@ def is_below(pid: int) -> bool:
     return pid == os.getpid()
 
 
+def listening() -> set[str]:
+    """The addresses, in hexadecimal, at which this process and those below it accept TCP connections."""
+    ours = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and is_below(int(entry.name)):
+            for handle in (entry / "fd").iterdir():
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    ours.add(str(handle.readlink()))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in ours:  # TCP_LISTEN of Linux
+                found.add(local.partition(":")[0])
+    return found
+
+
 @pytest.fixture(scope="module")
 def ray_workers(context: TrainingContext) -> Iterator[RayWorkers]:
     workers = RayWorkers(context, Parallel(workers=2, timeout_s=60, retries=1))
@@ -118,6 +136,21 @@ def test_ray_gives_the_same_results_as_inline(
         assert there.accelerator_digest == alone.result.accelerator_digest
         assert there.validation_accuracy == alone.result.validation_accuracy
         assert there.test_accuracy == alone.result.test_accuracy
+
+
+@pytest.mark.slow
+def test_local_ray_is_reached_from_this_machine_only(
+    context: TrainingContext, ray_workers: RayWorkers
+) -> None:
+    ray_workers.submit(5, task(context, 2))
+    assert collect(ray_workers, 1)[5].result is not None  # a worker is there, too
+    here = {
+        "0100007F",
+        "0000000000000000FFFF00000100007F",
+    }  # 127.0.0.1, the bytes of a word reversed
+    found = listening()
+    assert found
+    assert found <= here
 
 
 @pytest.mark.slow
