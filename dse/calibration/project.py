@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cost_models.reports import read_reports
@@ -41,6 +41,8 @@ def read_projects(
         manifest = _manifest(path)
         emitted = {MANIFEST, SUMMARY, *manifest.get("files", ())}  # by dse: no reports
         measured, unread = read_reports(inside)
+        predicted = {PurePosixPath(name).name for name in emitted}  # under FINN's names
+        measured = [m for m in measured if m.kind != "estimate" or m.source not in predicted]
         skipped += [
             Skipped(s.name, s.reason)
             for s in unread

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from dse import __version__
-from dse.cli import calibrate, fold, look, machine, qonnx, search, start, synth, take, use
+from dse.cli import calibrate, fold, look, machine, qonnx, search, start, synth, take, use, verify
 from dse.cli.output import print_error
 from dse.errors import DseError, UnreachableError, UsageError
 
@@ -38,7 +38,7 @@ def cli() -> None:
     """Search FPGA neural-network designs: pruning, bit widths and folding, jointly."""
 
 
-for module in (start, search, fold, look, take, use, qonnx, synth, calibrate, machine):
+for module in (start, search, fold, look, take, use, verify, qonnx, synth, calibrate, machine):
     for command in module.COMMANDS:
         cli.add_command(command)
 

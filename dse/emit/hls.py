@@ -13,8 +13,10 @@ import numpy as np
 import dse
 from dse.emit.board import board_files, no_block_design
 from dse.emit.edges import counted_edges
+from dse.emit.finn_reports import finn_reports
 from dse.emit.frame_cycles import frame_cycles
 from dse.emit.golden import Port, golden_files
+from dse.emit.layers import layer_benches, layer_files, layer_images
 from dse.emit.loading import loading_files
 from dse.emit.manifest import manifest
 from dse.emit.names import identifier, identifiers, markdown, part_name
@@ -70,6 +72,8 @@ def hls_project(
     names = identifiers(layer.name for layer in network.layers)
     chain = lower(stages, accelerator, names)
     source, target = _ports(units, accelerator.network)
+    benches = layer_benches(chain, accelerator, names)
+    few = layer_images(benches, len(images))
     context = {
         "version": dse.__version__,
         "study": identifier(study),
@@ -85,6 +89,8 @@ def hls_project(
         "source": source,
         "target": target,
         "images": len(images),
+        "benches": benches,
+        "layer_images": few,
         "estimate": estimate,
         "accuracy": {identifier(k): float(v) for k, v in accuracy.items()},
         "no_block_design": no_block_design(board, source),
@@ -95,6 +101,8 @@ def hls_project(
         **board_files(context, "hls", board),
         **golden_files(accelerator, source, target, images, labels),
         **loading_files(chain, accelerator),
+        **layer_files(benches, accelerator, images[:few]),
+        **finn_reports(stages, estimate, clock_mhz),
         PurePosixPath("folding_config.json"): _json(folding_config(units)),
         PurePosixPath("accelerator.npz"): _archive(accelerator),
     }
@@ -112,6 +120,7 @@ def hls_project(
             source=source,
             target=target,
             images=len(images),
+            layers={"images": few, "benches": [b.to_json() for b in benches]},
             counted=frame_cycles(chain, accelerator, images, BATCH),
             accuracy=accuracy,
             files=digests,

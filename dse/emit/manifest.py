@@ -10,6 +10,7 @@ import numpy as np
 
 import dse
 from dse.emit.chain import Chain
+from dse.emit.finn_reports import ABOUT
 from dse.emit.frame_cycles import golden_interval
 from dse.emit.golden import Port
 from dse.emit.loading import loading_json
@@ -36,6 +37,7 @@ def manifest(
     source: Port,
     target: Port,
     images: int,
+    layers: Mapping[str, Any],
     counted: Mapping[str, FrameCycles],
     accuracy: Mapping[str, float],
     files: Mapping[str, str],
@@ -55,6 +57,7 @@ def manifest(
         source: input side.
         target: output side.
         images: number of golden images.
+        layers: how many of them every layer is run on alone, and what it consists of (`dse.emit.layers`).
         counted: by the name of a unit, its cycles for them where they depend on the image.
         accuracy: measured accuracies by split.
         files: digest of every other file of the project.
@@ -78,6 +81,7 @@ def manifest(
         "top": "accelerator",
         "accuracy": {"kind": "measured on the integer network", **accuracy},
         "estimate": {"kind": "predicted", **estimate.to_json()},
+        "report": {**ABOUT, "source": estimate.source},
         "units": [
             *(
                 unit_json(m.name, m.unit, [p.name for p in m.processes])
@@ -92,6 +96,7 @@ def manifest(
         "golden": {
             "images": images,
             "words": images * target.words,
+            "layers": dict(layers),
             **({"interval_cycles": golden_interval(chain, counted)} if counted else {}),
         },
         **({"edge_skip": dict(edges)} if edges else {}),

@@ -10,12 +10,15 @@ from typing import Any
 
 import dse
 from dse.emit.board import board_files, no_block_design
+from dse.emit.finn_reports import FOLDER as REPORTS
 from dse.emit.golden import Port
 from dse.emit.hls import hls_project
+from dse.emit.layers import layer_benches
 from dse.emit.names import identifier, identifiers, markdown, part_name
 from dse.emit.processes import lower
 from dse.emit.project import HlsProject, content_digest
 from dse.emit.rendering import environment
+from dse.emit.rtl_layers import TEMPLATE, layer_testbenches
 from dse.emit.rtl_timing import rtl_latency_cycles
 from dse.emit.rtl_units import Instance, instances
 from dse.ir.accelerator import Accelerator, Integers
@@ -31,6 +34,7 @@ SHARED = (
     "accelerator.npz",
     "folding_config.json",
 )  # what both flows write, beside tb/*.hex and labels
+PARTS = (TEMPLATE, "rtl/_instances.v.j2")  # rendered elsewhere, or part of others
 PATIENCE = 20  # frames without a word after which a simulation is stuck; back-pressure costs less
 
 
@@ -68,6 +72,7 @@ def rtl_project(
     stages = pipeline(network, design)
     chain = lower(stages, accelerator, names)
     built = instances(chain, accelerator)
+    benches = layer_benches(chain, accelerator, names)
     manifest = json.loads(hls.files[PurePosixPath("design.json")])
     latency = rtl_latency_cycles(stages)
     source, target = _port(manifest["input"]), _port(manifest["output"])
@@ -80,6 +85,8 @@ def rtl_project(
         "clock_mhz": float(clock_mhz),
         "instances": built,
         "chain": chain,
+        "benches": benches,
+        "layer_images": manifest["golden"]["layers"]["images"],
         "source": source,
         "target": target,
         "images": len(images),
@@ -93,6 +100,7 @@ def rtl_project(
         **{name: text for name, text in hls.files.items() if _shared(name)},
         **_copied(),
         **_rendered(context),
+        **layer_testbenches(benches, chain, built, latency, context),
         **board_files(context, "rtl", board),
         **{PurePosixPath("rtl") / n: text for i in built for n, text in i.memories.items()},
     }
@@ -108,6 +116,8 @@ def rtl_project(
 
 
 def _shared(name: PurePosixPath) -> bool:
+    if name.parts[0] == REPORTS:
+        return True
     return str(name) in SHARED or (name.parts[0] == "tb" and name.suffix in (".hex", ".txt"))
 
 
@@ -138,4 +148,5 @@ def _rendered(context: Mapping[str, Any]) -> dict[PurePosixPath, str]:
     return {
         PurePosixPath(name.removesuffix(".j2")): templates.get_template(name).render(context)
         for name in names
+        if name not in PARTS
     }

@@ -73,13 +73,17 @@ class Accelerator:
 
     def input_type(self, name: str) -> IntType:
         """Type of the elements that enter layer `name`."""
-        layer = self.network[name]
-        source = layer.inputs[0]
-        if source == "input":
+        element = self.output_type(self.network[name].inputs[0])
+        assert element is not None  # only the second input of a fused sum has no activation
+        return element
+
+    def output_type(self, name: str) -> IntType | None:
+        """Type of the elements that leave layer `name` or "input"; None: sums, as wide as they get."""
+        if name == "input":
             return self.network.input_type
-        if source in self.parameters:
-            return self._activation(source)
-        return self.network[source].output_type(self.input_type(source))
+        if name in self.parameters:
+            return self._activation(name) if self.parameters[name].output_bits else None
+        return self.network[name].output_type(self.input_type(name))
 
     def _activation(self, name: str) -> IntType:
         bits, layer = self.parameters[name].output_bits, self.network[name]
@@ -112,7 +116,10 @@ class Accelerator:
         return max(sizes, default=1)
 
     def _scores(
-        self, images: Integers, masks: dict[str, list[npt.NDArray[np.bool_]]] | None = None
+        self,
+        images: Integers,
+        masks: dict[str, list[npt.NDArray[np.bool_]]] | None = None,
+        outputs: dict[str, Integers] | None = None,
     ) -> Integers:
         values = {"input": np.asarray(images, dtype=np.float64)}
         read = last_readers(self.network)
@@ -146,7 +153,15 @@ class Accelerator:
                 msg = f"no integer reference for layer {layer.name!r}"
                 raise TypeError(msg)
             values[layer.name] = x
+            if outputs is not None:
+                outputs[layer.name] = x.astype(np.int64)
         return x.astype(np.int64)
+
+    def outputs(self, images: Integers) -> dict[str, Integers]:
+        """Return the `(n, *output_shape)` int64 values of every layer, for images that fit memory at once."""
+        found: dict[str, Integers] = {}
+        self._scores(images, outputs=found)
+        return found
 
     def masks(self, images: Integers) -> dict[str, npt.NDArray[np.bool_]]:
         """Return which positions are computed, `(n, OH, OW)`, of every layer that skips some."""

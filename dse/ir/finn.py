@@ -62,12 +62,15 @@ def folding_config(units: tuple[Unit, ...]) -> dict[str, dict[str, Any]]:
     Weights are constants of the unit ("internal_embedded"), or in UltraRAM and loaded. What FINN has no word for, the tiles of a pruned
     unit and whether it skips edges, is left out; design.json has it.
     """
+    return {"Defaults": {}, **{name: _attributes(unit) for name, unit in nodes(units)}}
+
+
+def nodes(units: tuple[Unit, ...]) -> Iterator[tuple[str, Unit]]:
+    """Yield every unit with the name that FINN gives its node: type and count along the stream."""
     counted: Counter[str] = Counter()
-    result: dict[str, dict[str, Any]] = {"Defaults": {}}
-    for unit, node in _nodes(units):
-        result[f"{node}_{counted[node]}"] = _attributes(unit)
-        counted[node] += 1
-    return result
+    for unit, kind in _nodes(units):
+        yield f"{kind}_{counted[kind]}", unit
+        counted[kind] += 1
 
 
 def _nodes(units: tuple[Unit, ...]) -> Iterator[tuple[Unit, str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from dse.compression import canonical, effective, scheme
 from dse.emit.hls import hls_project
 from dse.emit.project import HlsProject
+from dse.emit.rtl import rtl_project
+from dse.emit.verify import read_manifest
+from dse.emit.verify_layers import verify_layers
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import Board, HardwareEstimate, Resources, UnitEstimate
@@ -184,6 +189,42 @@ def emit(board: Board, estimate: HardwareEstimate) -> Callable[..., HlsProject]:
         return hls_project(**(arguments | changed))  # type: ignore[arg-type]
 
     return build
+
+
+@pytest.fixture
+def emit_rtl(board: Board, estimate: HardwareEstimate) -> Callable[[Case], HlsProject]:
+    """Factory: case -> Verilog project."""
+
+    def build(case: Case) -> HlsProject:
+        network, design, accelerator, images, labels = case
+        return rtl_project(
+            study="study",
+            network=network,
+            design=design,
+            accelerator=accelerator,
+            board=board,
+            clock_mhz=100.0,
+            estimate=estimate,
+            images=images,
+            labels=labels,
+            accuracy={"test": 0.5},
+        )
+
+    return build
+
+
+@pytest.fixture
+def check_layers() -> Callable[[Path], None]:
+    """Check that every layer of a verified project alone gives its golden words."""
+
+    def check(folder: Path) -> None:
+        if read_manifest(folder).get("flow") == "rtl" and shutil.which("iverilog") is None:
+            return  # tests/emit/test_emit_layers.py says what is skipped
+        result = verify_layers(folder, clean=False)
+        assert result.differing is None
+        assert all(r.words > 0 for r in result.layers)
+
+    return check
 
 
 TINY = Network(

@@ -56,7 +56,7 @@ def bnn(make_case: Any) -> Any:
     return make_case(BNN, COMPRESSIONS, FOLDINGS, count=11)
 
 
-def test_hls_project(bnn: Any, emit: Any, tmp_path: Path) -> None:
+def test_hls_project(bnn: Any, emit: Any, check_layers: Any, tmp_path: Path) -> None:
     folder = emit(bnn).write(tmp_path / "p")
     skips = json.loads((folder / "design.json").read_text())["edge_skip"]
     assert list(skips["units"]) == ["conv2_matrix", "conv3_matrix", "fc1_matrix"]
@@ -65,12 +65,15 @@ def test_hls_project(bnn: Any, emit: Any, tmp_path: Path) -> None:
         assert result.mismatches == 0
         assert dict(result.loop_trips) == dict(result.predicted)
         assert result.passed
+    check_layers(folder)
     edges = skips["units"]["conv2_matrix"]["edges"]
     assert edges["total"] == 11 * 64 * 8 * 72
     assert edges["by_pool"] > 0
 
 
-def test_verilog_project(bnn: Any, board: Any, estimate: Any, tmp_path: Path) -> None:
+def test_verilog_project(
+    bnn: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
+) -> None:
     network, design, accelerator, images, labels = bnn
     project = rtl_project(
         study="study",
@@ -87,3 +90,4 @@ def test_verilog_project(bnn: Any, board: Any, estimate: Any, tmp_path: Path) ->
     print(result)
     assert result.mismatches == 0
     assert result.passed
+    check_layers(tmp_path / "p")

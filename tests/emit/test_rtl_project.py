@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 from dse.emit.project import HlsProject
-from dse.emit.rtl import rtl_project
 from dse.emit.rtl_memory import memory_text
 from dse.emit.rtl_timing import rtl_latency_cycles
 from dse.emit.simulate import Simulation, simulate
@@ -39,6 +37,10 @@ design.json
 driver/benchmark.py
 driver/driver.py
 folding_config.json
+report/estimate_layer_cycles.json
+report/estimate_layer_resources.json
+report/estimate_network_performance.json
+report/op_and_param_counts.json
 rtl/accelerator.v
 rtl/activation.v
 rtl/activation_lane.v
@@ -75,6 +77,13 @@ rtl/width_converter.v
 tb/expected.hex
 tb/inputs.hex
 tb/labels.txt
+tb/layers/conv.v
+tb/layers/conv_window_in.hex
+tb/layers/fc.v
+tb/layers/fc_matrix_in.hex
+tb/layers/output.hex
+tb/layers/pool.v
+tb/layers/pool_pool_width_in.hex
 tb/testbench.cpp
 vivado/clock.xdc
 vivado/run_vivado.tcl
@@ -101,28 +110,6 @@ MLP = Network(
         Dense("fc3", ("fc2",), (24,), False, 10),
     ),
 )
-
-
-@pytest.fixture
-def emit_rtl(board: Any, estimate: Any) -> Callable[[Any], HlsProject]:
-    """Factory: case -> Verilog project."""
-
-    def build(case: Any) -> HlsProject:
-        network, design, accelerator, images, labels = case
-        return rtl_project(
-            study="study",
-            network=network,
-            design=design,
-            accelerator=accelerator,
-            board=board,
-            clock_mhz=100.0,
-            estimate=estimate,
-            images=images,
-            labels=labels,
-            accuracy={"test": 0.5},
-        )
-
-    return build
 
 
 def cnn_case(make_case: Any) -> Any:
