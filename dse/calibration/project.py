@@ -42,7 +42,7 @@ def read_projects(
         emitted = {MANIFEST, SUMMARY, *manifest.get("files", ())}  # by dse: no reports
         measured, unread = read_reports(inside)
         predicted = {PurePosixPath(name).name for name in emitted}  # under FINN's names
-        measured = [m for m in measured if m.kind != "estimate" or m.source not in predicted]
+        measured = tuple(m for m in measured if m.kind != "estimate" or m.source not in predicted)
         skipped += [
             Skipped(s.name, s.reason)
             for s in unread
