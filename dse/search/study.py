@@ -27,6 +27,7 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
+from dse.search.divisors import check_divisors
 from dse.search.estimate import estimate
 from dse.search.score import constraints_of, newest, reestimate, rescore
 from dse.search.space import SearchSpace, build
@@ -89,6 +90,7 @@ def plan(config: StudyConfig, folder: Path | None = None) -> Plan:
         dataset = dataset.reshaped(imported.network(frozen=frozen).input_shape)
     network = build_network(config, shape, dataset.input_type, dataset.classes)
     own = {} if imported is None else imported.knobs(frozen=frozen)
+    check_divisors(config, network)
     model = cost_model(config, folder)
     return Plan(
         config=config,

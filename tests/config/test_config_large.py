@@ -20,6 +20,7 @@ LARGE = (Path(__file__).parent / "large.yaml").read_text()
 INSTEAD = {
     "  onnx: models/mobilenet_v1_w4a4.onnx     # QONNX or plain ONNX, static shapes\n"
     "  input: 1x224x224x3\n": "  name: mobilenet-v1\n  width: 0.25\n",
+    "pe: [8, 16, 32]": "pe: [2, 4, 8]",  # of 8 channels
     "  - designs/u280_hand.json                # a FINN folding config also works\n": "",
     "  file: models/u280-hls.json              # from `dse calibrate`\n": "  name: yosys-rtl\n",
     "tool: vitis_hls": "tool: yosys",
