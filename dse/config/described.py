@@ -28,7 +28,7 @@ ABOUT = {
     "data.limit.test": "Images to measure the front on.",
     "data.size": "Pixels of a side; `imagefolder` (224) and `noise` (32) only.",
     "data.classes": "Of `noise` (10); of files per split, where no label shows the last ones.",
-    "board": "A name of `dse boards`, or a map of the part and its resources.",
+    "board": "A name of `dse boards`, a map of the part and its resources, or a YAML file with that map.",
     "board.part": "The part number.",
     "board.family": "Where the part number does not tell it.",
     "board.slrs": "How many dies (super logic regions) it has, all alike; 1.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dse.config.complaints import Complaints, Problem
-from dse.config.merge import EXTENDS, extended, written
+from dse.config.merge import EXTENDS, extended, with_board, written
 from dse.config.overrides import override
 from dse.config.parse import parse
 from dse.config.problems import StudyFileError
@@ -16,7 +16,7 @@ from dse.config.tree import Map, Node
 from dse.config.values import StudyConfig
 from dse.errors import UsageError
 
-MERGED = "# {}, merged with the files that it extends.\n"
+MERGED = "# {}, merged with the files that it names.\n"
 LARGEST = 1 << 20  # bytes; a study file has a few thousand
 
 
@@ -43,14 +43,16 @@ def load_config(
     complaints = Complaints()
     folder = base or path.parent
     root = _parsed(path, text, complaints)
+    one = root
     if isinstance(root, Map) and root.get(EXTENDS) is not None:
-        root = extended(root, path, folder, lambda p, c: _parsed(p, _read(p), c), complaints)
-        text = (
-            MERGED.format(path.name) + written(root) + "\n"
-        )  # the copy in the study's folder stands alone
-    file = root
+        root = extended(root, path, folder, _read_tree, complaints)
+    # what is wrong with the board is said below, where --set may have named another one
+    file = with_board(root, folder, _read_tree, Complaints())
+    if file is not None and file is not one:  # the copy in the study's folder stands alone
+        text = MERGED.format(path.name) + written(file) + "\n"
     for change in overrides:
         root = override(root, change, complaints) if root is not None else None
+    root = with_board(root, folder, _read_tree, complaints)
     config = None
     if root is not None and file is not None:
         origin = Origin(path, text, tuple(overrides), folder, file)
@@ -58,6 +60,10 @@ def load_config(
     if config is None or complaints:
         raise StudyFileError(complaints.sorted())
     return config
+
+
+def _read_tree(path: Path, complaints: Complaints) -> Node | None:
+    return _parsed(path, _read(path), complaints)
 
 
 def _parsed(path: Path, text: str, complaints: Complaints) -> Node | None:

@@ -1,4 +1,4 @@
-"""`extends: base.yaml`: a study file on top of another one, and the merged tree as one file again."""
+"""Study files of several files: `extends: base.yaml`, `board: mine.yaml`, and the merged tree as one file again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dse.config.read import scalar
 from dse.config.scalars import resolve
 from dse.config.tree import Entry, Items, Map, Node, Scalar
 
-EXTENDS = "extends"
+EXTENDS, BOARD = "extends", "board"
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .%/<>=*+-]*")  # text that needs no quotes in a block
 
 Read = Callable[[Path, Complaints], Node | None]
@@ -58,6 +58,36 @@ def extended(root: Node, path: Path, folder: Path, read: Read, complaints: Compl
     if not isinstance(merged, Map):
         return merged
     return replace(merged, entries=tuple(e for e in merged.entries if e.key.text != EXTENDS))
+
+
+def with_board(root: Node | None, folder: Path, read: Read, complaints: Complaints) -> Node | None:
+    """Return a study file in which `board: mine.yaml` is the map that stands in that file.
+
+    Args:
+        root: of the study file.
+        folder: where its relative paths start.
+        read: parses a file.
+        complaints: receives what is wrong: a file that is not there.
+    """
+    entry = root.get(BOARD) if isinstance(root, Map) else None
+    if (
+        not isinstance(root, Map)
+        or entry is None
+        or not isinstance(entry.value, Scalar)
+        or not is_file(entry.value.text)
+    ):
+        return root
+    path = existing(entry.value, BOARD, folder, True, complaints)
+    value = None if path is None else read(path, complaints)
+    if value is None:
+        return root
+    found = (Entry(e.key, value) if e is entry else e for e in root.entries)
+    return replace(root, entries=tuple(found))
+
+
+def is_file(board: str) -> bool:
+    """Whether a value of `board` names a file."""
+    return board.endswith((".yaml", ".yml"))
 
 
 def _merged(base: Node, top: Node) -> Node:

@@ -58,6 +58,9 @@ def _map(keys: Keys, values: Mapping[str, Schema], path: str) -> Schema:
     return found | ({"required": list(keys.needed)} if keys.needed else {})
 
 
+FILE = {"type": "string", "pattern": r"\.ya?ml$"}
+
+
 def _top() -> dict[str, Schema]:
     board = _map(BOARD, {r: _counted() for r in RESOURCE_NAMES}, "board")
     board["anyOf"] = [{"required": ["bram18"]}, {"required": ["bram"]}]
@@ -73,7 +76,7 @@ def _top() -> dict[str, Schema]:
         "seed": _whole(0, 2**32 - 1),
         "model": {"anyOf": [TEXT, {"type": "object"}]},
         "data": {"anyOf": [TEXT, _data()]},
-        "board": {"anyOf": [_insensitive(board_names()), board]},
+        "board": {"anyOf": [_insensitive(board_names()), FILE, board]},
         "clock": _unit(HERTZ, SECONDS),
         "reserve": {
             "type": "object",

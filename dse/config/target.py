@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from dse.config.complaints import Complaints, did_you_mean
+from dse.config.merge import is_file
 from dse.config.quantities import count, megahertz
 from dse.config.read import Kind, entries, keys, one_of, quantity, scalar, whole
 from dse.config.tree import Entry, Map, Node, describe, quoted
@@ -59,6 +60,8 @@ def board_of(node: Node, complaints: Complaints) -> Board | None:
     found = scalar(node, "board", complaints, "a name such as Pynq-Z1")
     if found is None:
         return None
+    if is_file(found.text):
+        return None  # `with_board` said why it is not read
     known = board_names()
     if found.text.lower() in (n.lower() for n in known):
         return load_board(found.text)

@@ -14,7 +14,7 @@ from dse.emit.words import codes, hex_lines
 from dse.ir.accelerator import Accelerator, Integers
 from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.numbers import IntType
-from dse.ir.units import AddUnit, Fifo, ProductUnit, WidthConverter
+from dse.ir.units import Fifo, ProductUnit, WidthConverter
 
 FOLDER = "tb/layers"
 MOST_IMAGES = 4  # state that is left from a frame shows in the next
@@ -193,7 +193,7 @@ def _golden(stream: Stream, chain: Chain, accelerator: Accelerator) -> GoldenStr
     while isinstance(read.unit, WidthConverter):
         read, at = _reader(chain, read.processes[-1].targets[0])
     layer = accelerator.network[read.unit.layer]
-    of = layer.inputs[at if isinstance(read.unit, AddUnit) else 0]
+    of = layer.inputs[at]
     elements = int(unit.in_width)
     word = word_bits(unit, port)[0]
     kind = accelerator.output_type(of) or IntType(word // elements, signed=True)

