@@ -20,6 +20,11 @@ from dse.search.study import Plan, plan
 
 NONE_FITS = "none of {} designs spread over the space meets what hardware must hold: the search will find few, or none"
 
+NONE_BINDS = (
+    "no constraint of the file is broken by any of {} designs, the extremes of the space among them: they may never"
+    " bind; tighten one, or leave them out (the board's usable share holds anyway)"
+)
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -38,7 +43,23 @@ class Outlook:
         found = mismatches(getattr(self.plan.model, "facts", {}), c.board, c.clock_mhz)
         fast = (_too_fast(c.clock_mhz, c.board),) if c.clock_mhz > c.board.max_clock_mhz else ()
         none = () if self.sample.fitting else (NONE_FITS.format(self.sample.designs),)
-        return (*fast, *none, *found, *_left_out(self.plan))
+        idle = (NONE_BINDS.format(self.sample.designs + len(self.extremes)),) if self._idle else ()
+        return (*fast, *none, *idle, *found, *_left_out(self.plan))
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no constraint that the file lists (accuracy is not known yet) is broken by any design tried."""
+        config = self.plan.config
+        said = any(key.startswith("constraints") for key in config.marks)  # not by default
+        listed = config.constraints if said else ()
+        if not listed or any(c.metric == "accuracy" for c in listed):
+            return False
+        broken = set(self.sample.broken)
+        for _, hardware in self.extremes:
+            metrics = metrics_of(hardware, self.plan.config.board)
+            excess = violations(self.plan.constraints, metrics, hardware)
+            broken |= {text for text, v in excess.items() if v > 0}
+        return not broken & {c.text for c in listed}
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
