@@ -26,7 +26,7 @@ def loading_words(unit: ProductUnit) -> int:
 def loading_cycles(units: Iterable[Unit]) -> int:
     """Return the cycles from the first word of the load stream until frames are taken; 0: nothing is loaded.
 
-    A word a cycle, and a cycle on its way through every unit that takes some.
+    A word a cycle, a cycle on its way through every unit that takes some, and one until all other units leave reset.
     """
     words = [loading_words(u) for u in units if isinstance(u, ProductUnit) and loaded(u)]
-    return sum(words) + len(words)
+    return sum(words) + len(words) + 1 if words else 0

@@ -66,7 +66,7 @@ def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
         "reported": {
             r: packed(_rounded([t.reported.get(r) for t in trials]))
             for r in COMPARED
-            if any(r in t.reported for t in trials)
+            if any(r in t.reported and (r != "uram" or t.reported[r]) for t in trials)
         },
         "metrics": _columns([t.metrics for t in trials], keys),
         "values": _columns([t.knobs for t in trials], knobs),

@@ -11,7 +11,7 @@ import numpy as np
 from dse.ir.hardware import UnitEstimate
 from dse.ir.synthesised import SynthesisedDesign
 
-COMPARED = ("lut", "ff", "bram18", "dsp")  # UltraRAM: no unit uses it
+COMPARED = ("lut", "ff", "bram18", "dsp", "uram")  # the last where a design has any
 P90 = 0.9
 
 
@@ -177,7 +177,7 @@ def compared(
             reported[r],
         )
         for r in COMPARED
-        if r in reported
+        if r in reported and (r != "uram" or reported[r] or predicted.expected.uram)
     )
 
 

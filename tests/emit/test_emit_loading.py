@@ -38,7 +38,7 @@ URAM = "uram"
 def case(make_case: Any) -> Any:
     """Dense, depthwise and tiled units that are loaded; words of 6 to 300 bits; block RAM between them."""
     compressions = {
-        "conv": Compression(3, 4),
+        "conv": Compression(3, 1),  # so that padding behind it is -1, not 0
         "dw": Compression(4, 2),
         "pw": Compression(2, 1, "bcr", 0.5, (8, 8)),
         "fc1": Compression(5, 3, "bcr", 0.5, (4, 16)),
@@ -46,7 +46,7 @@ def case(make_case: Any) -> Any:
     }
     foldings = {
         "conv": Folding(8, 12, 4, URAM),
-        "dw": Folding(4, 1, 4, URAM, "dsp"),
+        "dw": Folding(4, 1, 4, URAM),
         "pw": Folding(4, 4, memory="bram"),
         "fc1": Folding(1, 2, 1, URAM),
         "fc2": Folding(5, 12, 1, URAM),
@@ -64,7 +64,7 @@ def test_c_simulation_is_bit_exact_once_weights_are_loaded(
     check_layers(tmp_path)
     lines = (tmp_path / "tb" / "weights.hex").read_text().split()
     # other weights than those that were scored are found out
-    damaged = [f"{int(lines[0], 16) ^ 1:016x}", *lines[1:]]
+    damaged = [*lines[:-1], f"{int(lines[-1], 16) ^ 0xFFF:016x}"]  # a row of the last layer
     (tmp_path / "tb" / "weights.hex").write_text("".join(f"{line}\n" for line in damaged))
     run = subprocess.run(
         ["build/testbench", "tb"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -104,7 +104,7 @@ def test_verilog_is_bit_exact_and_loading_takes_what_was_predicted(
         "fc2_matrix": 2,
     }
     assert loading["words"] == sum(loading["units"].values())
-    assert found.predicted_loading == loading["words"] + 4
+    assert found.predicted_loading == loading["words"] + 4 + 1
     assert found.loading_cycles is not None
     assert (found.loading_cycles > found.predicted_loading) == stall
     check_layers(tmp_path)

@@ -26,11 +26,16 @@ module tb;
   reg [{out_bits}-1:0] shown;
   integer sent = 0, got = 0, cycle = 0;
   wire in_ready, out_valid, last;
+  reg w_valid = 0;
+  reg [63:0] weights [0:{weights}-1];
+  integer w_sent = 0;
+  wire w_ready;
   wire [{out_bits}-1:0] data;
   accelerator dut (.ap_clk(clk), .ap_rst_n(rst_n), .s_axis_tdata(in_valid ? inputs[sent] : {in_bits}'bx),
     .s_axis_tlast(1'b0), .s_axis_tvalid(in_valid), .s_axis_tready(in_ready),
-    .m_axis_tdata(data), .m_axis_tlast(last), .m_axis_tvalid(out_valid), .m_axis_tready(out_ready));
+    .m_axis_tdata(data), .m_axis_tlast(last), .m_axis_tvalid(out_valid), .m_axis_tready(out_ready){load});
   initial begin
+    if ({weights}) $readmemh("../tb/weights.hex", weights);
     $readmemh("../tb/inputs.hex", inputs);
     $readmemh("../tb/expected.hex", expected);
   end
@@ -52,6 +57,9 @@ module tb;
         got = got + 1;
         if (got == {out_words}) begin $display("done"); $finish; end
       end
+      if ({weights} && (w_ready === 1'bx || (in_ready && w_sent < {weights}))) $display("not loaded");
+      if (w_valid && w_ready) w_sent = w_sent + 1;
+      w_valid <= w_sent < {weights} && ((w_valid && !w_ready) || $urandom % 4 != 0);
       if (in_valid && in_ready) sent = sent + 1;
       // a word that was offered stays until it is taken; else nothing is there, one time out of four
       in_valid <= sent < {in_words} && ((in_valid && !in_ready) || $urandom % 4 != 0);
@@ -60,6 +68,9 @@ module tb;
   end
 endmodule
 """
+LOAD = """,
+    .weights_tdata(w_valid ? weights[w_sent] : 64'bx), .weights_tlast(1'b0), .weights_tvalid(w_valid),
+    .weights_tready(w_ready)"""
 MIXED = Network(
     "mixed",
     (7, 6, 2),
@@ -109,6 +120,22 @@ CASES = {
             "fc2": Folding(1, 3),
         },
     ),
+    "loaded": (
+        MIXED,
+        {
+            "conv1": Compression(4, 2),
+            "conv2": Compression(2, 1, "bcr", 0.875, (8, 8)),
+            "fc1": Compression(1, 3),
+            "fc2": Compression(8, None),
+        },
+        {
+            "conv1": Folding(8, 9, 1, "uram"),
+            "pool": Folding(2),
+            "conv2": Folding(2, 2, 4, "uram"),
+            "fc1": Folding(4, 8),
+            "fc2": Folding(1, 3, 1, "uram"),
+        },
+    ),
     "pooled": (
         POOLED,
         {"fc1": Compression(3, 4), "fc2": Compression(3, None)},
@@ -154,6 +181,8 @@ def test_no_unknown_gets_out(
             in_words=len(words["inputs"]),
             out_words=len(words["expected"]),
             frame=manifest["output"]["words_per_frame"],
+            weights=manifest.get("loading", {"words": 0})["words"],
+            load=LOAD if "loading" in manifest else "",
         )
     )
     command = [
