@@ -15,7 +15,7 @@ import click
 
 from dse import __version__
 from dse.cli import calibrate, fold, look, machine, qonnx, search, start, synth, take, use, verify
-from dse.cli.output import print_error
+from dse.cli.output import LOG, print_error
 from dse.errors import DseError, UnreachableError, UsageError
 
 EPILOG = """
@@ -59,6 +59,7 @@ def main() -> None:
         from dse.config.problems import StudyFileError
         from dse.config.source import masked
 
+        LOG.debug("raised here:\n%s", masked(traceback.format_exc()))
         said = masked(str(error))  # a URL that ${NAME} put together may hold a password
         print_error(said, error.to_json() if isinstance(error, StudyFileError) else ())
         text = said if isinstance(error, StudyFileError) else f"error: {said}"
@@ -85,6 +86,7 @@ def _unexpected() -> NoReturn:
     from dse.config.source import masked
 
     error = masked(repr(sys.exc_info()[1]))
+    LOG.debug("raised here:\n%s", masked(traceback.format_exc()))
     with tempfile.NamedTemporaryFile(
         "w", prefix="dse-error-", suffix=".txt", delete=False
     ) as handle:

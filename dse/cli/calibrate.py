@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dse.cli.output import common, print_json
+from dse.ir.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def _show_skipped(skipped: Sequence[Skipped]) -> None:
 def _table(result: CalibrationResult) -> str:
     before, after = (f"{when}: mean, median, in 90 %" for when in ("before", "after"))
     lines = [
-        f"{result.records} distinct configurations of {result.designs} designs; base {result.base}",
+        f"{plural(result.records, 'distinct configuration')} of {plural(result.designs, 'design')}; base {result.base}",
         "error |predicted / actual - 1|, each record by a model that has not seen its design",
         "",
         f"{'unit':<10} {'':<7} {'records':>7}  {before:>30}  {after:>30}",

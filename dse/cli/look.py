@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dse.cli.output import (
+    PICK_HELP,
     common,
     complete_study,
     print_json,
@@ -17,11 +18,12 @@ from dse.cli.output import (
     study_folder,
     study_names,
 )
-from dse.errors import DseError, NoFeasibleDesignError, UsageError
+from dse.errors import DseError, UsageError
 from dse.ir.hardware import RESOURCES
 
 if TYPE_CHECKING:
     from dse.report.values import DesignView, ReportView
+    from dse.snapshot import StudySnapshot
 
 WATCH_S = 5.0
 PLUGINS = {
@@ -30,12 +32,7 @@ PLUGINS = {
     "data": "dse.data",
     "cost_models": "cost_models",
 }
-PICKS = {
-    "knee": "recommended",
-    "most-accurate": "most_accurate",
-    "fastest": "fastest",
-    "smallest": "smallest",
-}
+MOST_DESIGNS = 2  # that fit side by side
 
 
 @click.command()
@@ -123,23 +120,29 @@ def list_(what: str | None, root: Path, as_json: bool) -> None:
 
 @click.command()
 @study_argument
-@click.argument("trial", required=False, type=int)
-@click.option("--pick", type=click.Choice([*PICKS]), help="A design by what it was picked for.")
+@click.argument("designs", nargs=-1, metavar="[WHAT [WHAT]]")
+@click.option("--pick", metavar="WHAT", help=PICK_HELP)
 @click.option("--failed", is_flag=True, help="Show the failed trials and why.")
 @common
 def inspect(
-    study: str, trial: int | None, pick: str | None, failed: bool, root: Path, as_json: bool
+    study: str, designs: tuple[str, ...], pick: str | None, failed: bool, root: Path, as_json: bool
 ) -> None:
-    """Show the front, or one design layer by layer: predicted, and where it was, synthesised."""
-    from dse.report.text import design_table, front_table
+    """Show the front, one design layer by layer, or two side by side where they differ.
 
-    folder = study_folder(root, study)
-    view = _view(folder, trial)
-    if pick is not None:
-        trial = view.picks.get(PICKS[pick])
-        if trial is None:
-            msg = f"{view.study} has no feasible design yet, so nothing is picked as {pick}"
-            raise NoFeasibleDesignError(msg)
+    A design is named as for --pick: a trial id, knee, best:latency, ... Hardware is predicted and, where it was, synthesised.
+    """
+    from dse.report import compare
+    from dse.report.text import design_table, front_table
+    from dse.report.view import build_view
+    from dse.search.study import snapshot
+
+    asked = designs if pick is None else (*designs, pick)
+    if len(asked) > MOST_DESIGNS:
+        msg = f"inspect shows one design or two, not {len(asked)}; `dse export` has all"
+        raise UsageError(msg)
+    found = snapshot(study_folder(root, study))
+    ids = [_id(found, text) for text in asked]
+    view = build_view(found, extra=ids)
     if failed:
         rows = [asdict(f) for f in view.failures]
         if as_json:
@@ -147,14 +150,19 @@ def inspect(
         for row in [] if as_json else rows:
             click.echo(f"{row['count']:>4} x  {row['reason']}   (e.g. trial {row['example']})")
         return
-    if trial is not None:
-        if trial not in view.designs:
-            msg = f"{view.study} has no trial {trial}; `dse inspect {view.study}` lists the front"
-            raise UsageError(msg)
+    if len(ids) > 1:
+        difference = compare.designs_json(*(view.designs[i] for i in ids))
         if as_json:
-            print_json("trial", {"study": view.study} | design_json(view.designs[trial]))
+            print_json("compare-designs", {"studies": [view.study] * 2} | difference)
         else:
-            click.echo(design_table(view, trial))
+            first, second = (f"trial {i}" for i in ids)
+            click.echo(compare.designs_text(difference, (first, second)))
+        return
+    if ids:
+        if as_json:
+            print_json("trial", {"study": view.study} | design_json(view.designs[ids[0]]))
+        else:
+            click.echo(design_table(view, ids[0]))
         return
     if as_json:
         print_json("inspect", inspect_json(view))
@@ -241,11 +249,19 @@ def _status(view: ReportView) -> dict[str, Any]:
     }
 
 
-def _view(folder: Path, trial: int | None = None) -> ReportView:
+def _view(folder: Path) -> ReportView:
     from dse.report.view import build_view
     from dse.search.study import snapshot
 
-    return build_view(snapshot(folder), extra=() if trial is None else (trial,))
+    return build_view(snapshot(folder))
+
+
+def _id(study: StudySnapshot, text: str) -> int:
+    """Return the trial that a pick names."""
+    from dse.search.pick import pick
+
+    finals = study.finals if study.state == "complete" else {}
+    return pick(study.config, study.records, finals, text).id
 
 
 COMMANDS = (status, list_, inspect, report)

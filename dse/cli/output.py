@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +12,11 @@ from typing import Any, TypeVar
 
 import click
 
+from dse import __version__
 from dse.errors import UsageError
 
 ROOT = "runs"
+LOG = logging.getLogger("dse.cli")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -38,6 +41,14 @@ def common(command: Command) -> Command:
             callback=_no_color,
             help="No colours; also NO_COLOR, TERM=dumb.",
         ),
+        click.option(
+            "-v",
+            "--verbose",
+            count=True,
+            expose_value=False,
+            callback=_verbose,
+            help="Say more on stderr; twice: all there is, for debugging.",
+        ),
     )
     for option in options:
         command = option(command)
@@ -51,11 +62,43 @@ def _no_color(context: click.Context, option: click.Parameter, given: bool) -> N
         os.environ["NO_COLOR"] = "1"
 
 
+def _verbose(context: click.Context, option: click.Parameter, times: int) -> None:
+    """Let libraries and ourselves talk on stderr, with time and origin; our own first, all of them for `-vv`."""
+    del context, option
+    if times == 0:
+        return
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("dse").setLevel(logging.INFO if times == 1 else logging.DEBUG)
+    if times > 1:
+        logging.getLogger().setLevel(logging.DEBUG)
+    from dse.config.source import masked
+
+    said = masked(" ".join(sys.argv[1:]))
+    LOG.info("dse %s, python %s: %s", __version__, sys.version.split()[0], said)
+
+
 def complete_study(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
     """Return the studies that a shell may offer."""
     del param
     root = context.params.get("root") or os.environ.get("DSE_DIR") or ROOT
     return [n for n in study_names(Path(root)) if n.startswith(typed)]
+
+
+PICK_HELP = (
+    "knee, most-accurate, fastest, smallest, a trial id, best:METRIC, or 'lut<=40%,max:accuracy'."
+)
+
+
+def wanted(trial: str | None, picked: str | None, otherwise: str) -> str:
+    """Return which design is meant: `STUDY WHAT` and `STUDY --pick WHAT` are the same.
+
+    Raises:
+        UsageError: both say it.
+    """
+    if trial is not None and picked is not None:
+        msg = f"{trial} and --pick {picked} both name a design; keep one"
+        raise UsageError(msg)
+    return trial or picked or otherwise
 
 
 study_argument = click.argument("study", shell_complete=complete_study)
@@ -89,6 +132,7 @@ def study_folder(root: Path, study: str) -> Path:
         candidates = [root / load_config(given).study]
     for folder in candidates:
         if (folder / "study.json").is_file():
+            LOG.info("study folder %s", folder.resolve())
             return folder
     known = study_names(root)
     from dse.ir.plugins import suggestion

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import string
 import sys
 import time
+from collections.abc import Mapping
 from typing import IO, Any
 
 from dse.config.values import StudyConfig
 from dse.ir.metrics import METRICS
 from dse.ir.record import TrialRecord
+from dse.ir.words import plural
 from dse.search.ledger import Ledger
 from dse.search.pareto import knee
 from dse.search.watch import Progress, Status
@@ -19,13 +22,13 @@ PLAIN_S = 30.0
 BAR = 40
 
 EVENTS = {
-    "pretraining": "training the float network once: {epochs} epochs, {images} images",
+    "pretraining": "training the float network once: {epochs:epoch}, {images:image}",
     "pretrained": "float network: {accuracy:.1%} on the validation images",
     "searching": (
-        "{study}: {done} of {budget} trials done; {knobs} knobs, sampler {sampler}, {workers} at once"
+        "{study}: {done} of {budget:trial} done; {knobs:knob}, sampler {sampler}, {workers} at once"
     ),
     "repriced": (
-        "cost model {source}: {trials} trials priced again, {reconsidered} rejected ones reconsidered"
+        "cost model {source}: {trials:trial} priced again, {reconsidered:rejected one} reconsidered"
     ),
     "synthesising": "trial {trial}: being synthesised by {tool} ({why})",
     "synthesised": (
@@ -35,16 +38,31 @@ EVENTS = {
     "model-corrected": "cost model corrected (designs synthesised: {designs}): {source}",
     "not-corrected": "cost model not corrected: {reason}",
     "warning": "warning: {text}",
-    "forked": "{trials} trained trials of {source} taken over, priced and judged anew",
+    "forked": "{trials:trained trial} of {source} taken over, priced and judged anew",
     "storage-waiting": "the storage does not answer ({reason}); trying again",
-    "searched": "search ended after {trials} trials: {reason}",
-    "retraining": "training the {designs} designs of the front at full budget ({trainings} trainings)",
-    "testing": "testing the {designs} designs of the front",
-    "keeping": "{designs} designs of the front: what was scored is computed again, tested and kept",
+    "searched": "search ended after {trials:trial}: {reason}",
+    "retraining": "training the {designs:design} of the front at full budget ({trainings:training})",
+    "testing": "testing the {designs:design} of the front",
+    "keeping": "{designs:design} of the front: what was scored is computed again, tested and kept",
     "final": "trial {trial}: {test_accuracy:.1%} on the test images",
     "final-failed": "{designs}: training at full budget failed: {reason}",
-    "already-complete": "nothing to do: the study is complete ({trials} trials)",
+    "already-complete": "nothing to do: the study is complete ({trials:trial})",
 }
+
+
+class _Words(string.Formatter):
+    """Format as `str.format` does; a word in the place of a format is counted: `{trials:trial}`."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """Return one value."""
+        if isinstance(value, int) and format_spec.replace(" ", "").isalpha():
+            return plural(value, format_spec)
+        return str(super().format_field(value, format_spec))
+
+
+def said(name: str, data: Mapping[str, Any]) -> str:
+    """Return an event as a line of talk."""
+    return _Words().vformat(EVENTS[name], (), data)
 
 
 def progress(log: str, config: StudyConfig, *, quiet: bool) -> Progress:
@@ -64,7 +82,7 @@ class Quiet:
     def event(self, name: str, **data: Any) -> None:
         """Show failures only."""
         if name == "final-failed":
-            print(EVENTS[name].format(**data), file=sys.stderr)
+            print(said(name, data), file=sys.stderr)
 
     def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Say nothing."""
@@ -112,7 +130,7 @@ class Plain:
 
     def event(self, name: str, **data: Any) -> None:
         """Write the event in words."""
-        print(EVENTS[name].format(**data), file=self._out, flush=True)
+        print(said(name, data), file=self._out, flush=True)
 
     def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Write a line when it is time for one."""
@@ -145,7 +163,7 @@ class Live:
         """Print the event above the panel."""
         if name in ("searched", "already-complete"):
             self.close()
-        self._console.print(EVENTS[name].format(**data), highlight=False)
+        self._console.print(said(name, data), highlight=False)
 
     def trial(self, record: TrialRecord, ledger: Ledger, status: Status) -> None:
         """Redraw."""

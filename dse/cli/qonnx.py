@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dse.cli.output import common, print_json, study_folder
+from dse.cli.output import PICK_HELP, common, print_json, study_folder
 from dse.errors import UsageError
 
 
@@ -17,7 +17,7 @@ from dse.errors import UsageError
     default="knee",
     show_default=True,
     metavar="WHAT",
-    help="knee, a trial id, or best:accuracy, best:throughput, best:latency, best:lut, ...",
+    help=PICK_HELP,
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")

@@ -10,12 +10,11 @@ import numpy as np
 
 from dse.emit.hls import hls_project
 from dse.emit.rtl import rtl_project
-from dse.errors import NoFeasibleDesignError, UsageError
+from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator
-from dse.ir.metrics import ALIASES, METRICS
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.search.finals import final_task, keep, load_accelerator
-from dse.search.pareto import front, knee, settle
+from dse.search.pick import pick
 from dse.search.run import base_weights, context_of
 from dse.search.score import constraints_of, reestimate, rescore
 from dse.search.study import Plan, check_data, plan, stored_config
@@ -53,7 +52,7 @@ class _Silent:
 
 def emit_design(
     folder: Path,
-    pick: str,
+    wanted: str,
     out: Path,
     *,
     flow: str = "hls",
@@ -72,7 +71,7 @@ def emit_design(
     if out.exists() and any(out.iterdir()) and not force:
         msg = f"{out} is not empty; give another folder, or --force to write into it"
         raise UsageError(msg)
-    found = trained(folder, pick, say=say)
+    found = trained(folder, wanted, say=say)
     p, record, design = found.plan, found.record, found.record.design
     accelerator, final = found.accelerator, found.final
     config = p.config
@@ -108,7 +107,7 @@ class Trained:
     final: FinalRecord
 
 
-def trained(folder: Path, pick: str, *, say: Callable[[str], None]) -> Trained:
+def trained(folder: Path, wanted: str, *, say: Callable[[str], None]) -> Trained:
     """Return the picked design of a study with its integers, which are trained now where they were not.
 
     Raises:
@@ -126,7 +125,7 @@ def trained(folder: Path, pick: str, *, say: Callable[[str], None]) -> Trained:
             " run the study on real images to emit a design"
         )
         raise UsageError(msg)
-    record = choose(p, store, pick)
+    record = choose(p, store, wanted)
     broken = [text for text, excess in record.constraints.items() if excess > 0]
     if broken:
         say(f"warning: trial {record.id} does not meet {', '.join(broken)} (predicted)")
@@ -144,29 +143,10 @@ def trained(folder: Path, pick: str, *, say: Callable[[str], None]) -> Trained:
     return Trained(p, record, accelerator, final)
 
 
-def choose(p: Plan, store: Store, pick: str) -> TrialRecord:
-    """Return the trial that `pick` names: knee, a trial id, or best:METRIC."""
+def choose(p: Plan, store: Store, text: str) -> TrialRecord:
+    """Return the trial that a pick names (see `dse.search.pick`)."""
     rules = constraints_of(p.config)
     stored = (reestimate(r, p.network, p.config, p.model) for r in store.records(p.config.study))
     records = [rescore(r, rules) for r in stored]
-    if pick.isdigit():
-        found = next((r for r in records if r.id == int(pick)), None)
-        if found is None or found.hardware is None:
-            msg = f"{p.config.study} has no trial {pick}; `dse inspect {p.config.study}` lists them"
-            raise UsageError(msg)
-        return found
     finals = store.finals() if store.driver_state().complete else {}
-    best = front(settle(records, finals, rules), p.config.objectives)
-    if not best:
-        msg = f"{p.config.study} has no feasible design yet; give a trial id to emit one anyway"
-        raise NoFeasibleDesignError(msg)
-    if pick == "knee":
-        return knee(best, p.config.objectives)
-    name = ALIASES.get(pick.removeprefix("best:"), pick.removeprefix("best:"))
-    if not pick.startswith("best:") or name not in METRICS:
-        metrics = ", ".join(f"best:{m}" for m in METRICS)
-        msg = f"--pick takes knee, a trial id, or one of {metrics}; not {pick!r}"
-        raise UsageError(msg)
-    metric = METRICS[name]
-    sign = 1 if metric.direction == "minimize" else -1
-    return min(best, key=lambda r: (sign * r.metrics[metric.key], r.id))
+    return pick(p.config, records, finals, text)

@@ -11,6 +11,7 @@ import numpy as np
 
 from dse.errors import UsageError
 from dse.ir.metrics import METRICS
+from dse.ir.words import plural
 from dse.report.format import metric
 from dse.report.text import columns_of
 from dse.report.values import DesignView, LayerView, ReportView
@@ -119,9 +120,9 @@ def fronts_text(found: Fronts, views: tuple[ReportView, ReportView]) -> str:
     rows = [["", a, b]]
     rows += [[name, *pair] for name, pair in found.settings.items()]
     rows += [
-        ["front", *(f"{n} designs" for n in found.sizes)],
+        ["front", *(plural(n, "design") for n in found.sizes)],
         ["hypervolume", *(f"{v:.3f}" for v in found.volumes)],
-        ["beaten by the other", *(f"{n} designs" for n in found.dominated)],
+        ["beaten by the other", *(plural(n, "design") for n in found.dominated)],
     ]
     for o in found.objectives:
         m = METRICS[o]
@@ -169,15 +170,17 @@ def _layer(first: LayerView, second: LayerView) -> dict[str, list[Any]]:
 
 
 def designs_text(found: Mapping[str, Any], names: Pair) -> str:
-    """Return a comparison of designs for a terminal."""
+    """Return a comparison of designs for a terminal: the rows that differ."""
     rows = [["", *names, "change"]]
     for key, (a, b) in found["metrics"].items():
+        if a == b or key.endswith("_high"):
+            continue
         change = f"{b / a - 1:+.1%}" if a else "-"
         rows.append([key, metric(key, a), metric(key, b), change])
     a, b = found["test_accuracy"]
-    if a is not None and b is not None:
+    if a is not None and b is not None and a != b:
         rows.append(["test accuracy", f"{a:.1%}", f"{b:.1%}", f"{100 * (b - a):+.1f} points"])
-    lines = [*columns_of(rows, "lrrr"), ""]
+    lines = [*columns_of(rows, "lrrr"), ""] if rows[1:] else ["  all metrics are the same", ""]
     for layer, facts in found["layers"].items():
         said = [f"{k} {x} -> {y}" for k, (x, y) in facts.items() if k != "resources"]
         lut = facts.get("resources")

@@ -91,11 +91,6 @@ def moment(value: str) -> str:
     return value.replace("T", " ").replace("+00:00", "Z").replace("Z", " UTC")
 
 
-def plural(n: int, word: str) -> str:
-    """Return a number of things: 1 trial, 2,000 trials."""
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
-
-
 def factor(value: float) -> str:
     """Return a ratio of at least 1: 2.4, 31, 5,200."""
     return f"{value:.1f}" if value < 9.95 else f"{float(f'{value:.2g}'):,.0f}"

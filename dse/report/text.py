@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dse.errors import UsageError
 from dse.ir.metrics import METRICS
+from dse.ir.words import plural
 from dse.report import trust_words, words
 from dse.report.format import (
     LABELS,
@@ -19,7 +20,6 @@ from dse.report.format import (
     microseconds,
     number,
     percent,
-    plural,
     seconds,
 )
 from dse.report.values import DesignView, LayerView, ReportView

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dse.report.format import LABELS, percent, plural
+from dse.ir.words import plural
+from dse.report.format import LABELS, percent
 from dse.report.trust import Agreement, Compared, Trust
 from dse.report.values import ReportView
 

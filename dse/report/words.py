@@ -8,8 +8,9 @@ from dse.ir.hardware import Resources
 from dse.ir.metrics import METRICS
 from dse.ir.milestone import Milestone
 from dse.ir.record import StageAccuracy
+from dse.ir.words import plural
 from dse.report.feasibility import Limit
-from dse.report.format import LABELS, PICKS, accuracy, count, factor, metric, percent, plural
+from dse.report.format import LABELS, PICKS, accuracy, count, factor, metric, percent
 from dse.report.values import DesignView, Progress, ReportView, Slack
 
 EARLY = 20  # trials before which a verdict on the search means nothing

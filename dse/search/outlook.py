@@ -10,6 +10,7 @@ from dse.config.problems import problem_at
 from dse.config.values import StudyConfig, Synthesise
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
+from dse.ir.words import plural
 from dse.search.calibrated import mismatches
 from dse.search.rehearsal import Rehearsal, rehearse
 from dse.search.sample import Sample, sample
@@ -95,7 +96,7 @@ class Outlook:
         lines = [
             f"{c.path.name} is valid.",
             "",
-            f"  model    {p.network.name}, {layers} matrix layers, {p.network.weights:,} weights",
+            f"  model    {p.network.name}, {plural(layers, 'matrix layer')}, {p.network.weights:,} weights",
             f"  data     {p.dataset.name}: {images} images (train / validation / test)",
             (
                 f"  board    {c.board.name} ({c.board.part}): {r.lut:,.0f} LUT,"
@@ -103,10 +104,10 @@ class Outlook:
             ),
             f"  clock    {c.clock_mhz:g} MHz",
             f"  cost     {p.model.source}",
-            f"  space    {len(p.space.knobs)} knobs, {p.space.size():.1e} combinations",
+            f"  space    {plural(len(p.space.knobs), 'knob')}, {p.space.size():.1e} combinations",
             (
-                f"  search   {len(c.objectives)} objectives, {len(p.constraints)} constraints,"
-                f" {c.budget.trials} trials, sampler {self.sampler}"
+                f"  search   {plural(len(c.objectives), 'objective')}, {plural(len(p.constraints), 'constraint')},"
+                f" {plural(c.budget.trials, 'trial')}, sampler {self.sampler}"
             ),
             f"  training {_training(p)}",
             "",

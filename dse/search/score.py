@@ -23,15 +23,9 @@ from dse.search.slr import borders, per_slr
 def constraints_of(config: StudyConfig) -> tuple[Constraint, ...]:
     """Return the constraints of a study: what the file says, and that a design fits the board.
 
-    A resource that no constraint of the file bounds is bounded by the board's usable share. Where a board
-    has one die, what is limited `per slr` is what the board is limited to.
+    A resource that no constraint of the file bounds is bounded by the board's usable share.
     """
-    asked = tuple(
-        replace(c, metric=PER_SLR[c.metric])
-        if config.board.slrs == 1 and c.metric in PER_SLR
-        else c
-        for c in config.constraints
-    )
+    asked = tuple(of_board(c, config.board) for c in config.constraints)
     bounded = {c.metric for c in asked if c.op == "<="}
     rules = []
     for resource in RESOURCES:
@@ -41,6 +35,13 @@ def constraints_of(config: StudyConfig) -> tuple[Constraint, ...]:
             text = f"{resource} <= {share:.0%}".replace("%", " %")
             rules.append(Constraint(resource, "<=", share * have, text, share))
     return (*asked, *rules)
+
+
+def of_board(constraint: Constraint, board: Board) -> Constraint:
+    """Return a constraint as it is of a board: with one die, what is limited `per slr` is limited as a whole."""
+    if board.slrs > 1 or constraint.metric not in PER_SLR:
+        return constraint
+    return replace(constraint, metric=PER_SLR[constraint.metric])
 
 
 def compared(
