@@ -6,6 +6,7 @@ import pytest
 
 from dse.config.values import Objective
 from dse.errors import UsageError
+from dse.ir.words import plural
 from dse.report import format as fmt
 from dse.report import text, words
 from dse.report.values import Progress
@@ -222,7 +223,7 @@ def test_one_split_needs_no_mark(make_snapshot):
 
 
 def test_one_of_a_thing_is_singular(view):
-    assert [fmt.plural(n, "trial") for n in (0, 1, 2_000)] == [
+    assert [plural(n, "trial") for n in (0, 1, 2_000)] == [
         "0 trials",
         "1 trial",
         "2,000 trials",
