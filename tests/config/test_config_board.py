@@ -49,7 +49,9 @@ def test_mistakes_are_told_where_they_stand(study: Path, tmp_path: Path) -> None
     def problems() -> list[Any]:
         with pytest.raises(StudyFileError) as caught:
             load_config(study)
-        return [(p.slug, Path(p.span.source.label).name, p.span.line) for p in caught.value.problems]
+        return [
+            (p.slug, Path(p.span.source.label).name, p.span.line) for p in caught.value.problems
+        ]
 
     mine = tmp_path / "boards" / "mine.yaml"
     mine.write_text(BOARD.replace("63400", "many"))
