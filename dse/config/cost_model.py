@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from cost_models.learned import MODELS
+from cost_models._named import model_names
 from dse.config.complaints import Complaints
 from dse.config.effort import SHARE, TIME
 from dse.config.paths import existing
@@ -37,7 +37,7 @@ def cost_model_of(
     found = entries(node, COST_MODEL, complaints)
     name, file = CostModelConfig().name, None
     if "name" in found:
-        name = one_of(found["name"].value, "name", MODELS, complaints) or name
+        name = one_of(found["name"].value, "name", model_names(), complaints) or name
     if "file" in found and (word := scalar(found["file"].value, "file", complaints)) is not None:
         file = existing(word, "cost_model.file", folder, check_files, complaints)
         if "name" in found:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cost_models.learned import MODELS
+from cost_models._named import model_names
 from dse.config.cost_model import COST_MODEL, SYNTHESISE
 from dse.config.data import DATA, FILES, LIMIT, OWN
 from dse.config.described import ABOUT, DEFAULTS
@@ -222,7 +222,7 @@ def _cost_model() -> Schema:
     return _map(
         COST_MODEL,
         {
-            "name": {"enum": list(MODELS)},
+            "name": {"enum": list(model_names())},
             "file": TEXT,
             "confidence": _percent(),
             "synthesise": synthesise,

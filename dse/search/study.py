@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from cost_models import analytic, learned
+from cost_models import learned
 from cost_models._model import CostModel
+from cost_models._named import model_of
 from dse.config.load import load_config
 from dse.config.problems import problem_at
 from dse.config.values import Constraint, DataConfig, Measured, Stages, StudyConfig
@@ -135,11 +136,7 @@ def cost_model(config: StudyConfig, folder: Path | None = None) -> CostModel:
     if chosen.file is not None:
         model: CostModel = learned.read(chosen.file, family)
     else:
-        model = (
-            analytic.load(family)
-            if chosen.name == "analytic"
-            else learned.shipped(chosen.name, family)
-        )
+        model = model_of(chosen.name, family)
     if folder is not None and (path := folder / CORRECTED).is_file():
         corrected = learned.read(path, family)
         if corrected.facts.get(CORRECTS) == model.source:
