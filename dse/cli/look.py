@@ -142,7 +142,7 @@ def inspect(
         raise UsageError(msg)
     found = snapshot(study_folder(root, study))
     ids = [_id(found, text) for text in asked]
-    view = build_view(found, extra=ids)
+    view = build_view(found, extra=ids, priced=bool(ids))
     if failed:
         rows = [asdict(f) for f in view.failures]
         if as_json:
@@ -188,7 +188,7 @@ def report(
     found = snapshot(folder)
     asked = found.config.report
     target = out or (asked and asked.file) or folder / "report.html"
-    write(build_view(found), target, small=small)
+    write(build_view(found, priced=True), target, small=small)
     if as_json:
         print_json("report", {"file": str(target)})
     else:

@@ -204,7 +204,7 @@ def _search(
     if result is None and not (folder / "study.json").exists():
         click.echo("Stopped before the first trial; nothing was written.", err=True)
         sys.exit(stop.exit_code)
-    view = build_view(snapshot(folder))
+    view = build_view(snapshot(folder), priced=asked is not None)
     if asked is not None:
         write(view, file)
     if result is None or stop.requested:

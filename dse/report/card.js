@@ -1,6 +1,7 @@
-// What scripts add to a design card: the pin, files of the design, what differs from another design.
+// What scripts add to a design card: bars of time and area, the pin, files of the design, what differs from another design.
 "use strict";
 
+const BARS = { Cycles: "cycles", LUT: "lut", FF: "ff", DSP: "dsp", BRAM18: "bram18", URAM: "uram" };
 let pinned = null; // trial that others are compared with; the baseline where none is pinned
 
 /** The layer table of a card as rows of text: layer -> column -> text. */
@@ -12,6 +13,39 @@ function layerCells(card) {
     const cells = [...row.cells].map((c) => c.textContent.trim());
     return [cells[0].replace(/ slowest$/, ""), new Map(names.map((name, k) => [name, cells[k]]).slice(1))];
   }));
+}
+
+const size = (text) => parseFloat(text.replace(/,/g, "")) || 0;
+
+/** Bars of cycles and resources, layer by layer, and below them which layers take each resource. */
+function bars(rows) {
+  const all = [...rows];
+  const shown = Object.keys(BARS).filter((name) => all.some(([, cells]) => cells.has(name) && size(cells.get(name))));
+  const cell = (name, text, top) => el("td", { class: BARS[name], style: `--w:${Math.round((100 * size(text)) / top)}` }, text);
+  const tops = Object.fromEntries(shown.map((name) => [name, Math.max(...all.map(([, cells]) => size(cells.get(name))))]));
+  const balance = el("table", { class: "balance" },
+    el("caption", {}, "Where time and area go (bars are shares of the largest value in a column; equal cycles are the ideal)"),
+    el("thead", {}, el("tr", {}, ...["Layer", ...shown].map((name) => el("th", { scope: "col" }, name)))),
+    el("tbody", {}, ...all.map(([layer, cells]) => el("tr", {}, el("th", { scope: "row" }, layer),
+      ...shown.map((name) => cell(name, cells.get(name), tops[name]))))));
+  const part = (layer, text, k, whole) => {
+    const share = (100 * size(text)) / whole;
+    return el("i", { class: `k${k % 6}`, style: `--w:${share.toFixed(2)}`, title: `${layer}: ${text}` }, share < 7 ? "" : layer);
+  };
+  const stack = el("table", { class: "stack" },
+    el("caption", {}, "Which layers take the area (shares of what the design takes, in the order of the layers)"),
+    el("tbody", {}, ...shown.filter((name) => name !== "Cycles").map((name) => {
+      const whole = all.reduce((sum, [, cells]) => sum + size(cells.get(name)), 0);
+      return el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "wide" }, el("div", {},
+        ...all.flatMap(([layer, cells], k) => (size(cells.get(name)) ? [part(layer, cells.get(name), k, whole)] : [])))));
+    })));
+  return [el("div", { class: "scroll" }, balance), stack];
+}
+
+/** Put the bars below the layers of a card that has none yet. */
+function addBars(card) {
+  const rows = layerCells(card);
+  if (rows && !card.querySelector("table.balance")) card.querySelector("table.layers").closest(".scroll").after(...bars(rows));
 }
 
 /** How a number changed: accuracies in points, the rest in percent; knobs are choices and have no change. */
@@ -82,6 +116,7 @@ function pin(id) {
 }
 
 dressed.push((card, i) => {
+  addBars(card);
   const id = TRIALS.id[i];
   const button = el("button", { type: "button", class: "pin", "aria-pressed": String(pinned === id) }, pinned === id ? "Unpin" : "Pin to compare");
   button.addEventListener("click", () => pin(pinned === id ? null : id));
@@ -90,3 +125,4 @@ dressed.push((card, i) => {
 });
 hashParts.push(() => (pinned === null ? [] : [`pin=${pinned}`]));
 $("unpin").addEventListener("click", () => pin(null));
+document.querySelectorAll("#detail > div:not(.all-cards) .card").forEach(addBars);

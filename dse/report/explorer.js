@@ -62,11 +62,12 @@ function forbidden(option, axis, log, [low, high]) {
   return { shapes, notes };
 }
 
-function errorBars(option, i) {
-  const pair = intervalOf(option.key, i);
-  if (!pair) return undefined;
-  const value = option.column[i];
-  return { type: "data", symmetric: false, array: [pair[1] - value], arrayminus: [value - pair[0]], color: colour("--ink"), thickness: 1.5, width: 5 };
+/** The intervals of predicted values of some trials; undefined where the quantity has none. */
+function errorBars(option, list) {
+  const ends = list.map((i) => intervalOf(option.key, i));
+  if (!ends.some(Boolean)) return undefined;
+  const beyond = (end, sign) => ends.map((pair, n) => (pair ? sign * (pair[end] - option.column[list[n]]) : 0));
+  return { type: "data", symmetric: false, array: beyond(1, 1), arrayminus: beyond(0, -1), color: colour("--ink"), thickness: 1.2, width: 4 };
 }
 
 function hover(i, x, y, c) {
@@ -100,6 +101,7 @@ function colouring(option, rows) {
   return { of: (list) => list.map((i) => pick(at(option, i))), bar: innerWidth > 700 ? bar : null };
 }
 
+const MOST = 5000, BARRED = 60; // points drawn; selected points up to which their intervals are
 let drawn = 0; // times
 function drawExplorer() {
   const [x, y, c] = ["x", "y", "c"].map((a) => byKey($(`axis-${a}`).value));
@@ -111,11 +113,14 @@ function drawExplorer() {
     rest: rows.filter((i) => TRIALS.state[i] === "feasible" && !onFront.has(TRIALS.id[i])),
     front: rows.filter((i) => onFront.has(TRIALS.id[i])),
   };
+  // more points than a browser draws well: all of the front, and of the others every so many
+  const step = Math.max(1, Math.ceil((groups.bad.length + groups.rest.length) / (MOST - groups.front.length)));
+  for (const name of ["bad", "rest"]) groups[name] = groups[name].filter((_, k) => k % step === 0);
   const shade = colouring(c, [...groups.rest, ...groups.front]);
   const points = (list, name, marker) => ({
     type: "scatter", mode: "markers", name, showlegend: false, x: list.map((i) => at(x, i)), y: list.map((i) => at(y, i)),
     customdata: list.map((i) => TRIALS.id[i]), text: list.map((i) => hover(i, x, y, c)), hovertemplate: "%{text}<extra></extra>",
-    marker: { opacity: list.map((i) => (chosen[i] ? 1 : 0.12)), ...marker },
+    marker: { opacity: isSelecting() ? list.map((i) => (chosen[i] ? 1 : 0.12)) : 1, ...marker },
   });
   const shape = (i) => (isSynthesised(i) ? "star" : TRIALS.stage[i] === "full training" ? "diamond" : "circle");
   const symbols = (list, open) => list.map((i) => shape(i) + (open ? "-open" : ""));
@@ -139,7 +144,11 @@ function drawExplorer() {
   const carded = TRIALS.id.indexOf(current);
   if (rows.includes(carded)) {
     traces.push({ ...points([carded], "selected", { symbol: "circle-open", size: 18, color: colour("--ink"), line: { width: 2.5 } }),
-      error_x: errorBars(x, carded), error_y: errorBars(y, carded), hoverinfo: "skip", hovertemplate: undefined });
+      error_x: errorBars(x, [carded]), error_y: errorBars(y, [carded]), hoverinfo: "skip", hovertemplate: undefined });
+  }
+  const lit = isSelecting() ? [...groups.rest, ...groups.front].filter((i) => chosen[i]) : [];
+  if (lit.length && lit.length <= BARRED) {
+    traces.push({ ...points(lit, "interval", { size: 1, opacity: 0 }), error_x: errorBars(x, lit), error_y: errorBars(y, lit), hoverinfo: "skip", hovertemplate: undefined });
   }
   const held = TRIALS.id.indexOf(pinned);
   if (rows.includes(held)) traces.push({ ...points([held], "pinned", { symbol: "square-open", size: 20, color: colour("--limit"), line: { width: 2.5 } }), hoverinfo: "skip", hovertemplate: undefined });
@@ -167,7 +176,7 @@ function drawExplorer() {
   layout.annotations.push(...labels(x, y, logX, logY, layout.yaxis.range));
   Plotly.react("plot", traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToAdd: ["select2d", "lasso2d"] })
     .then((plot) => Plotly.relayout(plot, chrome(["xaxis", "yaxis"])));
-  describe(groups, rows);
+  describe(groups, rows, step);
 }
 
 /** Names beside the picked designs; designs picked twice carry both names. */
@@ -187,12 +196,13 @@ function labels(x, y, logX, logY, top) {
   });
 }
 
-function describe(groups, rows) {
+function describe(groups, rows, step) {
   const missing = TRIALS.id.length - rows.length;
   const s = (n) => (n === 1 ? "" : "s");
   const parts = [`${groups.front.length} design${s(groups.front.length)} on the front, ${groups.rest.length} other feasible one${s(groups.rest.length)}`];
   if (groups.bad.length) parts.push(`${groups.bad.length} infeasible`);
   if (missing) parts.push(`${missing} trial${s(missing)} ${missing === 1 ? "lacks" : "lack"} one of these numbers (rejected before training, or failed)`);
+  if (step > 1) parts.push(`of those that are not on the front, one in ${step} is drawn and counted here`);
   $("plot-note").textContent = `${parts.join("; ")}.`;
 }
 
@@ -219,7 +229,7 @@ $("plot").on("plotly_selected", (event) => {
     [...event.range[a]].map(Number).sort((one, other) => one - other).map((v) => Number(v.toPrecision(6))))));
 });
 selecting.push(calmly(drawExplorer));
-selected.push((id) => { current = id; setTimeout(drawExplorer); }); // the card first
+selected.push((id) => { current = id; afterPaint(drawExplorer); }); // the card first
 themed.push(drawExplorer);
 addEventListener("beforeprint", () => Plotly.relayout("plot", { width: 680 }));
 addEventListener("afterprint", () => Plotly.relayout("plot", { width: null, autosize: true }));

@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from dse.report import trust_words, words
 from dse.report.format import FILTERS, LABELS, PICKS
-from dse.report.importance import agreement, importance
-from dse.report.packing import tokens
+from dse.report.importance import agreement, distributions, importance
+from dse.report.packing import TAGS, tokens
 from dse.report.payload import payload, script_json
 from dse.report.values import ReportView
 from dse.store import write_atomic
@@ -59,7 +59,10 @@ def render(view: ReportView, *, small: bool = False) -> str:
     # cards that have a name are plain HTML, for readers without scripts; the others take little room
     plain = [i for i in view.designs if i in {*view.picks.values(), view.baseline, view.nearest}]
     card = environment.get_template("design.html.j2").make_module(common).card  # type: ignore[attr-defined]
-    cards = tokens({i: _squeeze(card(view, d)) for i, d in view.designs.items() if i not in plain})
+    cards = tokens(
+        {i: _squeeze(card(view, d)) for i, d in view.designs.items() if i not in plain},
+        TAGS,
+    )
     data = script_json(payload(view, matters) | {"cards": cards})
     plotly = f"/*\n{_text('vendor/LICENSE.plotly')}*/\n{_text(PLOTLY)}"
     own = "\n".join(_text(name) for name in (SCRIPTS if view.trials else SCRIPTS[:1]))
@@ -68,6 +71,7 @@ def render(view: ReportView, *, small: bool = False) -> str:
         plain=plain,
         matters=matters,
         agreed=agreement(view),
+        spread=distributions(view),
         style=_text("report.css"),
         data=data,
         scripts=[plotly, own],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -54,6 +55,23 @@ class Agreement:
     front: int
     of: int
     share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The values of one knob on the front and among all priced trials.
+
+    Attributes:
+        knob: its name.
+        front: designs of the front that have it.
+        shares: (value, share of the front, share of all) by value; empty where it is a range of numbers.
+        spread: tenth, fiftieth and ninetieth percentile on the front, then those of all; None for choices.
+    """
+
+    knob: str
+    front: int
+    shares: tuple[tuple[str, float, float], ...]
+    spread: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
 
 
 def importance(view: ReportView) -> Importance:
@@ -115,6 +133,47 @@ def _coded(column: Sequence[float | str]) -> tuple[BaseDistribution, list[Any]]:
         return IntDistribution(0, len(levels) - 1), [levels.index(float(v)) for v in column]
     wide = levels[0] > 0 and levels[-1] > 30 * levels[0]
     return FloatDistribution(levels[0], levels[-1], log=wide), [float(v) for v in column]
+
+
+def distributions(view: ReportView) -> tuple[Distribution, ...]:
+    """Return how every knob that varies is spread on the front, and among all trials, by layer."""
+    priced = [t for t in view.trials if t.state in ("feasible", "infeasible")]
+    best = [t for t in priced if t.on_front]
+    found = []
+    for knob in sorted(
+        dict.fromkeys(name for t in priced for name in t.knobs), key=_by_layer(view)
+    ):
+        every, there = (
+            [t.knobs[knob] for t in group if knob in t.knobs] for group in (priced, best)
+        )
+        levels = sorted(set(every), key=lambda v: (isinstance(v, str), v))
+        if not there or len(levels) < 2:
+            continue
+        if len(levels) <= LEVELS or isinstance(levels[-1], str):
+            shares = tuple(
+                (_said(v), there.count(v) / len(there), every.count(v) / len(every)) for v in levels
+            )
+            found.append(Distribution(knob, len(there), shares))
+        else:
+            found.append(
+                Distribution(knob, len(there), (), (_percentiles(there), _percentiles(every)))
+            )
+    return tuple(found)
+
+
+def _said(value: float | str) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _percentiles(values: Sequence[float | str]) -> tuple[float, float, float]:
+    low, middle, high = np.percentile(np.array(values, dtype=np.float64), (10, 50, 90)).tolist()
+    return low, middle, high
+
+
+def _by_layer(view: ReportView) -> Callable[[str], tuple[int, str]]:
+    """Return a sort key of knobs: those of a layer together, layers in their order, the others behind."""
+    layers = {x.name: i for d in view.designs.values() for i, x in enumerate(d.layers)}
+    return lambda knob: (layers.get(knob.rpartition(".")[0], len(layers)), knob)
 
 
 def agreement(view: ReportView) -> tuple[Agreement, ...]:

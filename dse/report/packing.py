@@ -8,6 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+TAGS = re.compile(r"^[^<]+|<[^<]*")  # pieces of markup: a tag and the text behind it
+OBJECTS = re.compile(
+    r"\{[^{}]*\}*,?|[^{}]+|\}+,?"
+)  # pieces of JSON: an innermost object, the key before it
 LETTERS = string.ascii_letters + string.digits + "-_"  # one per different value of a column
 
 
@@ -23,13 +27,12 @@ def packed(values: Sequence[Any]) -> Any:
     return {"of": levels, "at": "".join(place[v] for v in values)}
 
 
-def tokens(texts: Mapping[int, str], mark: str = "<") -> dict[str, Any]:
+def tokens(texts: Mapping[int, str], cut: re.Pattern[str]) -> dict[str, Any]:
     """Return texts as places in one list of their pieces; joined again, they are as they were.
 
-    A piece begins with `mark`: a tag with the text behind it, a value of JSON. Design cards differ in numbers only, and few of those: cards of
+    Design cards differ in numbers only, and few of those: cards of
     28 layers take a tenth of their length. Frequent pieces come first, so most places have two digits.
     """
-    cut = re.compile(f"^[^{mark}]+|{mark}[^{mark}]*")
     pieces = {key: cut.findall(text) for key, text in texts.items()}
     ranked = Counter(p for found in pieces.values() for p in found).most_common()
     place = {piece: i for i, (piece, _) in enumerate(ranked)}

@@ -158,7 +158,7 @@ selecting.push(() => {
 });
 $("add-axis").addEventListener("change", (event) => { parallelAxes.push(event.target.value); drawParallel(); });
 ["show-infeasible", "axis-c"].forEach((id) => $(id).addEventListener("change", drawParallel));
-selected.push(() => setTimeout(drawParallel));
+selected.push(() => afterPaint(() => { if (scales.length) drawLines(); })); // the line of the trial is thicker
 themed.push(drawParallel);
 addEventListener("resize", calmly(drawParallel));
 drawParallel();

@@ -12,7 +12,7 @@ from dse.report import words
 from dse.report.figures import trust_figure
 from dse.report.format import BY_KEY, LABELS, PICKS, UNITS
 from dse.report.importance import Importance
-from dse.report.packing import packed, tokens
+from dse.report.packing import OBJECTS, packed, tokens
 from dse.report.progress_figure import progress_figure
 from dse.report.trust import COMPARED
 from dse.report.values import DesignView, ReportView, TrialRow
@@ -68,11 +68,14 @@ def payload(view: ReportView, matters: Importance) -> dict[str, Any]:
             for r in COMPARED
             if any(r in t.reported and (r != "uram" or t.reported[r]) for t in trials)
         },
-        "metrics": _columns([t.metrics for t in trials], keys),
+        "metrics": {
+            k: packed(_rounded([t.metrics.get(k) for t in trials], 6 if k == "accuracy" else 5))
+            for k in keys
+        },
         "values": _columns([t.knobs for t in trials], knobs),
         "low": {r: packed(_rounded([_end(t, r, 0) for t in trials], 4)) for r in held},
         "high": {r: packed(_rounded([_end(t, r, 1) for t in trials], 4)) for r in held},
-        "builds": tokens({i: _build(d) for i, d in view.designs.items()}, "{"),
+        "builds": tokens({i: _build(d) for i, d in view.designs.items()}, OBJECTS),
         "figures": {"progress": progress_figure(view.progress)}
         | ({"trust": trust_figure(view.trust)} if view.trust.points else {}),
     }

@@ -124,6 +124,8 @@ document.querySelectorAll("#explorer table.sortable, #detail > div:not(.all-card
 // --- the drawer ------------------------------------------------------------------------------
 
 const selected = []; // called with a trial id, or null
+/** Run something slow once what has changed is on the screen. */
+const afterPaint = (f) => requestAnimationFrame(() => setTimeout(f));
 let opener = null;
 
 const dressed = []; // called with a card before it is shown, and the place of its trial

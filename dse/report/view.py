@@ -22,7 +22,9 @@ from dse.search.score import constraints_of
 from dse.snapshot import StudySnapshot
 
 
-def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView:
+def build_view(
+    snapshot: StudySnapshot, extra: Sequence[int] = (), *, priced: bool = False
+) -> ReportView:
     """Return the numbers and names of a study's report.
 
     The front is that of the designs trained at full budget, once the study is complete; before, that of all
@@ -31,6 +33,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
     Args:
         snapshot: the study.
         extra: ids of more trials to show as whole designs; those that were never priced are left out.
+        priced: also ask the cost model for the price of each design's next folding, which takes up to 0.1 s each.
     """
     config = snapshot.config
     constraints = constraints_of(config)
@@ -61,7 +64,7 @@ def build_view(snapshot: StudySnapshot, extra: Sequence[int] = ()) -> ReportView
             names=(*names, "baseline") if record.origin == "baseline" else tuple(names),
             on_front=record.id in on_front,
             synthesised=snapshot.synthesised.get(record.design.digest),
-            price=snapshot.price,
+            price=snapshot.price if priced else None,
         )
 
     files = [config.data.path] if config.data.path else list(config.data.files.values())

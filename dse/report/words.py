@@ -10,7 +10,7 @@ from dse.ir.milestone import Milestone
 from dse.ir.record import StageAccuracy
 from dse.ir.words import plural
 from dse.report.feasibility import Limit
-from dse.report.format import LABELS, PICKS, accuracy, count, factor, metric, percent
+from dse.report.format import LABELS, PICKS, accuracy, count, factor, metric, number, percent
 from dse.report.values import DesignView, Progress, ReportView, Slack
 
 EARLY = 20  # trials before which a verdict on the search means nothing
@@ -232,6 +232,12 @@ def relaxing(limit: Limit) -> str:
         instead = "" if old is None else f" instead of {metric(key, old)}"
         parts.append(f"best {LABELS[key]} {metric(key, new)}{instead}")
     return then + ", ".join(parts)
+
+
+def spread(percentiles: tuple[float, float, float]) -> str:
+    """Return the median of some values, and where the middle 80 % of them lie."""
+    low, middle, high = (number(v) for v in percentiles)
+    return f"{middle} ({low} to {high})"
 
 
 def stage(name: str) -> str:

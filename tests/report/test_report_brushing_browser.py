@@ -173,3 +173,19 @@ def test_a_card_is_compared_with_the_pinned_design(open_page, url, view):
     assert page.locator("#drawer .difference").count() == 0
     assert page.evaluate("location.hash") == f"#design-{one.id}&pin={one.id}"
     assert page.locator("#drawer table.balance").count() == 1
+
+
+def test_intervals_of_selected_designs_are_drawn(open_page, url, view):
+    some = list(view.front[:5])
+    page = open_page(f"{url}#trials={','.join(map(str, some))}")
+    page.select_option("#axis-x", "lut")
+    bars = page.evaluate(
+        """() => {
+          const t = document.getElementById('plot').data.find((t) => t.name === 'interval');
+          return t.customdata.map((id, k) => [id, t.x[k] - t.error_x.arrayminus[k], t.x[k] + t.error_x.array[k]]);
+        }"""
+    )
+    assert sorted(b[0] for b in bars) == sorted(some)
+    for trial, low, high in bars:
+        lut = view.designs[trial].of("lut")
+        assert (low, high) == pytest.approx((lut.low, lut.high), rel=1e-3)

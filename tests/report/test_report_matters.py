@@ -4,12 +4,13 @@ import random
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dse.config.values import Constraint
 from dse.report.feasibility import NEAR, feasibility, looser
 from dse.report.html import render
-from dse.report.importance import agreement, importance
+from dse.report.importance import agreement, distributions, importance
 from dse.report.view import build_view
 from dse.report.words import relaxing
 from dse.search.pareto import front
@@ -143,3 +144,27 @@ def test_agreement_is_counted_on_the_front(snapshot):
             assert (found[knob].value, found[knob].front, found[knob].of) == (value, n, len(best))
         else:
             assert knob not in found
+
+
+def test_values_of_knobs_are_spread_as_counted(snapshot):
+    view = build_view(snapshot)
+    priced = [t for t in view.trials if t.state != "failed"]
+    best = [t for t in priced if t.on_front]
+    found = distributions(view)
+    assert found[0].knob == "conv1.sparsity"
+    assert found[-1].knob == "fold.cycles"
+    for d in found:
+        there, every = ([t.knobs[d.knob] for t in group] for group in (best, priced))
+        assert d.front == len(best)
+        if d.spread:
+            assert [s[1] for s in d.spread] == pytest.approx([np.median(there), np.median(every)])
+            continue
+        assert sum(s[1] for s in d.shares) == pytest.approx(1.0)
+        for value, front_share, share in d.shares:
+            assert front_share == pytest.approx(
+                [f"{v:g}" if isinstance(v, float) else str(v) for v in there].count(value)
+                / len(best)
+            )
+            assert 0 < share <= 1
+    words = render(view)
+    assert "All knobs by layer" in words

@@ -1,9 +1,10 @@
 """Columns and cards come back from their short forms as they were."""
 
+import json
 import random
 
 from dse.report import html
-from dse.report.packing import LETTERS, packed, tokens
+from dse.report.packing import LETTERS, OBJECTS, TAGS, packed, tokens
 
 
 def unpacked(column):
@@ -33,7 +34,7 @@ def test_the_page_reads_the_same_letters():
 
 def test_texts_come_back_and_share_their_pieces():
     texts = {3: "<p>one<b>&lt;two", 7: "free <p>one</p>", 9: ""}
-    found = tokens(texts)
+    found = tokens(texts, TAGS)
     joined = {
         int(key): "".join(found["pieces"][i] for i in places)
         for key, places in found["texts"].items()
@@ -41,3 +42,24 @@ def test_texts_come_back_and_share_their_pieces():
     assert joined == texts
     assert len(found["pieces"]) == len(set(found["pieces"])) == 4
     assert found["pieces"][0] == "<p>one"
+
+
+def test_json_comes_back_and_shares_its_objects():
+    rng = random.Random(1)
+    values = {
+        i: {
+            "design": {
+                f"conv{k}": {"a": {"bits": rng.choice([2, 4])}, "b": None} for k in range(9)
+            },
+            "folding": {
+                "Defaults": {},
+                **{f"FIFO_{k}": {"depth": rng.randint(1, 3)} for k in range(9)},
+            },
+        }
+        for i in range(40)
+    }
+    texts = {i: json.dumps(v, separators=(",", ":")) for i, v in values.items()}
+    found = tokens(texts, OBJECTS)
+    for i, text in texts.items():
+        assert "".join(found["pieces"][k] for k in found["texts"][str(i)]) == text
+    assert len(found["pieces"]) < 60
