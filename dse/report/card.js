@@ -112,7 +112,7 @@ function pin(id) {
   $("unpin").textContent = `Pinned: trial ${id} ×`;
   writeHash();
   if (!$("drawer").hidden) openDesign(opened);
-  drawExplorer();
+  drawRings();
 }
 
 dressed.push((card, i) => {

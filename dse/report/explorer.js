@@ -141,17 +141,10 @@ function drawExplorer() {
     if (list.length) traces.push({ type: "scatter", mode: "markers", name, x: [null], y: [null], hoverinfo: "skip", marker: { size: 9, ...marker } });
   }
   if (shade.bar) traces.push(shade.bar);
-  const carded = TRIALS.id.indexOf(current);
-  if (rows.includes(carded)) {
-    traces.push({ ...points([carded], "selected", { symbol: "circle-open", size: 18, color: colour("--ink"), line: { width: 2.5 } }),
-      error_x: errorBars(x, [carded]), error_y: errorBars(y, [carded]), hoverinfo: "skip", hovertemplate: undefined });
-  }
   const lit = isSelecting() ? [...groups.rest, ...groups.front].filter((i) => chosen[i]) : [];
   if (lit.length && lit.length <= BARRED) {
     traces.push({ ...points(lit, "interval", { size: 1, opacity: 0 }), error_x: errorBars(x, lit), error_y: errorBars(y, lit), hoverinfo: "skip", hovertemplate: undefined });
   }
-  const held = TRIALS.id.indexOf(pinned);
-  if (rows.includes(held)) traces.push({ ...points([held], "pinned", { symbol: "square-open", size: 20, color: colour("--limit"), line: { width: 2.5 } }), hoverinfo: "skip", hovertemplate: undefined });
   const layout = {
     margin: { l: 62, r: 8, t: 46, b: 52 }, hovermode: "closest", dragmode: "zoom",
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 }, itemsizing: "constant" },
@@ -229,7 +222,6 @@ $("plot").on("plotly_selected", (event) => {
     [...event.range[a]].map(Number).sort((one, other) => one - other).map((v) => Number(v.toPrecision(6))))));
 });
 selecting.push(calmly(drawExplorer));
-selected.push((id) => { current = id; afterPaint(drawExplorer); }); // the card first
 themed.push(drawExplorer);
 addEventListener("beforeprint", () => Plotly.relayout("plot", { width: 680 }));
 addEventListener("afterprint", () => Plotly.relayout("plot", { width: null, autosize: true }));

@@ -27,6 +27,7 @@ SCRIPTS = (  # in this order; all but the first need trials
     "card.js",
     "explorer.js",
     "parallel.js",
+    "marks.js",
     "weights.js",
     "trials.js",
 )

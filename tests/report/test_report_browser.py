@@ -99,6 +99,9 @@ def test_a_click_on_a_point_opens_its_card_and_escape_closes_it(open_page, url, 
     for layer in design.layers:
         assert f"{layer.cycles:,}" in text
     assert page.evaluate("location.hash") == f"#design-{design.id}"
+    ring = page.locator(".rings circle.open").bounding_box()
+    assert abs(ring["x"] + ring["width"] / 2 - box["x"]) < 1.5
+    assert abs(ring["y"] + ring["height"] / 2 - box["y"]) < 1.5
     page.keyboard.press("Escape")
     assert not drawer.is_visible()
 
