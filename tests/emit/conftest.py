@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -225,6 +228,50 @@ def check_layers() -> Callable[[Path], None]:
         assert all(r.words > 0 for r in result.layers)
 
     return check
+
+
+@pytest.fixture
+def write(tmp_path: Path, emit: Any, board: Any, estimate: Any) -> Callable[..., Path]:
+    """Factory: (flow, case, arguments to replace) -> folder of the written project."""
+
+    def project(flow: str, case: Any, **changed: Any) -> Path:
+        built: HlsProject = emit(case, **changed)
+        if flow == "rtl":
+            names = ("network", "design", "accelerator", "images", "labels")
+            arguments = dict(zip(names, case, strict=True)) | {"board": board} | changed
+            built = rtl_project(study="study", clock_mhz=100.0, estimate=estimate, **arguments)
+        return built.write(tmp_path / "a b" / flow, force=True)
+
+    return project
+
+
+@pytest.fixture
+def load_driver() -> Callable[[Path], ModuleType]:
+    """Factory: folder of a project -> its driver, imported."""
+
+    def load_driver(folder: Path) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(
+            "driver_of_test", folder / "driver" / "driver.py"
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load_driver
+
+
+@pytest.fixture
+def dense_case(make_case: Callable[..., Case]) -> Callable[..., Case]:
+    """Factory: (element, SIMD, memory) -> one layer of 15 inputs and 3 classes."""
+
+    def make(element: IntType, simd: int, memory: str = "bram") -> Case:
+        network = Network("n", (15,), element, (Dense("fc", ("input",), (15,), False, 3),))
+        folding = Folding(1, simd, memory=memory)
+        return make_case(network, {"fc": Compression(2, None)}, {"fc": folding}, count=7)
+
+    return make
 
 
 TINY = Network(

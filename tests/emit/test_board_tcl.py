@@ -1,31 +1,23 @@
-"""To the board: block design and packaging by recorded calls, the driver against a fake overlay."""
+"""Tcl for the board: block design and packaging by recorded calls; which boards get it; the end of a batch."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from dse.emit.board import BOARD_PARTS, processing_system
-from dse.emit.project import HlsProject
-from dse.emit.rtl import rtl_project
-from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, Folding
 from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
-from dse.ir.numbers import BIPOLAR, IntType
+from dse.ir.numbers import IntType
 from hw_templates._boards import board_names, load_board
 
 # Vivado's commands: they record their calls, and know which cells there are
@@ -82,21 +74,6 @@ set argc [llength $argv]
 """
 
 
-@pytest.fixture
-def write(tmp_path: Path, emit: Any, board: Any, estimate: Any) -> Callable[..., Path]:
-    """Factory: (flow, case, arguments to replace) -> folder of the written project."""
-
-    def project(flow: str, case: Any, **changed: Any) -> Path:
-        built: HlsProject = emit(case, **changed)
-        if flow == "rtl":
-            names = ("network", "design", "accelerator", "images", "labels")
-            arguments = dict(zip(names, case, strict=True)) | {"board": board} | changed
-            built = rtl_project(study="study", clock_mhz=100.0, estimate=estimate, **arguments)
-        return built.write(tmp_path / "a b" / flow)
-
-    return project
-
-
 def tcl(script: Path, *arguments: str, **environment: str) -> tuple[str, list[list[str]]]:
     """Run a script with stub commands; return what failed and the calls, words apart."""
     if shutil.which("tclsh") is None:
@@ -138,9 +115,9 @@ def ends(calls: list[list[str]], kind: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("flow", ["hls", "rtl"])
 @pytest.mark.parametrize("name", ["Pynq-Z1", "ZCU104"])
-def test_block_design(flow: str, name: str, make_case: Any, write: Any) -> None:
+def test_block_design(flow: str, name: str, dense_case: Any, write: Any) -> None:
     board = load_board(name)
-    folder = write(flow, dense_case(make_case, IntType(8, signed=False), 15), board=board)
+    folder = write(flow, dense_case(IntType(8, signed=False), 15), board=board)
     value = json.loads((folder / "design.json").read_text())
     inputs, outputs = (str(value[k]["axis_bits"]) for k in ("input", "output"))
     assert inputs != outputs
@@ -220,9 +197,9 @@ def test_block_design(flow: str, name: str, make_case: Any, write: Any) -> None:
 
 
 @pytest.mark.parametrize("flow", ["hls", "rtl"])
-def test_block_design_with_weights_to_load(flow: str, make_case: Any, write: Any) -> None:
+def test_block_design_with_weights_to_load(flow: str, dense_case: Any, write: Any) -> None:
     board = load_board("ZCU104")
-    case = dense_case(make_case, IntType(8, signed=False), 5, "uram")
+    case = dense_case(IntType(8, signed=False), 5, "uram")
     folder = write(flow, case, board=board)
     repository = "hls/build_hls/solution1/impl/ip" if flow == "hls" else "board/build_ip"
     (folder / repository).mkdir(parents=True)
@@ -273,285 +250,6 @@ def test_packaging_of_the_verilog(tiny: Any, write: Any) -> None:
     # without -import_files the IP would point into this project
     assert {"build_ip", "-import_files", "dse", "user"} <= set(package)
     assert [c[0] for c in calls][-3:] == ["ipx::check_integrity", "ipx::save_core", "close_project"]
-
-
-class Overlay:
-    """A board in software: the DMA hands words to the integer reference, decoded bit by bit here."""
-
-    def __init__(self, folder: Path, accelerator: Accelerator) -> None:
-        self.design = json.loads((folder / "design.json").read_text())
-        self.reference = accelerator
-        self.sent: list[bytes] = []
-        self.batch = self.started = 0
-        self.waiting: tuple[Any, int] | None = None
-        self.dma = SimpleNamespace(
-            sendchannel=SimpleNamespace(transfer=self.send, wait=lambda: None),
-            recvchannel=SimpleNamespace(transfer=self.receive, wait=lambda: None),
-        )
-        self.weights = b""
-        self.weights_dma = SimpleNamespace(
-            sendchannel=SimpleNamespace(transfer=self.load, wait=lambda: None)
-        )
-        self.batch_frames = SimpleNamespace(write=self.set_batch)
-        if self.design.get("flow") != "rtl":
-            self.registers = {0x00: 4, 0x10: 0}
-            self.accelerator = SimpleNamespace(
-                read=self.registers.__getitem__, write=self.registers.__setitem__
-            )
-
-    def set_batch(self, offset: int, frames: int) -> None:
-        assert offset == 0
-        self.batch = frames
-
-    def load(self, buffer: Any) -> None:
-        assert not self.sent  # weights come first
-        if self.design.get("flow") != "rtl":
-            assert (self.registers[0x00], self.registers[0x10]) == (1, 0)
-            self.registers[0x00] = 4
-        self.weights += buffer.tobytes()
-
-    def receive(self, buffer: Any, nbytes: int) -> None:
-        self.waiting = buffer, nbytes
-
-    def send(self, buffer: Any, nbytes: int) -> None:
-        source, target = self.design["input"], self.design["output"]
-        step, element = source["axis_bits"] // 8, source["element"]
-        data = buffer[:nbytes].tobytes()
-        self.sent.append(data)
-        bits = element["bits"]
-        values = []
-        for start in range(0, len(data), step):
-            word = int.from_bytes(data[start : start + step], "little")
-            for i in range(source["elements_per_word"]):
-                code = word >> i * bits & (1 << bits) - 1
-                if element["bipolar"]:
-                    code = 2 * code - 1
-                elif element["signed"] and code >> bits - 1:
-                    code -= 1 << bits
-                values.append(code)
-            assert word >> bits * source["elements_per_word"] == 0
-        images = np.array(values).reshape(-1, *self.reference.network.input_shape)
-        scores = self.reference.scores(images)
-        size = target["axis_bits"] // 8
-        out = b"".join(int(s).to_bytes(size, "little", signed=True) for s in scores.reshape(-1))
-        # TLAST ends the transfer with the last frame of the batch: all three counts must agree
-        assert self.waiting is not None
-        reply, expected = self.waiting
-        assert (len(images), len(out)) == (self.batch, expected)
-        if self.design.get("flow") != "rtl":
-            assert (self.registers[0x00], self.registers[0x10]) == (1, self.batch)
-            self.registers[0x00] = 4
-        reply[:expected] = np.frombuffer(out, np.uint8)
-
-
-def load_driver(folder: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("driver_of_test", folder / "driver" / "driver.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def dense_case(make_case: Any, element: IntType, simd: int, memory: str = "bram") -> Any:
-    network = Network("n", (15,), element, (Dense("fc", ("input",), (15,), False, 3),))
-    folding = Folding(1, simd, memory=memory)
-    return make_case(network, {"fc": Compression(2, None)}, {"fc": folding}, count=7)
-
-
-@pytest.mark.parametrize("flow", ["hls", "rtl"])
-@pytest.mark.parametrize(
-    ("element", "simd"),
-    [
-        (None, 0),  # the convolutional network, 3-bit unsigned pixels
-        (BIPOLAR, 5),
-        (IntType(4, signed=True), 3),
-        (IntType(8, signed=False), 15),  # 120 bits in a word of 128
-        (IntType(11, signed=True), 3),
-    ],
-)
-def test_driver(
-    flow: str,
-    element: IntType | None,
-    simd: int,
-    tiny: Any,
-    make_case: Any,
-    write: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    case = tiny if element is None else dense_case(make_case, element, simd)
-    accelerator, images = case[2:4]
-    folder = write(flow, case)
-    overlay = Overlay(folder, accelerator)
-    pynq = ModuleType("pynq")
-    pynq.Overlay = lambda path: overlay  # type: ignore[attr-defined]
-    pynq.allocate = lambda shape, dtype: np.full(shape, 255, dtype)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pynq", pynq)
-    driver = load_driver(folder).Accelerator(batch=3)
-    assert np.array_equal(driver.infer(images), accelerator.scores(images))
-    assert len(overlay.sent) == -(-len(images) // 3)
-    # the bytes are the golden words, which C and RTL simulation read
-    lines = (folder / "tb" / "inputs.hex").read_text().split()
-    assert b"".join(overlay.sent) == b"".join(bytes.fromhex(line)[::-1] for line in lines)
-    assert driver.infer(images[:0]).shape == (0, 3)
-
-
-class Buffer(np.ndarray[Any, Any]):
-    """Memory of a DMA."""
-
-    def freebuffer(self) -> None:
-        self[:] = 0
-
-
-@pytest.mark.parametrize("flow", ["hls", "rtl"])
-def test_driver_loads_weights_first(
-    flow: str, make_case: Any, write: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    case = dense_case(make_case, IntType(8, signed=False), 5, "uram")
-    accelerator, images = case[2:4]
-    folder = write(flow, case, board=load_board("ZCU104"))
-    overlay = Overlay(folder, accelerator)
-    pynq = ModuleType("pynq")
-    pynq.Overlay = lambda path: overlay  # type: ignore[attr-defined]
-    pynq.allocate = lambda shape, dtype: np.full(shape, 255, dtype).view(Buffer)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pynq", pynq)
-    driver = load_driver(folder).Accelerator(batch=3)
-    assert np.array_equal(driver.infer(images), accelerator.scores(images))
-    # 3 passes of 3 steps of 5 weights of 2 bits: a word of 64 bits each
-    words = np.frombuffer(overlay.weights, "<u8").reshape(3, 3, 1)
-    codes = words >> (2 * np.arange(5, dtype=np.uint64)) & np.uint64(3)
-    signed = codes.astype(int) - 4 * (codes > 1)
-    assert np.array_equal(signed.reshape(3, 15), accelerator.parameters["fc"].weights)
-
-    path = folder / "tb" / "weights.hex"
-    path.write_text(path.read_text()[:-17])
-    with pytest.raises(ValueError, match=r"weights\.hex must have 9 words, it has 8"):
-        load_driver(folder).Accelerator()
-
-
-# what the DMA sees of the C++: bytes of words in, bytes of words out
-HARNESS = """
-#include <cstdlib>
-#include <iostream>
-#include "src/top.h"
-int main(int, char **argv) {
-  const unsigned frames = std::atoi(argv[1]);
-  hls::stream<input_word> in;
-  hls::stream<output_word> out;
-  for (unsigned i = 0; i < frames * INPUT_WORDS; i++) {
-    input_word word;
-    for (int b = 0; b < INPUT_BITS; b += 8) word.data.range(b + 7, b) = std::cin.get();
-    in.write(word);
-  }
-  accelerator(in, out, frames);
-  for (unsigned i = 0; i < frames * OUTPUT_WORDS; i++) {
-    const output_word word = out.read();
-    for (int b = 0; b < OUTPUT_BITS; b += 8) {
-      std::cout.put(static_cast<char>(word.data.range(b + 7, b).to_uint()));
-    }
-  }
-}
-"""
-
-
-def test_driver_and_c_simulation(tiny: Any, write: Any, tmp_path: Path) -> None:
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not on PATH")
-    folder = write("hls", tiny)
-    value = json.loads((folder / "design.json").read_text())
-    (folder / "harness.cpp").write_text(HARNESS)
-    widths = [f"-D{k.upper()}_BITS={value[k]['axis_bits']}" for k in ("input", "output")]
-    command = [compiler, "-std=c++14", "-w", *widths, "-isystem", "csim", "-I.", "-o", "harness"]
-    subprocess.run([*command, "harness.cpp", "src/top.cpp"], cwd=folder, check=True)
-    form = load_driver(folder).Format()
-    images = np.random.default_rng(1).integers(0, 8, (6, *form.shape))  # not the golden ones
-    run = subprocess.run(
-        [folder / "harness", str(len(images))],
-        input=form.pack(images).tobytes(),
-        capture_output=True,
-        check=True,
-    )
-    scores = form.unpack(np.frombuffer(run.stdout, np.uint8))
-    assert np.array_equal(scores, tiny[2].scores(images))
-    assert len(np.unique(scores)) > 3
-
-
-def test_driver_refuses(tiny: Any, write: Any) -> None:
-    form = load_driver(write("hls", tiny)).Format()
-    for wrong, message in (
-        (np.zeros((1, 4, 4, 3), int), r"must be \(n, \(4, 4, 2\)\), got \(1, 4, 4, 3\)"),
-        (np.zeros((1, 4, 4, 2)), "must be integers as the network takes them, got float64"),
-        (np.full((1, 4, 4, 2), 8), r"integers 0\.\.7"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            form.pack(wrong)
-
-
-# a board that knows the golden images only, and may be wrong in one score
-PYNQ = """
-import json, os, pathlib, types
-import numpy as np
-ROOT = pathlib.Path(os.environ["PROJECT"])
-def words(name):
-    return [bytes.fromhex(x)[::-1] for x in (ROOT / "tb" / name).read_text().split()]
-def allocate(shape, dtype):
-    return np.zeros(shape, dtype)
-class Overlay:
-    def __init__(self, path):
-        n = len((ROOT / "tb" / "labels.txt").read_text().split())
-        given, scores = b"".join(words("inputs.hex")), bytearray(b"".join(words("expected.hex")))
-        scores[0] ^= int(os.environ["FLIP"])
-        self.size, out = len(given) // n, len(scores) // n
-        self.known = {given[i * self.size:][:self.size]: bytes(scores[i * out:][:out]) for i in range(n)}
-        channel = types.SimpleNamespace
-        self.dma = channel(sendchannel=channel(transfer=self.send, wait=int),
-                           recvchannel=channel(transfer=self.receive, wait=int))
-        self.batch_frames = channel(write=lambda *_: None)
-        self.accelerator = channel(read=lambda _: 4, write=lambda *_: None)
-    def receive(self, buffer, nbytes):
-        self.reply = buffer
-    def send(self, buffer, nbytes):
-        data = buffer[:nbytes].tobytes()
-        out = b"".join(self.known[data[i:i + self.size]] for i in range(0, nbytes, self.size))
-        self.reply[:len(out)] = np.frombuffer(out, np.uint8)
-"""
-
-
-def test_benchmark(tiny: Any, write: Any, tmp_path: Path) -> None:
-    accelerator, images, labels = tiny[2:]
-    folder = write("hls", tiny)
-    (tmp_path / "fake").mkdir()
-    (tmp_path / "fake" / "pynq.py").write_text(PYNQ)
-    np.savez(tmp_path / "own.npz", images=images[:2], labels=labels[:2])
-
-    def run(*arguments: str, flip: int = 0) -> tuple[int, dict[str, Any], str]:
-        done = subprocess.run(
-            [sys.executable, "driver/benchmark.py", "--frames", "20", *arguments],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ
-            | {"PYTHONPATH": str(tmp_path / "fake"), "PROJECT": str(folder), "FLIP": str(flip)},
-        )
-        assert done.stderr == ""
-        return (
-            done.returncode,
-            json.loads((folder / "driver/benchmark.json").read_text()),
-            done.stdout,
-        )
-
-    status, result, shown = run()
-    assert (status, result["mismatches"], result["images"]) == (0, 0, len(images))
-    assert result["accuracy"] == pytest.approx(accelerator.accuracy(images, labels))
-    assert result["predicted_frames_per_second"] == 100e6 / 1000  # of the estimate in conftest
-    assert "measured on the board" in shown
-    assert "predicted for the accelerator alone" in shown
-    status, result, shown = run(flip=1)
-    assert (status, result["mismatches"]) == (1, 1)
-    assert f"1 of {3 * len(images)} golden scores differ" in shown
-    assert run("--images", str(tmp_path / "own.npz"), flip=1)[1]["mismatches"] is None
 
 
 BENCH = """
