@@ -1,8 +1,8 @@
 """What a unit has beside its UltraRAM: the registers and counters that its weights are loaded through.
 
 hw_templates/rtl/loaded_memory.v, in yosys 0.70 for xcup: the flip-flops exactly as counted here, the LUTs within
-some of them; memories of 16 x 9000 to 144 x 5000 bits. No correction of a learned model is about them, for none
-of their records has UltraRAM, so they are added to what a model says about the rest of the unit.
+some of them; memories of 16 x 9000 to 144 x 5000 bits. No correction of a learned model is about them: they are
+added to what a model says about the rest of the unit, and taken off what a report says before it is learned from.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def with_loading(said: UnitPrediction, unit: Unit) -> UnitPrediction:
     """Return a prediction of a unit with what its loading takes, where its weights are in UltraRAM."""
     if not isinstance(unit, ProductUnit) or unit.memory != "uram":
         return said
-    lut, ff = _loader(unit)
+    lut, ff = loader(unit)
     low, high = BAND
     return UnitPrediction(
         _more(said.expected, lut, ff),
@@ -33,7 +33,15 @@ def with_loading(said: UnitPrediction, unit: Unit) -> UnitPrediction:
     )
 
 
-def _loader(unit: ProductUnit) -> tuple[Floats, Floats]:
+def without_loading(reported: float, resource: str, unit: Unit) -> float:
+    """Return what a unit of ours took of a resource besides its loading, 1 at least where it took any."""
+    if not isinstance(unit, ProductUnit) or unit.memory != "uram" or resource not in ("lut", "ff"):
+        return reported
+    lut, ff = loader(unit)
+    return max(reported - float(lut if resource == "lut" else ff), min(reported, 1.0))
+
+
+def loader(unit: ProductUnit) -> tuple[Floats, Floats]:
     """Return LUTs and flip-flops: a word in the making, one that is handed on, counters; 0 for one word.
 
     More than ROWS words are selected among blocks, three more for a LUT6 and bit.

@@ -13,6 +13,7 @@ import dse
 from cost_models import learned
 from cost_models._correction import Correction
 from cost_models._learn import blank, records_of
+from cost_models._loading import without_loading
 from cost_models._model import Floats
 from cost_models._prior import Priced, priced
 from cost_models.learned import LearnedModel
@@ -176,9 +177,10 @@ def _sorted(records: Sequence[SynthesisRecord], model: LearnedModel) -> list[_Se
             if resource in record.actual and float(unit.totals[resource]) > 0:
                 if resource in ("lut", "ff") and not record.actual[resource]:
                     continue  # a unit that takes no LUT was dissolved into another
-                found.setdefault((unit.kind, resource), []).append(
-                    (unit, record.actual[resource], record.design)
-                )
+                actual = record.actual[resource]
+                if model.builder == "dse":
+                    actual = without_loading(actual, resource, record.unit)
+                found.setdefault((unit.kind, resource), []).append((unit, actual, record.design))
     return [
         _Seen(
             kind, resource, [u for u, _, _ in v], np.array([a for _, a, _ in v]), [d for *_, d in v]

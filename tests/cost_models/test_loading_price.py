@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cost_models import analytic, learned
-from cost_models._loading import _loader
+from cost_models._loading import loader, without_loading
 from dse.emit import synth_yosys
 from dse.errors import ExternalToolError
 from dse.ir.units import MatrixUnit
@@ -37,12 +37,23 @@ def test_loading_is_paid_for_and_blocks_are_counted(name: str) -> None:
     assert many.expected.uram.tolist() == [176, 10, 0]
 
 
-def test_bram_and_uram_differ_by_the_loader_alone() -> None:
+def test_bram_and_uram_differ_by_theloader_alone() -> None:
     model = analytic.load("ultrascale+")
     uram, bram = (model.predict(replace(UNIT, memory=m)).expected for m in ("uram", "bram"))
     # a word in the making, one that is handed on, 15 bits of 20,000 rows, 2 of 3 parts, 3 of 5 blocks, 4 more
     assert uram.ff - bram.ff == pytest.approx(192 + 64 + 15 + 2 + 3 + 4)
     assert uram.lut - bram.lut == pytest.approx(16 + 144 * 2)
+
+
+def test_what_a_report_says_is_learned_from_without_the_loader() -> None:
+    said = analytic.load("ultrascale+").predict(UNIT).expected
+    plain = analytic.load("ultrascale+").predict(replace(UNIT, memory="bram")).expected
+    for resource in ("lut", "ff"):
+        found = without_loading(float(getattr(said, resource)), resource, UNIT)
+        assert found == pytest.approx(float(getattr(plain, resource)))
+    assert without_loading(10.0, "uram", UNIT) == 10
+    assert without_loading(200.0, "ff", replace(UNIT, memory="bram")) == 200
+    assert without_loading(3.0, "ff", UNIT) == 1
 
 
 def test_yosys_counts_what_is_predicted(tmp_path: Path) -> None:
@@ -62,7 +73,7 @@ def test_yosys_counts_what_is_predicted(tmp_path: Path) -> None:
     report = synth_yosys.synthesise(tool, commands, "m", tmp_path, 300.0)
     cells = next(iter(report["modules"].values()))["num_cells_by_type"]
     unit = replace(UNIT, mh=36, mw=4096)
-    lut, ff = _loader(unit)
+    lut, ff = loader(unit)
     assert cells["URAM288"] == analytic.load("ultrascale+").predict(unit).expected.uram == 2
     assert cells["FDRE"] == ff
     counted = sum(n for cell, n in cells.items() if cell.startswith("LUT"))
