@@ -35,7 +35,8 @@ class Reporting:
             clock: gives the time in seconds.
         """
         self._shown, self._every_s, self._clock = shown, every_s, clock
-        self._command = [sys.executable, "-m", "dse", "report", folder.name, "-o", str(file)]
+        # -P: no module of the current folder is imported in place of an installed one
+        self._command = [sys.executable, "-P", "-m", "dse", "report", folder.name, "-o", str(file)]
         self._command += ["-C", str(folder.parent)]
         self._last = clock()
         self._process: subprocess.Popen[str] | None = None

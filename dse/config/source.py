@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 WIDEST = 160  # characters of a source line that are shown
 LINE_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML takes for one
-# a password in a URL: before the @ of user:password@host, or as a query argument
-SECRET = re.compile(r"(?<=://)([^\s:/@]*:)(\S+)(?=@)|([?&]password=)([^&\s\"']+)", re.IGNORECASE)
+# a password in a URL: before the @ of user:password@host, or as a query argument (password, passwd, sslpassword, ...)
+SECRET = re.compile(
+    r"(?<=://)([^\s:/@]*:)(\S+)(?=@)|([?&]\w*pass(?:word|wd)?=)([^&\s\"']+)", re.IGNORECASE
+)
+PASSWORD = "DSE_STORAGE_PASSWORD"  # the environment variable
+SHORTEST = 4  # characters of a password that is looked for in texts: a shorter one is in any
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,11 @@ class Span:
 
 
 def masked(text: str) -> str:
-    """Return the text with every password in a URL replaced by as many stars."""
+    """Return the text with the passwords in URLs, and that of the environment, replaced by as many stars."""
+    known = os.environ.get(PASSWORD, "")
+    if len(known) >= SHORTEST:
+        for written in (known, quote(known, safe="")):  # as it is, and as it stands in a URL
+            text = text.replace(written, "*" * len(written))
     return SECRET.sub(
         lambda m: (m[1] or m[3] or "") + "*" * len(m[2] or m[4] or ""),
         text,

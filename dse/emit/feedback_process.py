@@ -13,7 +13,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-COMMAND = (sys.executable, "-m", "dse.emit.feedback_job")
+# -P: no module of the current folder is imported in place of an installed one
+COMMAND = (sys.executable, "-P", "-m", "dse.emit.feedback_job")
 
 
 class JobProcess:

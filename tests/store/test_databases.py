@@ -245,4 +245,5 @@ def test_urls_name_their_driver_and_take_the_password() -> None:
     assert with_driver("mysql://u@h/d") == "mysql+pymysql://u@h/d"
     assert with_driver("postgresql+psycopg2://u@h/d") == "postgresql+psycopg2://u@h/d"
     assert with_password("mysql://u@h/d", "p") == "mysql://u:p@h/d"
+    assert with_password("mysql://u@h/d", "p@s/s:%") == "mysql://u:p%40s%2Fs%3A%25@h/d"
     assert with_password("mysql://u:q@h/d", "p") == "mysql://u:q@h/d"
