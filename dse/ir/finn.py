@@ -104,7 +104,7 @@ def _attributes(unit: Unit) -> dict[str, Any]:
 
 
 # FINN has renamed its nodes, and adds the back end to the type: MVAU_hls_0, MatrixVectorActivation_0
-NAME = re.compile(r"([A-Za-z]+[A-Za-z0-9]*?)(?:_Batch)?(?:_hls|_rtl)?_(\d+)")
+NAME = re.compile(r"([A-Za-z]+[A-Za-z0-9]*?)(?:_Batch)?(_hls|_rtl)?_(\d+)")
 RENAMED = {
     "MatrixVectorActivation": "MVAU",
     "StreamingFCLayer": "MVAU",
@@ -119,7 +119,8 @@ def read_folding(
 ) -> DesignPoint:
     """Return a design folded as a FINN folding configuration says.
 
-    Nodes are matched by type and count along the stream. What FINN does not fold apart follows its
+    Nodes are matched by type and count along the stream. FINN counts the two back ends of a type apart; where a file
+    has both, nodes stand in the order of the stream, as FINN writes them. What FINN does not fold apart follows its
     units: a window unit without a node of its own has the SIMD of its matrix unit as far as its
     channels allow, a pool or a sum without one takes all channels at once. `ram_style` "auto" counts
     as block RAM and `resType` "auto" as LUTs. Converters and FIFOs follow from the rest.
@@ -136,12 +137,7 @@ def read_folding(
     if not isinstance(config, Mapping) or not all(isinstance(v, Mapping) for v in config.values()):
         msg = 'a FINN folding must be a JSON object of nodes like "MVAU_hls_0": {"PE": 4}; got another'
         raise UsageError(msg)
-    nodes = {}
-    for key, value in config.items():
-        matched = NAME.fullmatch(key)
-        if matched is not None:
-            kind = RENAMED.get(matched[1], matched[1])
-            nodes[kind, int(matched[2])] = value
+    nodes = _read_nodes(config)
     counted: Counter[str] = Counter()
     folds: dict[str, Folding] = {}
     windows: dict[str, SlidingWindowUnit] = {}
@@ -173,6 +169,23 @@ def read_folding(
         simd = said.get(layer, math.gcd(int(window.channels), folds[layer].simd))
         folds[layer] = replace(folds[layer], swu_simd=simd)
     return DesignPoint(tuple((n, replace(d, folding=folds[n])) for n, d in design.layers))
+
+
+def _read_nodes(config: Mapping[str, Any]) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Return the nodes of a file by type and count, whatever their back end."""
+    found: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = {}
+    for key, value in config.items():
+        matched = NAME.fullmatch(key)
+        if matched is not None:
+            name, back_end, number = matched.groups()
+            kind = RENAMED.get(name, name)
+            found.setdefault(kind, []).append((back_end or "", int(number), value))
+    nodes = {}
+    for kind, rows in found.items():
+        mixed = len({back_end for back_end, *_ in rows}) > 1
+        for place, (_, number, value) in enumerate(rows):
+            nodes[kind, place if mixed else number] = value
+    return nodes
 
 
 def _product(node: Mapping[str, Any], name: str, unit: ProductUnit, design: DesignPoint) -> Folding:
