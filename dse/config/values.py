@@ -172,14 +172,17 @@ class ModelConfig:
         function: "package.module:callable" that returns the network as a torch module.
         folder: of the study file, where `function` is looked for first.
         input: (batch, height, width, channels) or (batch, features) as the file states it; None: it does not.
+        kept: where a study that was made before keeps what `function` returned, which is read instead: who looks
+            at a study runs no Python of it. None: `function` is called.
     """
 
     name: str
     options: Mapping[str, float] = field(default_factory=dict)
     onnx: Path | None = None
     function: str | None = None
-    folder: Path | None = None
+    folder: Path | None = field(default=None, compare=False)
     input: tuple[int, ...] | None = None
+    kept: Path | None = field(default=None, compare=False)
 
     @property
     def imported(self) -> bool:

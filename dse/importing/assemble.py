@@ -10,7 +10,7 @@ from dse.errors import UsageError
 from dse.importing import exact
 from dse.importing.chain import Curve, Line, applied, line_of, then
 from dse.importing.exact import NEAR, InexactError
-from dse.importing.graph import Floats, Graph, Node, printable, unsupported
+from dse.importing.graph import Floats, Graph, Node, unsupported
 from dse.importing.joins import is_signed, side_by_side, why_not_added
 from dse.importing.layout import Layout
 from dse.importing.quantiser import Quantiser
@@ -44,7 +44,6 @@ class Assembly:
         self.plain = plain
         self.layers: dict[str, Layer] = {}
         self.numbers: dict[str, Numbers] = {}
-        self.origins: dict[str, str] = {}
         self.inexact = ""
         self.notes: list[str] = []
 
@@ -76,7 +75,7 @@ class Assembly:
         if product.kind == "mean" and (quantiser is None or (self.plain and _is_global(value))):
             return self._global_mean(node, value, product)
         layer = self._matrix(value, product, self._signed(node, value, quantiser))
-        self._add(layer, product.node)
+        self._add(layer)
         found = None
         if quantiser is None:
             self._not_exact(product.node, "its activations are not quantised")
@@ -98,7 +97,7 @@ class Assembly:
         layer = MaxPool2d(
             self._name("pool"), (value.source,), value.shape, pool.kernel, pool.stride, pool.padding
         )
-        self._add(layer, node)
+        self._add(layer)
         return replace(value, source=layer.name, shape=layer.output_shape, layout=layout)
 
     def added(self, node: Node, first: Value, second: Value) -> Value:
@@ -121,7 +120,7 @@ class Assembly:
         layer = next(same, None)
         if layer is None:
             layer = Concat(self._name("concat"), sources, first.shape, channels)
-            self._add(layer, node)
+            self._add(layer)
         height, width, _ = first.layout.stream
         layout = first.layout.resized(height, width, layer.output_shape[-1])
         return Value(layer.name, layer.output_shape, layout, type_, line)
@@ -163,7 +162,7 @@ class Assembly:
             self._name("fc"), (value.source,), value.shape, activation=False,
             out_features=len(product.weights.real),
         )  # fmt: skip
-        self._add(layer, product.node)
+        self._add(layer)
         found = None
         try:
             found, error = exact.scores(value)
@@ -179,7 +178,7 @@ class Assembly:
         )
         network = _flat_input(network, graph)
         series(network)
-        return Lowered(network, self.numbers, self.inexact, tuple(self.notes), self.origins)
+        return Lowered(network, self.numbers, self.inexact, tuple(self.notes))
 
     def _scores(self, value: Value) -> Value:
         """Return class scores without a curve behind them."""
@@ -210,7 +209,7 @@ class Assembly:
             first.shape,
             (is_signed(self.layers, first.source), is_signed(self.layers, second.source)),
         )
-        self._add(layer, node)
+        self._add(layer)
         reason = why_not_added(first, second, value, quantiser)
         if reason:
             self._not_exact(node, reason)
@@ -240,7 +239,7 @@ class Assembly:
                 "put a quantiser (QuantIdentity, TruncAvgPool2d) behind it",
             )
         layer = GlobalAveragePool(self._name("mean"), (value.source,), value.shape)
-        self._add(layer, product.node)
+        self._add(layer)
         a, b = value.line
         line = (a * step.a / layer.pixels, b * step.a + step.b)
         kind = None if value.type is None else layer.output_type(value.type)
@@ -309,9 +308,8 @@ class Assembly:
     def _name(self, kind: str) -> str:
         return f"{kind}{sum(n.rstrip('0123456789') == kind for n in self.layers) + 1}"
 
-    def _add(self, layer: Layer, node: Node) -> None:
+    def _add(self, layer: Layer) -> None:
         self.layers[layer.name] = layer
-        self.origins[layer.name] = printable(node.name) or node.op
 
     def _not_exact(self, node: Node, reason: str) -> None:
         """Keep the first reason why the integers of the model cannot be taken over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,10 +36,12 @@ class Imported:
     Attributes:
         exact: the network with every quantiser of the model in its place.
         plain: the network that is trained on: without quantisers that are a layer of their own.
+        module: the ONNX file that was made of a torch module; empty where there was a file.
     """
 
     exact: Lowered
     plain: Lowered
+    module: bytes = b""
 
     @property
     def accelerator(self) -> Accelerator | None:
@@ -102,8 +104,9 @@ def imported_of(
     Raises:
         UsageError: it cannot be read, has a node that is not supported, or does not fit the data.
     """
+    path = model.kept or model.onnx
     found = _read(
-        str(model.onnx or ""), _changed(model), model.function or "", str(model.folder or ""),
+        "" if path is None else str(path), _changed(path), model.function or "", str(model.folder or ""),
         tuple(sorted(model.options.items())), data_type, data_shape,
     )  # fmt: skip
     shape = found.exact.network.input_shape
@@ -170,18 +173,37 @@ def _read(
     data_shape: tuple[int, ...],
 ) -> Imported:
     del changed  # a file that was written anew is read anew
+    if not function:
+        return imported(onnx_file.read(Path(onnx)), data_type, dict(options))
     if onnx:
-        graph = onnx_file.read(Path(onnx))
+        module = _kept(Path(onnx), function)
     else:
         from dse.importing.torch_module import export
 
-        graph = export(function, Path(folder), data_shape)
-    return imported(graph, data_type, dict(options))
+        module = export(function, Path(folder), data_shape)
+    graph = onnx_file.parse(module, function.rpartition(":")[2], onnx or function)
+    return replace(imported(graph, data_type, dict(options)), module=module)
 
 
-def _changed(model: ModelConfig) -> int:
+def _kept(path: Path, function: str) -> bytes:
+    """Return the file that a study keeps of a module.
+
+    Raises:
+        UsageError: it does not.
+    """
     try:
-        return 0 if model.onnx is None else model.onnx.stat().st_mtime_ns
+        return path.read_bytes()
+    except OSError as error:
+        msg = (
+            f"{path} must hold what {function} returned, but cannot be read ({error.strerror}): only"
+            " `dse run STUDY.yaml` and `dse check` call the function, and `run` keeps it; run that again"
+        )
+        raise UsageError(msg) from None
+
+
+def _changed(path: Path | None) -> int:
+    try:
+        return 0 if path is None else path.stat().st_mtime_ns
     except OSError:
         return 0  # reading it will say what is wrong
 

@@ -32,7 +32,7 @@ def read(path: Path) -> Graph:
     except OSError as error:
         msg = f"the model {path} cannot be read ({error.strerror}); give a path to an .onnx file"
         raise UsageError(msg) from None
-    return parse(content, path.stem, str(path))
+    return parse(content, printable(path.stem), printable(str(path)))
 
 
 def parse(content: bytes, name: str, where: str) -> Graph:

@@ -14,14 +14,13 @@ from typing import Any
 
 from dse.errors import UsageError
 from dse.importing import onnx_file
-from dse.importing.graph import Graph
 
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 OPSET = 17  # of ONNX
 
 
-def export(function: str, folder: Path, data_shape: tuple[int, ...]) -> Graph:
-    """Call a function without arguments, and export the module it returns.
+def export(function: str, folder: Path, data_shape: tuple[int, ...]) -> bytes:
+    """Call a function without arguments, and return the module it returns as an ONNX file.
 
     Args:
         function: "package.module:callable".
@@ -53,7 +52,7 @@ def export(function: str, folder: Path, data_shape: tuple[int, ...]) -> Graph:
             f" {type(error).__name__}: {error}; see torch.onnx.export"
         )
         raise UsageError(msg) from error
-    return onnx_file.parse(content.getvalue(), function.rpartition(":")[2], function)
+    return content.getvalue()
 
 
 def _export(module: Any, example: Any, content: io.BytesIO) -> None:

@@ -122,14 +122,12 @@ class Lowered:
         numbers: by matrix layer.
         inexact: why the integers of the model cannot be taken over as they are; empty where they can.
         notes: what was left out or rounded.
-        origins: foreign node by layer.
     """
 
     network: Network
     numbers: Mapping[str, Numbers]
     inexact: str
     notes: tuple[str, ...]
-    origins: Mapping[str, str]
 
 
 def in_stream_order(layers: Mapping[str, Layer], last: str) -> tuple[Layer, ...]:

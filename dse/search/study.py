@@ -34,7 +34,7 @@ from dse.search.score import constraints_of, newest, reestimate, rescore
 from dse.search.space import SearchSpace, build
 from dse.search.widen import widens
 from dse.snapshot import StudySnapshot
-from dse.store import Store
+from dse.store import MODEL, Store
 
 DIFF_LINES, DIFF_CHARS = 40, 120  # longer differences are only named
 # what a finished trial depends on: none of it may change on resume
@@ -228,6 +228,8 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
             [o.metric for o in config.objectives],
         )
         store.create(config.text, header)
+        if p.imported is not None and p.imported.module:
+            store.keep_model(p.imported.module)
     except BaseException:
         store.release()
         raise
@@ -296,10 +298,16 @@ def _difference(name: str, before: object, now_: object) -> str:
 def stored_config(
     folder: Path, header: Mapping[str, Any], more: Sequence[str] = (), *, check_files: bool = True
 ) -> StudyConfig:
-    """Read the study file that is kept in a study's folder; relative paths start from the original's."""
+    """Read the study file that is kept in a study's folder; relative paths start from the original's.
+
+    A torch module is read as it is kept there: its function is not called.
+    """
     overrides = [*header["overrides"], *more]
     base = Path(header["folder"])
-    return load_config(folder / "study.yaml", overrides, base=base, check_files=check_files)
+    config = load_config(folder / "study.yaml", overrides, base=base, check_files=check_files)
+    if config.model.function is None:
+        return config
+    return replace(config, model=replace(config.model, kept=folder / MODEL))
 
 
 def snapshot(folder: Path) -> StudySnapshot:

@@ -6,6 +6,7 @@ The folder of a study:
     study.json       format, writer, what the study was made from
     journal.log      Optuna's journal: one finished trial per record (or a database, by URL)
     driver.json      what was in flight, how often a design was proposed again, seconds spent
+    model.onnx       what a function of the study file returned, where the model is one
     base.npz         the float network that every candidate starts from
     finals.jsonl     designs trained at full budget, one per line
     milestones.jsonl starts and resumes, other samplers and cost models, one per line
@@ -18,7 +19,7 @@ The folder of a study:
 """
 
 from dse.store.files import write_atomic
-from dse.store.folder import FORMAT, DriverState, Store
+from dse.store.folder import FORMAT, MODEL, DriverState, Store
 from dse.store.trials import RECORD, Trials
 
-__all__ = ["FORMAT", "RECORD", "DriverState", "Store", "Trials", "write_atomic"]
+__all__ = ["FORMAT", "MODEL", "RECORD", "DriverState", "Store", "Trials", "write_atomic"]

@@ -30,6 +30,7 @@ from dse.store.trials import Trials
 
 FORMAT = 1
 MILESTONES = "milestones.jsonl"
+MODEL = "model.onnx"
 OWNER = "artifacts.json"  # says whose a folder of artifacts is
 HOLDER = re.compile(r"process (\d{1,9}) on (\S+)")
 R = TypeVar("R", FinalRecord, SynthesisedDesign)
@@ -93,6 +94,14 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / "study.yaml", text)
         self.write_header(header)
+
+    def keep_model(self, content: bytes) -> None:
+        """Keep the network of a torch module, so that nobody who opens the study has to run its Python."""
+        path = self.folder / MODEL
+        temporary = path.with_name(path.name + ".tmp")
+        with writing(path):
+            temporary.write_bytes(content)
+            temporary.replace(path)
 
     def write_header(self, header: Mapping[str, Any]) -> None:
         """Replace study.json."""
