@@ -19,7 +19,7 @@ from dse.search.prices import Floats
 from dse.search.steps import Move, Step, Turn
 from dse.search.walk import least_sums
 
-CELLS = 64  # of each resource, up to its limit
+CELLS = 128  # of each resource, up to its limit
 # LUTs per block or DSP, as shares of the limits; 0: it costs nothing
 PRICES = np.concatenate([[0.0], 2.0 ** np.linspace(-9, 5, 24)])
 LUT_SHARE = 0.01  # more LUTs than the bound that are put up with
@@ -52,11 +52,9 @@ def proven_slack(
     weights[:, 0] = 1.0
     weights[:, 1:3] = prices * limits[0] / (size[1:] * CELLS)
     least = least_sums(moves, options, exit_needs, weights)
-    edges = np.arange(1, CELLS + 1)
-    bound = np.zeros((CELLS, CELLS))
-    for total, (_, blocks, dsps) in zip(least, weights[:, :3], strict=True):
-        spent = (blocks * size[1] * edges)[:, None] + dsps * size[2] * edges
-        np.maximum(bound, total - spent, out=bound)
+    spent = PRICES[:, None] * limits[0] * np.arange(1, CELLS + 1) / CELLS
+    by_dsps = (least.reshape(len(PRICES), -1, 1) - spent).max(axis=1)  # (price of a block, DSPs)
+    bound = (by_dsps[:, None] - spent[:, :, None]).max(axis=0)
     cell = np.ceil(points[:, 1:] / size[1:]).astype(np.int64) - 1
     found = np.full((CELLS, CELLS), np.inf)
     np.minimum.at(found, tuple(np.clip(cell, 0, CELLS - 1).T), points[:, 0])
