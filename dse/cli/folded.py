@@ -8,7 +8,7 @@ import click
 
 from dse.cli.output import print_json
 from dse.ir.design import DesignPoint
-from dse.ir.hardware import RESOURCES
+from dse.ir.hardware import RESOURCES, Resources
 from dse.search.fold_front import Front
 from dse.search.standalone import Question, slowest
 
@@ -121,12 +121,14 @@ def show_front(question: Question, found: Front, *, as_json: bool) -> None:
         click.echo(
             f"{question.fps(cycles):>12,.1f}{cycles:>12,}{len(own):>10,}{lut:>10,.0f}{bram:>8,.0f}{dsp:>7,.0f}"
         )
-    click.echo(f"\n{_exactness(found)}")
+    click.echo(f"\n{_exactness(found, question.limits)}")
 
 
-def _exactness(found: Front) -> str:
+def _exactness(found: Front, limits: Resources) -> str:
     if found.exact:
         return "exact: the whole front"
+    if any(getattr(found.slack, r) > getattr(limits, r) for r in SHOWN):
+        return "thinned: nothing is proven about what was left out; --labels for more"
     return (
         f"thinned: for every folding left out there is one here that is no slower and needs at most"
         f" {found.lut_share:.0%} more LUTs,\n{found.slack.bram18:,.0f} BRAM18 and {found.slack.dsp:,.0f} DSPs"

@@ -226,6 +226,22 @@ def test_the_front_is_that_of_the_library() -> None:
     assert shown.stdout.rstrip().endswith("exact: the whole front")
 
 
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ("2", "nothing is proven about what was left out; --labels for more"),
+        ("100", "no slower and needs at most 1% more LUTs,"),
+    ],
+)
+def test_a_thinned_front_of_a_residual_network_says_what_is_proven(
+    labels: str, sentence: str
+) -> None:
+    given = ("resnet8", "--board", "Pynq-Z1", "--weight-bits", "2", "--front", "--labels", labels)
+    shown = fold(*given)
+    assert shown.exit_code == 0, shown.output
+    assert sentence in shown.stdout
+
+
 def test_a_study_file_says_board_bits_and_pins(small_study: str, tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(small_study)
