@@ -57,10 +57,11 @@ def main() -> None:
         sys.exit(130)
     except DseError as error:
         from dse.config.problems import StudyFileError
-        from dse.config.source import masked
+        from dse.config.source import masked, printable
 
         LOG.debug("raised here:\n%s", masked(traceback.format_exc()))
-        said = masked(str(error))  # a URL that ${NAME} put together may hold a password
+        # a URL that ${NAME} put together may hold a password, the name of a file anything
+        said = "\n".join(map(printable, masked(str(error)).split("\n")))
         print_error(said, error.to_json() if isinstance(error, StudyFileError) else ())
         text = said if isinstance(error, StudyFileError) else f"error: {said}"
         click.echo(text, err=True)

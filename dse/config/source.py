@@ -61,14 +61,16 @@ class Span:
         Secrets are masked, characters that a terminal would obey are replaced, a long line is cut.
         """
         start = max(0, self.column - 1 - WIDEST // 2) if self.column > WIDEST else 0
-        line = "".join(
-            c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}"
-            for c in masked(self.text)[start : start + WIDEST]
-        )
+        line = printable(masked(self.text)[start : start + WIDEST])
         before = line[: self.column - 1 - start]
         room = max(1, len(line) - len(before))
         indent = "".join("\t" if c == "\t" else " " for c in before)
         return line, indent + "^" * min(max(self.length, 1), room)
+
+
+def printable(text: str) -> str:
+    """Return one line without characters that a terminal would obey; tabs stay."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def masked(text: str) -> str:

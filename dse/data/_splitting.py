@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from dse.config.source import printable
 from dse.config.values import DataConfig
 from dse.data._dataset import Dataset, Split
 from dse.data._image_files import ImageFiles
@@ -68,7 +69,9 @@ def dataset(
             raise UsageError(msg)
     classes = 1 + max(int(split.labels.max()) for split in parts.values())
     done = {n: padded(s.first(config.limit.get(n)), config.pad) for n, s in parts.items()}
-    return Dataset(name, done["train"], done["validation"], done["test"], input_type, classes)
+    return Dataset(
+        printable(name), done["train"], done["validation"], done["test"], input_type, classes
+    )
 
 
 def stratified_order(

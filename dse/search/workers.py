@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import dse
+from dse.config.source import printable
 from dse.config.values import Parallel
 from dse.errors import DseError, UnreachableError
 from dse.search.loopback import loopback
@@ -209,7 +210,7 @@ def checked(outcome: Outcome) -> Outcome:
 
 def reason(error: BaseException) -> str:
     """Return one line saying why a training failed."""
-    text = " ".join(str(error).split()) or "no message"
+    text = printable(" ".join(str(error).split())) or "no message"
     return text if isinstance(error, DseError) else f"{type(error).__name__}: {text}"
 
 
