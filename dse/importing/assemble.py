@@ -10,6 +10,7 @@ from dse.errors import UsageError
 from dse.importing import exact
 from dse.importing.chain import Curve, Line, applied, line_of, then
 from dse.importing.exact import NEAR, InexactError
+from dse.importing.forks import forked
 from dse.importing.graph import Floats, Graph, Node, unsupported
 from dse.importing.joins import is_signed, side_by_side, why_not_added
 from dse.importing.layout import Layout
@@ -115,15 +116,20 @@ class Assembly:
         type_, line, reason = side_by_side(self.layers, node, first, second)
         if reason:
             self._not_exact(node, reason)
-        sources, channels = (first.source, second.source), second.shape[-1]
-        same = (x for x in self.layers.values() if isinstance(x, Concat) and x.inputs == sources)
-        layer = next(same, None)
+        layer = self.beside(first, second)
         if layer is None:
-            layer = Concat(self._name("concat"), sources, first.shape, channels)
+            sources = (first.source, second.source)
+            layer = Concat(self._name("concat"), sources, first.shape, second.shape[-1])
             self._add(layer)
         height, width, _ = first.layout.stream
         layout = first.layout.resized(height, width, layer.output_shape[-1])
         return Value(layer.name, layer.output_shape, layout, type_, line)
+
+    def beside(self, first: Value, second: Value) -> Concat | None:
+        """Return the concatenation of two tensors that is there already."""
+        sources = (first.source, second.source)
+        same = (x for x in self.layers.values() if isinstance(x, Concat) and x.inputs == sources)
+        return next(same, None)
 
     def curved(self, value: Value, curve: Curve) -> Value:
         """Return the tensor behind an activation function; a ReLU of codes that are not below 0 is nothing."""
@@ -174,7 +180,10 @@ class Assembly:
             self._not_exact(product.node, str(reason))
         self._note(layer, value, product, None, found)
         network = Network(
-            self.name, self.input_shape, self.input_type, in_stream_order(self.layers, layer.name)
+            self.name,
+            self.input_shape,
+            self.input_type,
+            in_stream_order(forked(self.layers, layer.name), layer.name),
         )
         network = _flat_input(network, graph)
         series(network)

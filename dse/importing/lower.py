@@ -246,8 +246,13 @@ def _concatenated(walk: _Walk, node: Node) -> Value:
     height, width, _ = value.layout.stream
     if "C" not in label or (len(label) > 1 and height * width > 1):
         raise unsupported(node, f"only channels can be concatenated, not axis {axis}")
-    for other in found[1:]:
-        value = walk.assembly.concatenated(node, value, other)
+    others = found[1:]
+    while others and walk.assembly.beside(value, others[0]):  # as DenseNet adds to what it has
+        value = walk.assembly.concatenated(node, value, others.pop(0))
+    parts = [value, *others]
+    value = parts.pop()
+    while parts:  # nested to the right: branches of one fork become blocks within a block
+        value = walk.assembly.concatenated(node, parts.pop(), value)
     return value
 
 

@@ -76,6 +76,28 @@ def exported(brevitas, module, path):
     return imported(read(brevitas.qonnx(module, (1, 2, 6, 6), path)), PIXELS, {})
 
 
+def compiled(path, accelerator, images, folder) -> None:
+    """Fold and emit a network, and see that the compiled design gives its scores."""
+    network, compressions = standalone.foreign(path, 8)
+    board = load_board("Pynq-Z1")
+    q = standalone.Question(network, compressions, board, 100.0, analytic.load(board.family))
+    design = standalone.solve(q, 100_000).design
+    hls_project(
+        study="own",
+        network=q.network,
+        design=design,
+        accelerator=accelerator,
+        board=q.board,
+        clock_mhz=100,
+        estimate=q.hardware(design),
+        images=images[:3],
+        labels=accelerator.scores(images[:3]).argmax(1),
+    ).write(folder)
+    result = verify(folder)
+    assert result.mismatches == 0
+    assert result.passed
+
+
 def test_scores_of_brevitas_and_of_compiled_hardware(brevitas, tmp_path, pixels) -> None:
     module = made(brevitas, Fire())
     path = tmp_path / "m.onnx"
@@ -93,24 +115,7 @@ def test_scores_of_brevitas_and_of_compiled_hardware(brevitas, tmp_path, pixels)
     back = imported(parse(to_qonnx(accelerator), "m", ""), PIXELS, {"input_scale": 1.0})
     assert np.array_equal(back.accelerator.scores(images), ours)
 
-    network, compressions = standalone.foreign(path, 8)
-    board = load_board("Pynq-Z1")
-    q = standalone.Question(network, compressions, board, 100.0, analytic.load(board.family))
-    design = standalone.solve(q, 100_000).design
-    hls_project(
-        study="fire",
-        network=q.network,
-        design=design,
-        accelerator=accelerator,
-        board=q.board,
-        clock_mhz=100,
-        estimate=q.hardware(design),
-        images=images[:3],
-        labels=ours[:3].argmax(1),
-    ).write(tmp_path / "out")
-    result = verify(tmp_path / "out")
-    assert result.mismatches == 0
-    assert result.passed
+    compiled(path, accelerator, images, tmp_path / "out")
 
 
 def test_scales_of_their_own_are_exact_behind_one_more_quantiser(
@@ -193,11 +198,53 @@ def test_what_cannot_stand_side_by_side_is_refused_by_name(module, message) -> N
         plain(module)
 
 
-def test_three_branches_of_one_fork_are_refused() -> None:
-    three = nn.Sequential(conv(nn.ReLU()))
-    inner = Branches(conv(nn.ReLU()), three)
-    inner.forward = lambda x: inner.last(  # type: ignore[method-assign]
-        torch.cat([inner.first(y := inner.stem(x)), three(y), y], dim=1).flatten(1)
+class Inception(nn.Module):
+    """Four branches of one fork, one of them nothing but a shortcut; a dense block behind them."""
+
+    def __init__(self) -> None:
+        from brevitas.nn import QuantConv2d, QuantLinear
+
+        super().__init__()
+        torch.manual_seed(6)
+
+        def conv(before: int, after: int, kernel: int) -> nn.Module:
+            padding = kernel // 2
+            weights = QuantConv2d(
+                before, after, kernel, padding=padding, bias=False, weight_bit_width=3
+            )
+            return nn.Sequential(weights, nn.BatchNorm2d(after), relu())
+
+        self.stem, self.one, self.pooled = conv(2, 4, 1), conv(4, 2, 1), conv(4, 2, 1)
+        self.three = nn.Sequential(conv(4, 2, 1), conv(2, 4, 3))
+        self.pool = nn.MaxPool2d(3, 1, 1)
+        self.grown, self.more = conv(12, 2, 1), conv(14, 2, 3)
+        self.last = QuantLinear(16 * 16, 5, bias=False, weight_bit_width=3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return class scores."""
+        x = self.stem(x)
+        x = torch.cat([self.one(x), x, self.three(x), self.pooled(self.pool(x))], dim=1)
+        y = self.grown(x)
+        z = self.more(torch.cat([x, y], dim=1))
+        return self.last(torch.cat([x, y, z], dim=1).flatten(1))
+
+
+def test_four_branches_of_one_fork(brevitas, tmp_path, pixels) -> None:
+    module = Inception()
+    module(torch.rand(8, 2, 4, 4))
+    module = brevitas.lively(module)
+    path = brevitas.qonnx(module, (1, 2, 4, 4), tmp_path / "m.onnx")
+    found = imported(read(path), PIXELS, {})
+    assert found.why == ""
+    network, images = found.accelerator.network, pixels(20, 4, 4, 2)
+    kinds = [x.name.rstrip("0123456789") for x in network.layers]
+    assert (kinds.count("concat"), kinds.count("fork")) == (
+        5,
+        2,
+    )  # 3 within the first, 1 for each of the others
+    ours, theirs = found.accelerator.scores(images), brevitas.scores_of(module, images)
+    assert np.ptp(theirs.argmax(1)) > 0
+    np.testing.assert_allclose(
+        theirs * (np.abs(ours).max() / np.abs(theirs).max()), ours, atol=1e-6
     )
-    with pytest.raises(UsageError, match="must be read by two layers at most"):
-        plain(inner)
+    compiled(path, found.accelerator, images, tmp_path / "out")
