@@ -234,3 +234,12 @@ def test_one_of_a_thing_is_singular(view):
     assert text.summary(few).startswith("Finished: 1 trial in ")
     assert "1 design on the front." in text.summary(few)
     assert "1 of 1 trial\n" in text.front_table(few)
+
+
+def test_loading_of_weights_is_stated_apart(view):
+    base = view.designs[view.baseline]
+    assert "loading" not in text.design_table(view, base.id)
+    loads = replace(base, loading_cycles=int(base.clock_mhz * 25))  # 25 us
+    shown = text.design_table(replace(view, designs={**view.designs, base.id: loads}), base.id)
+    line = next(x for x in shown.splitlines() if "loading" in x)
+    assert "25.0 µs, once: weights in UltraRAM, before the first frame   predicted" in line
