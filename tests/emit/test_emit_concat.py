@@ -139,9 +139,9 @@ def test_manifest_and_finn_folding_tell_all(
     assert read_folding(folds, design, units) == design
 
 
-@pytest.mark.parametrize("which", [sides_case, pytest.param(binary_case, marks=pytest.mark.slow)])
-def test_hls(which: Any, make_case: Any, emit: Any, check_layers: Any, tmp_path: Path) -> None:
-    case = which(make_case)
+def test_hls(make_case: Any, emit: Any, check_layers: Any, tmp_path: Path) -> None:
+    """Of maps and vectors of 1 bit; one of several is compiled in tests/importing/test_import_concat.py."""
+    case = binary_case(make_case)
     _, _, accelerator, images, labels = case
     result = verify(emit(case).write(tmp_path / "p"))
     assert result.mismatches == 0
