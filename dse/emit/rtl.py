@@ -19,7 +19,7 @@ from dse.emit.processes import lower
 from dse.emit.project import HlsProject, content_digest
 from dse.emit.rendering import environment
 from dse.emit.rtl_layers import TEMPLATE, layer_testbenches
-from dse.emit.rtl_timing import rtl_latency_cycles
+from dse.emit.rtl_timing import late_share, rtl_latency_cycles
 from dse.emit.rtl_units import Instance, instances
 from dse.ir.accelerator import Accelerator, Integers
 from dse.ir.design import DesignPoint
@@ -107,7 +107,11 @@ def rtl_project(
     digests = {str(name): content_digest(content) for name, content in sorted(files.items())}
     manifest |= {
         "flow": "rtl",
-        "rtl": {"interval_cycles": interval_cycles(stages), "latency_cycles": latency},
+        "rtl": {
+            "interval_cycles": interval_cycles(stages),
+            "latency_cycles": latency,
+            "late_share": late_share(stages),
+        },
         "units": _in_stream_order(manifest["units"], built),
         "files": digests,
     }

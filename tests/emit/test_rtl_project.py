@@ -322,6 +322,11 @@ def test_what_counts_as_passed() -> None:
     assert Simulation(**base | {"interval_cycles": None}).passed
     assert not Simulation(**base | {"interval_cycles": 100.5}).passed
     assert not Simulation(**base | {"latency_cycles": 103}).passed
+    late = Simulation(**base | {"latency_cycles": 114, "late_share": 0.15})
+    assert late.passed
+    assert late.held_up
+    assert not Simulation(**base).held_up
+    assert not Simulation(**base | {"latency_cycles": 97, "late_share": 0.15}).passed
     assert Simulation(**base | {"latency_cycles": 400, "stalled": True}).passed
     assert not Simulation(**base | {"mismatches": 1}).passed
     assert not Simulation(**base | {"changed": ("rtl/a.v",)}).passed
