@@ -48,10 +48,10 @@ def verify(
         msg = "--stall needs a Verilog project: C simulation knows no back-pressure; emit with --flow rtl"
         raise UsageError(msg)
     if layers:
-        if images is not None or stall:
-            msg = "--layers runs what the project has golden words for; leave out --images and --stall"
+        if stall:
+            msg = "--layers stalls every layer of a Verilog project; leave out --stall"
             raise UsageError(msg)
-        _verify_layers(folder, built, as_json=as_json)
+        _verify_layers(folder, built, images, as_json=as_json)
         return
     result: Verification | Simulation
     if built == "rtl":
@@ -79,7 +79,7 @@ def verify(
         raise ExternalToolError(msg)
 
 
-def _verify_layers(folder: Path, flow: str, *, as_json: bool) -> None:
+def _verify_layers(folder: Path, flow: str, images: int | None, *, as_json: bool) -> None:
     """Show what every layer alone showed.
 
     Raises:
@@ -87,7 +87,7 @@ def _verify_layers(folder: Path, flow: str, *, as_json: bool) -> None:
     """
     from dse.emit.verify_layers import verify_layers
 
-    result = verify_layers(folder)
+    result = verify_layers(folder, images=images)
     if as_json:
         print_json("verify-layers", asdict(result) | {"flow": flow, "passed": result.passed})
     else:
@@ -117,11 +117,11 @@ def _culprit(folder: Path) -> str:
     from dse.emit.verify_layers import verify_layers
 
     try:
-        result = verify_layers(folder, clean=False)
+        result = verify_layers(folder, images=1, clean=False)
     except (ExternalToolError, UsageError) as e:
         return f" (which layer it is, is not known: {e})"
     if result.differing is None:
-        return f" (every layer alone agrees on {result.images} images)"
+        return f" (every layer alone agrees on the first image)"
     return f": layer {result.differing.name} alone differs, {_place(result.differing)}"
 
 
