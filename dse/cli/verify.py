@@ -121,7 +121,7 @@ def _culprit(folder: Path) -> str:
     except (ExternalToolError, UsageError) as e:
         return f" (which layer it is, is not known: {e})"
     if result.differing is None:
-        return f" (every layer alone agrees on the first image)"
+        return " (every layer alone agrees on the first image)"
     return f": layer {result.differing.name} alone differs, {_place(result.differing)}"
 
 
