@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from dse.ir.network import digest_of
@@ -66,7 +67,7 @@ class LayerDesign:
     folding: Folding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: both digests are computed once
 class DesignPoint:
     """How every layer is built, in the order of the network's layers."""
 
@@ -80,12 +81,12 @@ class DesignPoint:
         """The compression of every matrix layer, by name."""
         return {n: d.compression for n, d in self.layers if d.compression is not None}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of the whole design: equal exactly when two designs are equal."""
         return digest_of(self.to_json())
 
-    @property
+    @cached_property
     def compression_digest(self) -> str:
         """Hash of the compression half: the key of the accuracy cache."""
         return compression_digest(self.compressions)

@@ -101,6 +101,9 @@ function colouring(option, rows) {
   return { of: (list) => list.map((i) => pick(at(option, i))), bar: innerWidth > 700 ? bar : null };
 }
 
+/** The opacity of a trial's point. */
+const strength = (i) => (chosen[i] ? 1 : 0.12);
+
 const MOST = 5000, BARRED = 60; // points drawn; selected points up to which their intervals are
 let drawn = 0; // times
 function drawExplorer() {
@@ -120,7 +123,7 @@ function drawExplorer() {
   const points = (list, name, marker) => ({
     type: "scatter", mode: "markers", name, showlegend: false, x: list.map((i) => at(x, i)), y: list.map((i) => at(y, i)),
     customdata: list.map((i) => TRIALS.id[i]), text: list.map((i) => hover(i, x, y, c)), hovertemplate: "%{text}<extra></extra>",
-    marker: { opacity: isSelecting() ? list.map((i) => (chosen[i] ? 1 : 0.12)) : 1, ...marker },
+    marker: { opacity: isSelecting() ? list.map(strength) : 1, ...marker },
   });
   const shape = (i) => (isSynthesised(i) ? "star" : TRIALS.stage[i] === "full training" ? "diamond" : "circle");
   const symbols = (list, open) => list.map((i) => shape(i) + (open ? "-open" : ""));
@@ -167,9 +170,21 @@ function drawExplorer() {
       x: 0.5, y: 0.5, showarrow: false, font: { size: 13, color: colour("--ink") } });
   }
   layout.annotations.push(...labels(x, y, logX, logY, layout.yaxis.range));
-  Plotly.react("plot", traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToAdd: ["select2d", "lasso2d"] })
-    .then((plot) => Plotly.relayout(plot, chrome(["xaxis", "yaxis"])));
+  Plotly.react("plot", traces, dressedIn(layout, ["xaxis", "yaxis"]), { displaylogo: false, responsive: true, modeBarButtonsToAdd: ["select2d", "lasso2d"] });
   describe(groups, rows, step);
+}
+
+/** Show what is selected: by the opacity of points where nothing else changes, since drawing all anew takes long. */
+function showSelected() {
+  const plot = $("plot"), barred = (traces) => traces.some((t) => t.name === "interval");
+  const lit = isSelecting() ? plot.data.filter((t) => t.customdata).flatMap((t) => (t.name === "infeasible" ? [] : t.customdata)).filter((id) => chosen[placeOf.get(id)]) : [];
+  if ((lit.length && lit.length <= BARRED) || barred(plot.data) || (plot.layout.selections || []).length) { drawExplorer(); return; }
+  for (const trace of plot.data.filter((t) => t.customdata)) trace.marker.opacity = trace.customdata.map((id) => strength(placeOf.get(id)));
+  for (const node of plot.querySelectorAll(".scatterlayer path.point")) {
+    const point = node.__data__; // what plotly draws it from
+    if (point.data === undefined) continue;
+    node.style.opacity = point.mo = strength(placeOf.get(point.data));
+  }
 }
 
 /** Names beside the picked designs; designs picked twice carry both names. */
@@ -221,7 +236,7 @@ $("plot").on("plotly_selected", (event) => {
   select(() => ["x", "y"].forEach((a) => brushes.set($(`axis-${a}`).value,
     [...event.range[a]].map(Number).sort((one, other) => one - other).map((v) => Number(v.toPrecision(6))))));
 });
-selecting.push(calmly(drawExplorer));
+selecting.push(calmly(showSelected));
 themed.push(drawExplorer);
 addEventListener("beforeprint", () => Plotly.relayout("plot", { width: 680 }));
 addEventListener("afterprint", () => Plotly.relayout("plot", { width: null, autosize: true }));
@@ -229,10 +244,8 @@ addEventListener("afterprint", () => Plotly.relayout("plot", { width: null, auto
 /** A figure made in Python, in the colours of the page. */
 function drawFigure(id, figure) {
   const axes = Object.keys(figure.layout).filter((k) => k.includes("axis"));
-  Plotly.newPlot(id, figure.data, figure.layout, { displaylogo: false, responsive: true, displayModeBar: false });
-  const retheme = () => Plotly.relayout(id, chrome(axes));
-  retheme();
-  themed.push(retheme);
+  Plotly.newPlot(id, figure.data, dressedIn(figure.layout, axes), { displaylogo: false, responsive: true, displayModeBar: false });
+  themed.push(() => Plotly.relayout(id, chrome(axes)));
 }
 for (const [name, figure] of Object.entries(DATA.figures)) drawFigure(`${name}-plot`, figure);
 if (DATA.figures.trust) $("trust-plot").on("plotly_click", (event) => openDesign(event.points[0].customdata));

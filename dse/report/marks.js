@@ -36,4 +36,4 @@ function drawRings() {
 }
 
 $("plot").on("plotly_afterplot", drawRings);
-selected.push((id) => { current = id; drawRings(); });
+selected.push(drawRings);

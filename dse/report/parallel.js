@@ -8,6 +8,8 @@ const parallelAxes = [...new Set([...DATA.objectives, "utilisation", ...DATA.imp
   .filter((key) => varied(byKey(key))).slice(0, innerWidth > 700 ? 12 : 4);
 let scales = []; // per axis: {option, x, place(value) -> y, value(y)}
 let backdrop = null; // all lines, grey
+let thick = () => null; // place of a trial -> its colour, where its line is drawn in one
+const BRISK = 400; // lines that are drawn often enough for an eye to follow
 
 /** Where an axis stands and how its values map to pixels. */
 function axisScale(key, x, height) {
@@ -16,14 +18,14 @@ function axisScale(key, x, height) {
   const log = !words.length && wide > 0 && (option.log || Math.max(...values) > wide);
   const forth = log ? Math.log10 : (v) => v, back = log ? (v) => 10 ** v : (v) => v;
   const low = forth(Math.min(...values)), span = forth(Math.max(...values)) - low || 1, room = height - TOP - BOTTOM;
-  return { key, option, x, words, low: back(low), high: back(low + span),
+  return { key, option, x, words, values: scalar(option), low: back(low), high: back(low + span),
     place: (v) => TOP + room * (1 - (forth(v) - low) / span), value: (y) => back(low + span * (1 - (y - TOP) / room)) };
 }
 
 function pathOf(context, i) {
   let pen = false;
   for (const s of scales) {
-    const v = scalar(s.option)[i];
+    const v = s.values[i];
     if (v == null) { pen = false; continue; } // what was not trained has no accuracy
     if (pen) context.lineTo(s.x, s.place(v)); else context.moveTo(s.x, s.place(v));
     pen = true;
@@ -33,8 +35,11 @@ function pathOf(context, i) {
 const shownRows = () => TRIALS.id.map((_, i) => i).filter((i) => TRIALS.state[i] === "feasible"
   || (TRIALS.state[i] === "infeasible" && $("show-infeasible").checked));
 
-/** Draw the lines; those that are selected again in colour, those on the front last. */
-function drawLines() {
+/** Draw the lines; those that are selected again in colour, those on the front last.
+ *
+ * While a selection moves, at most `BRISK` of those that are not on the front are, and all of them once it rests.
+ */
+function drawLines(moving = false) {
   const canvas = $("parallel").querySelector("canvas"), context = canvas.getContext("2d"), rows = shownRows();
   const ratio = canvas.width / canvas.clientWidth || 1;
   if (!backdrop) {
@@ -53,17 +58,35 @@ function drawLines() {
   context.drawImage(backdrop, 0, 0);
   context.scale(ratio, ratio);
   const lit = rows.filter((i) => chosen[i] && (TRIALS.state[i] === "feasible" || isSelecting()));
-  lit.sort((a, b) => onFront.has(TRIALS.id[a]) - onFront.has(TRIALS.id[b]));
-  const colours = colouring(byKey($("axis-c").value), lit).of(lit);
-  lit.forEach((i, k) => {
-    const best = onFront.has(TRIALS.id[i]);
-    context.strokeStyle = colours[k];
-    context.lineWidth = TRIALS.id[i] === current ? 3.5 : best ? 1.8 : 1;
-    context.globalAlpha = best || isSelecting() ? 0.9 : 0.35;
-    context.beginPath();
-    pathOf(context, i);
-    context.stroke();
-  });
+  const best = lit.filter((i) => onFront.has(TRIALS.id[i])), others = lit.filter((i) => !onFront.has(TRIALS.id[i]));
+  const step = moving ? Math.ceil(others.length / BRISK) || 1 : 1;
+  const { of } = colouring(byKey($("axis-c").value), lit);
+  const draw = (list, width, alpha) => {
+    const colours = of(list);
+    context.lineWidth = width;
+    context.globalAlpha = alpha;
+    list.forEach((i, k) => {
+      context.strokeStyle = colours[k];
+      context.beginPath();
+      pathOf(context, i);
+      context.stroke();
+    });
+  };
+  draw(others.filter((_, k) => k % step === 0), 1, isSelecting() ? 0.9 : 0.35);
+  draw(best, 1.8, 0.9);
+  thick = (i) => (lit.includes(i) ? of([i])[0] : null);
+  markLine();
+}
+
+/** Draw the line of the open trial thicker, above the others and without them. */
+function markLine() {
+  const front = $("parallel").querySelector("svg"), i = placeOf.get(current);
+  front.querySelectorAll(".current").forEach((node) => node.remove());
+  const stroke = i === undefined ? null : thick(i);
+  if (stroke === null) return;
+  const steps = [], pen = { moveTo: (...to) => steps.push(`M${to}`), lineTo: (...to) => steps.push(`L${to}`) };
+  pathOf(pen, i);
+  front.prepend(svg("path", { d: steps.join(""), stroke, class: "current" }));
 }
 
 function svg(name, attributes, text = "") {
@@ -153,12 +176,13 @@ selecting.push(() => {
     if (!scales.length) return;
     const height = $("parallel").clientHeight;
     $("parallel").querySelector("svg").replaceChildren(...scales.flatMap((s) => axisNodes(s, height)));
-    drawLines();
+    drawLines(true);
   });
 });
+selecting.push(calmly(() => { if (scales.length) drawLines(); }));
 $("add-axis").addEventListener("change", (event) => { parallelAxes.push(event.target.value); drawParallel(); });
 ["show-infeasible", "axis-c"].forEach((id) => $(id).addEventListener("change", drawParallel));
-selected.push(() => afterPaint(() => { if (scales.length) drawLines(); })); // the line of the trial is thicker
+selected.push(() => { if (scales.length) markLine(); });
 themed.push(drawParallel);
 addEventListener("resize", calmly(drawParallel));
 drawParallel();

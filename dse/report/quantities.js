@@ -8,9 +8,11 @@ const OPTIONS = [
 ];
 const byKey = (key) => OPTIONS.find((o) => o.key === key);
 const TRIALS = DATA.trials;
+const placeOf = new Map(TRIALS.id.map((id, i) => [id, i]));
 const onFront = new Set(DATA.front);
 const isSynthesised = (i) => Object.values(DATA.reported).some((column) => column[i] != null);
 let current = null; // the trial in the drawer
+selected.push((id) => { current = id; });
 
 /** Text for plotly, which reads a few tags. */
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");

@@ -20,15 +20,20 @@ function el(name, attributes, ...children) {
   return node;
 }
 
+/** Digits behind the point -> the format; making one takes longer than a thousand uses. */
+const formats = new Map();
+function formatOf(digits) {
+  if (!formats.has(digits)) formats.set(digits, new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  return formats.get(digits);
+}
+
 /** Three significant digits with thousands separators. */
 function short(value) {
   if (typeof value !== "number") return value == null ? "" : String(value);
   if (value === 0) return "0";
   const exponent = Number(value.toExponential(2).split("e")[1]);
   const digits = Number.isInteger(value) ? 0 : Math.max(0, 2 - exponent);
-  return Number(value.toPrecision(3)).toLocaleString("en-US", {
-    minimumFractionDigits: digits, maximumFractionDigits: Math.max(digits, 0),
-  });
+  return formatOf(digits).format(Number(value.toPrecision(3)));
 }
 
 // --- theme -----------------------------------------------------------------------------------
@@ -63,6 +68,15 @@ function chrome(axes) {
   for (const axis of axes) {
     layout[`${axis}.gridcolor`] = colour("--line");
     layout[`${axis}.linecolor`] = colour("--soft");
+  }
+  return layout;
+}
+
+/** A layout in the colours of the page from the start: to change them later draws the plot anew. */
+function dressedIn(layout, axes) {
+  for (const [path, value] of Object.entries(chrome(axes))) {
+    const names = path.split("."), last = names.pop();
+    names.reduce((part, name) => (part[name] ??= {}), layout)[last] = value;
   }
   return layout;
 }
