@@ -36,6 +36,10 @@ class StopRequest:
                 file=sys.stderr,
             )
         elif self._asked == 2:
+            print(
+                "cancelling: what runs now is the first to run when the study goes on (Ctrl-C again to leave at once)",
+                file=sys.stderr,
+            )
             raise KeyboardInterrupt
         else:
             os._exit(self.exit_code)
