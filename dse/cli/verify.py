@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dse.emit.verify import Verification
     from dse.emit.verify_layers import LayerResult
 
+SEARCH_S = (
+    120.0  # for the layer that differs, once a whole project does; large layers take Icarus longer
+)
 FLOW = click.Choice(["hls", "rtl"])
 
 
@@ -116,8 +119,9 @@ def _culprit(folder: Path) -> str:
     """Return which layer differs when it is alone, to go behind "what was scored"."""
     from dse.emit.verify_layers import verify_layers
 
+    click.echo("looking for the layer: every layer alone, on the first image", err=True)
     try:
-        result = verify_layers(folder, images=1, clean=False)
+        result = verify_layers(folder, images=1, clean=False, within_s=SEARCH_S)
     except (ExternalToolError, UsageError) as e:
         return f" (which layer it is, is not known: {e})"
     if result.differing is None:

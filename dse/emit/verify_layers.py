@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -84,7 +85,7 @@ class LayerVerification:
 
 
 def verify_layers(
-    folder: Path, *, images: int | None = None, clean: bool = True
+    folder: Path, *, images: int | None = None, clean: bool = True, within_s: float | None = None
 ) -> LayerVerification:
     """Run the testbenches of all layers of an emitted project.
 
@@ -94,11 +95,12 @@ def verify_layers(
     Args:
         folder: of the project.
         images: run the first so many of the images that there are golden words of.
-        clean: compile whatever the time stamps say; False right after a verification, which did.
+        clean: compile, whatever the time stamps say; False right after a verification, which did.
+        within_s: seconds after which the run is given up; None: never.
 
     Raises:
         UsageError: the folder is no whole emitted project, or was emitted without testbenches of its layers.
-        ExternalToolError: a tool is missing, or a testbench does not compile or run to its end.
+        ExternalToolError: a tool is missing, or a testbench does not compile or run to its end in time.
     """
     manifest = read_manifest(folder)
     check_runnable(folder)
@@ -109,7 +111,12 @@ def verify_layers(
     count = min(images or golden["images"], golden["images"])
     start = time.monotonic()
     found = _run(
-        folder, manifest.get("flow", "hls"), [b["name"] for b in golden["benches"]], count, clean
+        folder,
+        manifest.get("flow", "hls"),
+        [b["name"] for b in golden["benches"]],
+        count,
+        clean,
+        within_s,
     )
     of = {f["design"] for f in found}
     if of != {manifest["digests"]["design"]}:
@@ -139,7 +146,7 @@ def _result(bench: Mapping[str, Any], found: Mapping[str, Any]) -> LayerResult:
 
 
 def _run(
-    folder: Path, flow: str, names: list[str], images: int, clean: bool
+    folder: Path, flow: str, names: list[str], images: int, clean: bool, within_s: float | None
 ) -> list[dict[str, Any]]:
     """Return what the testbench of every layer wrote."""
     compiler = os.environ.get("CXX", "g++")
@@ -153,20 +160,46 @@ def _run(
     # -k: a layer that differs does not stop the others
     command = ["make", "-k", "-j2", TARGET[flow], f"CXX={compiler}", f"IMAGES={images}"]
     command += ["-B"] if clean else []
-    run = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
-    )
+    status, output = _make(command, folder, within_s)
     found = []
     for name in names:
         try:
             found.append(dict(json.loads((folder / RESULTS / f"{name}.json").read_text())))
         except (OSError, ValueError) as e:
-            lines = (run.stderr + run.stdout).splitlines()
+            lines = output.splitlines()
             errors = [line for line in lines if "error: " in line.lower()]
             shown = "\n".join(errors[:SHOWN_LINES] or lines[-SHOWN_LINES:])
             msg = (
                 f"`make {TARGET[flow]}` must run layer {name} in {folder}, it ended with status"
-                f" {run.returncode}:\n{shown}"
+                f" {status}:\n{shown}"
             )
             raise ExternalToolError(msg) from e
     return found
+
+
+def _make(command: list[str], folder: Path, within_s: float | None) -> tuple[int, str]:
+    """Run make; return its status and what it and its children said.
+
+    Raises:
+        ExternalToolError: it was not done in time.
+    """
+    # a session of its own, so that simulators end with it
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as run:
+        try:
+            out, err = run.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired as e:
+            os.killpg(run.pid, signal.SIGKILL)
+            msg = f"not done in {within_s:g} s; `dse verify --layers {folder}` takes its time"
+            raise ExternalToolError(msg) from e
+        except BaseException:  # Ctrl-C
+            os.killpg(run.pid, signal.SIGKILL)
+            raise
+    return run.returncode, err + out

@@ -140,3 +140,12 @@ def test_what_cannot_be_run_is_said(
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ExternalToolError, match="need make, which is not on PATH"):
         verify_layers(folder)
+
+
+@ICARUS
+def test_what_takes_too_long_is_given_up(emitted: Emit) -> None:
+    folder = emitted("rtl")
+    bench = folder / "tb" / "layers" / "pool.v"
+    bench.write_text(bench.read_text().replace("$finish;", ""))  # its clock never stops
+    with pytest.raises(ExternalToolError, match=r"not done in 3 s; `dse verify --layers .*rtl`"):
+        verify_layers(folder, within_s=3)
