@@ -23,7 +23,23 @@ from dse.report.values import ReportView, TrialRow
 ENOUGH = 50  # trials with a value; the best tenth of fewer is too small a group to compare
 MOST = 1000  # trials looked at, evenly spread; 5,000 of 60 knobs would take 10 s
 LEVELS = 12  # a number with more values than this is a range
+LEAST = 0.01  # share of an objective from which on a knob is shown
 AGREED = 0.75  # share of the front from which on it agrees
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The knobs of one layer, the most important first.
+
+    Attributes:
+        layer: its name; empty for knobs that belong to none.
+        sums: of the shares of all its knobs, one per objective.
+        knobs: knob -> one share per objective.
+    """
+
+    layer: str
+    sums: tuple[float, ...]
+    knobs: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,21 @@ class Importance:
     shares: Mapping[str, tuple[float, ...]]
     missing: Mapping[str, int]
     constant: tuple[str, ...]
+
+    def by_layer(self) -> tuple[Group, ...]:
+        """Return the shares layer by layer, the most important first, knobs of no layer before them.
+
+        A layer without a knob of `LEAST` of any objective is left out.
+        """
+        groups: dict[str, dict[str, tuple[float, ...]]] = {}
+        for knob, shares in self.shares.items():
+            groups.setdefault(knob.rpartition(".")[0], {})[knob] = shares
+        found = [
+            Group(layer, tuple(map(sum, zip(*knobs.values(), strict=True))), knobs)
+            for layer, knobs in groups.items()
+        ]
+        shown = [g for g in found if max(max(s) for s in g.knobs.values()) >= LEAST]
+        return tuple(sorted(shown, key=lambda g: (g.layer != "", -sum(g.sums), g.layer)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,12 +217,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One reason why trials failed."""
+    """One reason why trials failed at one stage."""
 
     reason: str
     count: int
     example: int  # a trial id
     detail: str  # its whole error text
+    stage: str = ""  # that was under way: estimate, finetune, or one of the study's stages
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,11 +187,13 @@ def _plain(knobs: Mapping[str, Any]) -> dict[str, float | str]:
 
 
 def _failures(records: Sequence[TrialRecord]) -> tuple[Failure, ...]:
-    """Return the reasons of failure, the most frequent first; a reason is the last line of an error."""
-    groups: dict[str, list[TrialRecord]] = {}
+    """Return the reasons of failure by stage, the most frequent first; a reason is the last line of an error."""
+    groups: dict[tuple[str, str], list[TrialRecord]] = {}
     for record in records:
         if record.state == "failed":
             lines = (record.error or "unknown").strip().splitlines()
-            groups.setdefault(lines[-1], []).append(record)
+            groups.setdefault((record.stage, lines[-1]), []).append(record)
     ordered = sorted(groups.items(), key=lambda g: (-len(g[1]), g[1][0].id))
-    return tuple(Failure(k, len(g), g[0].id, g[0].error or "") for k, g in ordered)
+    return tuple(
+        Failure(reason, len(g), g[0].id, g[0].error or "", stage) for (stage, reason), g in ordered
+    )

@@ -10,7 +10,7 @@ import pytest
 from dse.config.values import Constraint
 from dse.report.feasibility import NEAR, feasibility, looser
 from dse.report.html import render
-from dse.report.importance import agreement, distributions, importance
+from dse.report.importance import Importance, agreement, distributions, importance
 from dse.report.view import build_view
 from dse.report.words import relaxing
 from dse.search.pareto import front
@@ -123,6 +123,24 @@ def test_the_knob_that_decides_is_found(snapshot):
     assert knobs[share["lut"].index(max(share["lut"]))] == "c"
     assert sum(share["accuracy"]) == pytest.approx(1.0)
     assert found.constant == ("latency_us",)
+    alone, first, *_ = found.by_layer()
+    assert (alone.layer, list(alone.knobs)) == ("", ["c"])
+    assert (first.layer, list(first.knobs)) == ("a", ["a.bits"])
+
+
+def test_importance_is_grouped_by_layer():
+    shares = {
+        "b.bits": (0.5, 0.1),
+        "a.bits": (0.3, 0.2),
+        "b.scheme": (0.2, 0.695),
+        "c.bits": (0.0, 0.005),
+    }
+    groups = Importance({"accuracy": 99, "lut": 99}, shares, {}, ()).by_layer()
+    assert [(g.layer, list(g.knobs)) for g in groups] == [
+        ("b", ["b.bits", "b.scheme"]),
+        ("a", ["a.bits"]),
+    ]
+    assert groups[0].sums == pytest.approx((0.7, 0.795))
 
 
 def test_too_few_trials_give_no_importance_and_the_page_says_why(make_snapshot):

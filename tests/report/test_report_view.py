@@ -12,6 +12,7 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES
 from dse.ir.milestone import Milestone
 from dse.ir.units import MatrixUnit, legal_folds
+from dse.report import html
 from dse.report.designs import bottleneck
 from dse.report.progress import elapsed, front_sizes, progress
 from dse.report.view import build_view, nearest
@@ -190,6 +191,22 @@ def test_failures_are_grouped_by_reason(view):
     assert (failure.reason, failure.count) == ("ValueError: NaN loss in conv2", 3)
     assert view.trials[failure.example].state == "failed"
     assert failure.detail.startswith("Traceback")
+    assert failure.stage == view.trials[failure.example].stage
+
+
+def test_a_reason_at_two_stages_is_two_rows_and_the_page_folds_the_last_lines(snapshot):
+    lines = "\n".join(f"line {n}" for n in range(30))
+    failed = [r for r in snapshot.records if r.state == "failed"][:2]
+    records = [
+        replace(r, stage=stage, error=f"{lines}\nValueError: x")
+        for r, stage in zip(failed, ("estimate", "finetune"), strict=True)
+    ]
+    found = build_view(replace(snapshot, records=tuple(records), finals={}))
+    assert [(f.count, f.stage) for f in found.failures] == [(1, "estimate"), (1, "finetune")]
+    text = html.render(found)
+    assert "last 20 of 31 lines" in text
+    assert "line 10\n" not in text
+    assert "line 11\n" in text
 
 
 def test_knobs_are_plain_values(view):
