@@ -223,7 +223,7 @@ class Failure:
     count: int
     example: int  # a trial id
     detail: str  # its whole error text
-    stage: str = ""  # that was under way: estimate, finetune, or one of the study's stages
+    stage: str = ""  # the highest that they reached, as in `TrialRow`
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,10 @@ def test_paper_is_white_and_has_no_tools(open_page, url):
     for part in ("nav", "#theme", "#parallel", "#trials", "#matters", ".controls", ".selection"):
         assert not page.locator(part).first.is_visible(), part
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size(
+        {"width": 718, "height": 1000}
+    )  # A4 at 96 dots per inch, margins of 1 cm
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
 
 
 @pytest.mark.parametrize("width", [360, 1200])

@@ -189,3 +189,28 @@ def test_intervals_of_selected_designs_are_drawn(open_page, url, view):
     for trial, low, high in bars:
         lut = view.designs[trial].of("lut")
         assert (low, high) == pytest.approx((lut.low, lut.high), rel=1e-3)
+
+
+def test_points_fade_where_many_stay_selected_and_zooming_keeps_that(
+    open_page, make_snapshot, tmp_path
+):
+    path = tmp_path / "report.html"
+    html.write(build_view(make_snapshot(trials=200)), path)
+    page = open_page(path.as_uri())
+    shown = """(low) => {
+      const points = [...document.querySelectorAll('#plot .scatterlayer path.point')].filter((n) => n.__data__.data !== undefined);
+      const full = points.filter((n) => Number(n.style.opacity || 1) === 1);
+      return [points.length, full.length, full.every((n) => n.__data__.data <= low), points.every((n) => full.includes(n) === (n.__data__.data <= low))];
+    }"""
+    page.evaluate("brush('trial', [0, 120])")
+    until(page, "document.querySelectorAll('#all-trials tbody tr').length === 121")
+    count, full, only, exact = page.evaluate(shown, 120)
+    assert 60 < full < count
+    assert only
+    assert exact
+    assert page.evaluate("document.getElementById('plot').data.every((t) => t.name !== 'interval')")
+    page.evaluate("Plotly.relayout('plot', { 'yaxis.range': [0, 100] })")
+    assert page.evaluate(shown, 120)[1:] == [full, True, True]
+    page.evaluate("clearSelection()")
+    until(page, "document.querySelectorAll('#all-trials tbody tr').length === 200")
+    assert page.evaluate(shown, 200)[1] == count
