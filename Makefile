@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 OUT ?= runs/digits-pynq/hls
+# test files at once; a worker takes up to 1 GB
+JOBS ?= 2
 
 .PHONY: help install quickstart test quick check calibration-data clean
 
@@ -41,10 +43,10 @@ check: install
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 quick: install
-	$(BIN)/pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 # about an hour of one core; ONLY=5 makes five records
 calibration-data: install
