@@ -32,6 +32,7 @@ class StudySnapshot:
         updated: ISO 8601 time of the last finished trial, UTC.
         written_by: "dse 0.1.0".
         versions: package -> version of what ran it.
+        machine: class of the machine that began it; empty where that was not kept.
         base_accuracy: validation accuracy of the float network as a fraction; None before pretraining, and without.
         synthesised: designs that were synthesised, or could not be, by design digest.
         milestones: what happened besides trials, oldest first; empty in studies of dse 0.1.
@@ -54,5 +55,6 @@ class StudySnapshot:
     base_accuracy: float | None
     synthesised: Mapping[str, SynthesisedDesign] = field(default_factory=dict)
     model_facts: Mapping[str, Any] = field(default_factory=dict)
+    machine: str = ""
     milestones: tuple[Milestone, ...] = ()
     price: Callable[[DesignPoint], HardwareEstimate] | None = None

@@ -264,6 +264,7 @@ class ReportView:
     updated: str
     written_by: str
     versions: Mapping[str, str]
+    machine: str
     spec_digest: str
     study_text: str
     objectives: tuple[Objective, ...]

@@ -88,6 +88,7 @@ def build_view(
         updated=snapshot.updated,
         written_by=snapshot.written_by,
         versions=dict(sorted(snapshot.versions.items())),
+        machine=snapshot.machine,
         spec_digest=hashlib.blake2b(config.text.encode(), digest_size=8).hexdigest(),
         study_text=config.text,
         objectives=config.objectives,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -213,6 +214,7 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
             "cost_model": p.model.source,
             "created": now(),
             "versions": versions(),
+            "machine": machine(),
             "base_accuracy": None,
         }
         if store.exists:
@@ -349,6 +351,7 @@ def snapshot(folder: Path) -> StudySnapshot:
         updated=max((r.finished for r in records), default=header["created"]),
         written_by=header["written_by"],
         versions=header["versions"],
+        machine=str(header.get("machine", "")),  # studies begun before it was kept have none
         base_accuracy=header["base_accuracy"],
         synthesised=store.synthesised(),
         model_facts=facts,
@@ -366,6 +369,12 @@ def data_name(data: DataConfig) -> str:
 def now() -> str:
     """Return the time, UTC, in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def machine() -> str:
+    """Return what class of machine this is; not which one."""
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{platform.system()}, {platform.machine()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"
 
 
 def versions() -> dict[str, str]:

@@ -284,6 +284,7 @@ def synthetic(trials=150, seed=1, names=None, finals=True):
         updated="2026-03-01T10:03:31Z",
         written_by="dse 0.1.0",
         versions={"python": "3.11.9", "numpy": "2.4.6", "optuna": "5.0.0"},
+        machine="Linux, x86_64, 2 cores, 24 GiB",
         base_accuracy=0.9778,
         price=partial(price, network),
     )

@@ -105,6 +105,12 @@ def test_the_answer_needs_no_script(view, page):
         assert f'href="#design-{i}"' in page
 
 
+def test_reproduce_names_versions_and_the_class_of_machine(page):
+    rows = page[page.index('<section id="reproduce">') :]
+    for name, value in (("Machine", "Linux, x86_64, 2 cores, 24 GiB"), ("optuna", "5.0.0")):
+        assert f'<th scope="row">{name}<td>{value}' in rows
+
+
 def test_same_study_same_bytes(snapshot, page):
     assert html.render(build_view(snapshot)) == page
 
