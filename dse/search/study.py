@@ -374,7 +374,9 @@ def now() -> str:
 def machine() -> str:
     """Return what class of machine this is; not which one."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{platform.system()}, {platform.machine()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"
+    return (
+        f"{platform.system()}, {platform.machine()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB"
+    )
 
 
 def versions() -> dict[str, str]:
