@@ -73,11 +73,12 @@ def read_report(path: Path) -> tuple[Measurement, ...]:
 
 def parser_of(path: Path, head: str) -> Parser | None:
     """Return the parser that recognises a file."""
-    return next((p for p in _parsers() if p.recognises(path, head)), None)
+    return next((p for p in parsers() if p.recognises(path, head)), None)
 
 
 @cache
-def _parsers() -> tuple[Parser, ...]:
+def parsers() -> tuple[Parser, ...]:
+    """Return all parsers, by name of their files."""
     return tuple(cast(Parser, plugins.load(PACKAGE, n)) for n in plugins.names(PACKAGE))
 
 

@@ -72,7 +72,8 @@ def test_one_at_a_time_and_at_most_so_often(started: list[Any]) -> None:
         return len(started)
 
     assert [at(0), at(59), at(60), at(61), at(200)] == [0, 0, 1, 1, 1]  # the first still runs
-    assert started[0].command[2:] == ["dse", "report", "mine", "-o", "/out/r.html", "-C", "/runs"]
+    assert started[0].command[1:4] == ["-P", "-m", "dse"]
+    assert started[0].command[4:] == ["report", "mine", "-o", "/out/r.html", "-C", "/runs"]
     started[0].returncode = 0
     assert [at(201), at(202), at(261)] == [2, 2, 2]
     assert heard.events == []

@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from dse.cli import cli
+from dse.emit.synth_hls import COMMAND
 from dse.errors import DseError
 from dse.report.compare import compare_studies
 from dse.report.view import build_view
@@ -204,3 +205,29 @@ def test_stop_ends_a_run_as_ctrl_c_does(small_study: str, tmp_path: Path) -> Non
     assert "Continue with: dse resume small" in said
     assert json.loads(invoke(tmp_path, "status", "--json"))["studies"][0]["state"] == "stopped"
     assert json.loads(invoke(tmp_path, "stop", "small", "--json"))["process"] is None
+
+
+def test_build_runs_the_tool_of_the_flow(home: Path, tmp_path: Path) -> None:
+    fake = tmp_path / "bin" / "vitis_hls"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\necho "$@" > ran\nexit 1\n')
+    fake.chmod(0o755)
+
+    def emit(out: str, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "dse", "emit", "small", "--build", "-o", out, *args],
+            cwd=home,
+            env=dict(os.environ, PATH=f"{fake.parent}:{os.environ['PATH']}"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert emit("hls").returncode == 7  # what the tool answers is shown, and is an error
+    (ran,) = (home / "hls").rglob("ran")
+    assert ran.read_text().split() == list(COMMAND[1:])
+    for more in (["--json"], ["--flow", "json"]):
+        refused = emit("other", *more)
+        assert refused.returncode == 2
+        assert "leave out --" in refused.stderr
+        assert not (home / "other").exists()

@@ -177,5 +177,7 @@ def test_options_of_the_command_line() -> None:
         "images",
         "as_json",
     }  # test_verilog_of_trained_networks
-    for_any_flow = {"force", "root", "no_color"}  # where to read and write, how to speak
+    for_any_flow = {"force", "root", "no_color", "verbose"}  # where to read and write, how to speak
+    for_any_flow |= {"design"}  # `pick`, said otherwise
+    for_any_flow |= {"build"}  # `dse synth` afterwards, which knows the flow of a project
     assert {p.name for p in emit_command.params} == tested | for_any_flow

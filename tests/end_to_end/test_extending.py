@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from cost_models import analytic
 from cost_models._named import model_of
 from cost_models.reports import ReportError, read_reports
+from cost_models.reports._read import parsers
 from dse.cli import cli
 from dse.compression import canonical, scheme
 from dse.ir import plugins
@@ -50,6 +51,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         package = importlib.import_module(".".join(folder.parts))
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / folder)])
     importlib.invalidate_caches()
+    parsers.cache_clear()  # other tests of this process have asked for those that are there
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DSE_DIR", raising=False)
     yield tmp_path
@@ -58,6 +60,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             parent, _, child = name.rpartition(".")
             delattr(sys.modules[parent], child)
             del sys.modules[name]
+    parsers.cache_clear()
 
 
 def dse(*args: str) -> str:
