@@ -171,10 +171,9 @@ def estimate() -> HardwareEstimate:
     return HardwareEstimate((), unit, 1000, 2000, 100.0, "analytic")
 
 
-@pytest.fixture
-def emit(board: Board, estimate: HardwareEstimate) -> Callable[..., HlsProject]:
-    """Factory: (case, arguments to replace) -> project."""
-
+def _factory(
+    maker: Callable[..., HlsProject], board: Board, estimate: HardwareEstimate
+) -> Callable[..., HlsProject]:
     def build(case: Case, **changed: object) -> HlsProject:
         network, design, accelerator, images, labels = case
         arguments = {
@@ -189,31 +188,21 @@ def emit(board: Board, estimate: HardwareEstimate) -> Callable[..., HlsProject]:
             "labels": labels,
             "accuracy": {"test": 0.5},
         }
-        return hls_project(**(arguments | changed))  # type: ignore[arg-type]
+        return maker(**(arguments | changed))
 
     return build
 
 
 @pytest.fixture
-def emit_rtl(board: Board, estimate: HardwareEstimate) -> Callable[[Case], HlsProject]:
-    """Factory: case -> Verilog project."""
+def emit(board: Board, estimate: HardwareEstimate) -> Callable[..., HlsProject]:
+    """Factory: (case, arguments to replace) -> project."""
+    return _factory(hls_project, board, estimate)
 
-    def build(case: Case) -> HlsProject:
-        network, design, accelerator, images, labels = case
-        return rtl_project(
-            study="study",
-            network=network,
-            design=design,
-            accelerator=accelerator,
-            board=board,
-            clock_mhz=100.0,
-            estimate=estimate,
-            images=images,
-            labels=labels,
-            accuracy={"test": 0.5},
-        )
 
-    return build
+@pytest.fixture
+def emit_rtl(board: Board, estimate: HardwareEstimate) -> Callable[..., HlsProject]:
+    """Factory: (case, arguments to replace) -> Verilog project."""
+    return _factory(rtl_project, board, estimate)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.verify import verify
 from dse.ir.design import Compression, Folding
@@ -71,21 +70,8 @@ def test_hls_project(bnn: Any, emit: Any, check_layers: Any, tmp_path: Path) -> 
     assert edges["by_pool"] > 0
 
 
-def test_verilog_project(
-    bnn: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
-) -> None:
-    network, design, accelerator, images, labels = bnn
-    project = rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-    )
+def test_verilog_project(bnn: Any, check_layers: Any, tmp_path: Path, emit_rtl: Any) -> None:
+    project = emit_rtl(bnn)
     result = simulate(project.write(tmp_path / "p"))
     print(result)
     assert result.mismatches == 0

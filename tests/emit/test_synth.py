@@ -24,7 +24,6 @@ from dse.cli import cli
 from dse.cli.synth import _table
 from dse.emit import synth_yosys, unit_sweep
 from dse.emit.project import HlsProject
-from dse.emit.rtl import rtl_project
 from dse.emit.rtl_units import instance
 from dse.emit.sweep_integers import generator, random_integers
 from dse.emit.synth import PROCESSES, Synthesis, SynthesisedUnit, estimates, synthesise
@@ -34,20 +33,8 @@ from dse.ir.units import Fifo, MatrixUnit
 
 
 @pytest.fixture
-def project(tiny: Any, board: Any, estimate: Any, tmp_path: Path) -> Path:
-    network, design, accelerator, images, labels = tiny
-    written = rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-        accuracy={"test": 0.5},
-    )
+def project(tiny: Any, tmp_path: Path, emit_rtl: Any) -> Path:
+    written = emit_rtl(tiny)
     return written.write(tmp_path / "with a space")
 
 

@@ -19,7 +19,6 @@ from dse.calibration.project import read_projects
 from dse.cli import cli
 from dse.emit import vendor
 from dse.emit.project import HlsProject
-from dse.emit.rtl import rtl_project
 from dse.errors import ExternalToolError, UsageError
 
 VIVADO = """#!/usr/bin/env tclsh
@@ -143,19 +142,8 @@ def reports(instances: list[str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def project(tiny: Any, board: Any, estimate: Any, tmp_path: Path) -> Path:
-    network, design, accelerator, images, labels = tiny
-    written = rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-    )
+def project(tiny: Any, tmp_path: Path, emit_rtl: Any) -> Path:
+    written = emit_rtl(tiny)
     return written.write(tmp_path / "with a space")
 
 
