@@ -50,6 +50,39 @@ def test_the_tour_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<html" in (tmp_path / "tour" / "report.html").read_text()
 
 
+FOLDED = """\
+version: 1
+study: folded
+model: digits-cnn
+data: {name: noise, size: 8, classes: 10}
+board: Pynq-Z1
+clock: 100 MHz
+space: {weight_bits: [1, 2], activation_bits: 2}
+objectives: {latency: minimize, lut: minimize}
+budget: {trials: 2}
+report: off
+"""
+
+
+def test_the_foldings_of_the_documentation_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DSE_DIR", raising=False)
+    (tmp_path / "study.yaml").write_text(FOLDED)
+    (tmp_path / "project").mkdir()
+    lines = [
+        "dse run study.yaml --inline",
+        "dse emit folded 0 --flow json -o project/design.json",
+        *re.findall(r"^    (dse fold .*?) *#", (DOCS / "folding.md").read_text(), re.MULTILINE),
+        *re.findall(r"^    (dse fold [^#]*)$", (DOCS / "folding.md").read_text(), re.MULTILINE),
+    ]
+    assert len(lines) == 2 + 6
+    for line in lines:
+        done = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
+        assert done.exit_code == 0, (line, done.output)
+
+
 @pytest.mark.parametrize(
     "path", [*DOCS.glob("*.md"), DOCS.parent / "README.md"], ids=lambda p: p.name
 )
