@@ -28,6 +28,7 @@ from sklearn.linear_model import LinearRegression
 
 from cost_models import _finn, _terms
 from cost_models._model import Floats
+from cost_models._stated import UNMEASURED, borrowed
 from cost_models.analytic import FORMAT, decompose
 from dse.ir.units import Fifo, MatrixUnit, SlidingWindowUnit, Unit
 
@@ -60,156 +61,6 @@ PRIOR: Mapping[str, Mapping[str, Mapping[str, float]]] = {
 
 TILED = {"lut": ("gather", "index", "accumulators"), "ff": ("index", "output")}
 """Terms that FINN has not: no record, factor 1."""
-
-BLOCKS = {"band": (0.8, 1.25), "stated": True}
-UNMEASURED: Mapping[str, Mapping[str, Any]] = {
-    "matrix": {"uram": BLOCKS},
-    "window": {"dsp": BLOCKS, "bram18": BLOCKS, "uram": BLOCKS},
-    "fifo": {"dsp": BLOCKS, "bram18": BLOCKS, "uram": BLOCKS},
-    "pool": {
-        "lut": {
-            "factors": {"control": 150.0, "compare": 1.0, "buffer": 1.0},
-            "band": (0.5, 2.0),
-            "stated": True,
-        },
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.5, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "global_sum": {  # of our Verilog, yosys made a fifth of these LUTs and a quarter of the flip-flops
-        "lut": {
-            "factors": {"control": 150.0, "add": 1.0, "accumulators": 1.0},
-            "band": (0.1, 2.0),
-            "stated": True,
-        },
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "fork": {
-        "lut": {"factors": {"control": 150.0}, "band": (0.1, 2.0), "stated": True},
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "add": {
-        "lut": {
-            "factors": {"control": 150.0, "add": 1.0, "clip": 1.0},
-            "band": (0.1, 2.0),
-            "stated": True,
-        },
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "concat": {
-        "lut": {
-            "factors": {"control": 150.0, "counter": 1.0, "select": 1.0},
-            "band": (0.1, 2.0),
-            "stated": True,
-        },
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "lane": {
-        "lut": {
-            "factors": {"control": 150.0, "add": 1.0, "clip": 1.0, "shift": 1.0, "constants": 1.0},
-            "band": (0.1, 2.0),
-            "stated": True,
-        },
-        "ff": {"factors": {"control": 80.0, "word": 1.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "average_pool": {
-        "lut": {
-            "factors": {"control": 150.0, "add": 1.0, "buffer": 1.0},
-            "band": (0.1, 2.0),
-            "stated": True,
-        },
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "duplicate": {
-        "lut": {"factors": {"control": 150.0}, "band": (0.1, 2.0), "stated": True},
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "skipping_window": {
-        "lut": {
-            "factors": {
-                "control": 320.0,
-                "buffer": 1.0,
-                "word": 1.0,
-                "deviation": 1.0,
-                "sums": 1.0,
-                "line": 1.0,
-                "mask": 1.0,
-            },
-            "band": (0.3, 2.0),
-            "stated": True,
-        },
-        "ff": {
-            "factors": {"control": 160.0, "word": 1.0, "sums": 1.0},
-            "band": (0.3, 2.0),
-            "stated": True,
-        },
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "fill": {
-        "lut": {
-            "factors": {"control": 150.0, "select": 1.0, "constants": 1.0},
-            "band": (0.1, 2.0),
-            "stated": True,
-        },
-        "ff": {"factors": {"control": 80.0, "word": 2.0}, "band": (0.1, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-    "converter": {  # FINN's RTL converters took a tenth of the LUTs that its estimate says
-        "lut": {"factors": {"register": 1.0, "shift": 1.0}, "band": (0.1, 2.0), "stated": True},
-        "ff": {"factors": {"register": 1.0}, "band": (0.5, 2.0), "stated": True},
-        "dsp": BLOCKS,
-        "bram18": BLOCKS,
-        "uram": BLOCKS,
-    },
-}
-"""What no record tells: assumed to be within a factor of two, counted blocks within a quarter."""
-
-DEPTHWISE = {
-    "lut": (
-        *("control", "multiply", "tree", "popcount", "accumulate", "compare", "thresholds"),
-        *("weights", "accumulators"),
-    ),
-    "ff": ("control", "weights", "input_word", "products", "popcount", "accumulate", "compare"),
-}
-"""Terms of depthwise units: no record, the factors of matrix units."""
-
-EDGE_SKIP = {
-    "lut": (
-        ("control", "popcount", "accumulate", "compare", "thresholds", "weights"),
-        ("decide", "vectors", "bits", "position"),
-    ),
-    "ff": (
-        ("control", "accumulate"),  # what decides is not pipelined
-        ("word", "position"),
-    ),
-}
-"""Terms of units that skip edges: no record, the factors of matrix units, and 1 for what these have not."""
 
 Row = Mapping[str, str]
 Factors = dict[str, float]
@@ -430,32 +281,6 @@ def counted(group: Sequence[Record], resource: str) -> dict[str, Any]:
     return banded(ratio, [r.network for r in used])
 
 
-def depthwise(matrix: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `analytic.json` says about depthwise units, given what it says about matrix units."""
-    borrowed: dict[str, Any] = {
-        r: {
-            "factors": {n: matrix[r]["factors"][n] for n in names},
-            "band": (0.5, 2.0),
-            "stated": True,
-        }
-        for r, names in DEPTHWISE.items()
-    }
-    return borrowed | dict.fromkeys(("dsp", "bram18", "uram"), BLOCKS)
-
-
-def edge_skip(matrix: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `analytic.json` says about units that skip edges, given what it says about matrix units."""
-    borrowed: dict[str, Any] = {
-        r: {
-            "factors": {n: matrix[r]["factors"][n] for n in names} | dict.fromkeys(own, 1.0),
-            "band": (0.5, 2.0),
-            "stated": True,
-        }
-        for r, (names, own) in EDGE_SKIP.items()
-    }
-    return borrowed | dict.fromkeys(("dsp", "bram18", "uram"), BLOCKS)
-
-
 def main(table: Path) -> None:
     """Fit, and write the coefficients."""
     with gzip.open(table, "rt", encoding="utf-8") as file:
@@ -468,8 +293,7 @@ def main(table: Path) -> None:
         kinds["matrix"][resource] = counted(found["matrix"], resource)
     for resource, names in TILED.items():
         kinds["matrix"][resource]["factors"] |= dict.fromkeys(names, 1.0)
-    kinds["depthwise"] = depthwise(kinds["matrix"])
-    kinds["edge_skip"] = edge_skip(kinds["matrix"])
+    kinds |= borrowed(kinds["matrix"])
     stored = {"format": FORMAT, "source": SOURCE, "note": NOTE, "kinds": kinds}
     OUTPUT.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     for kind, resources in kinds.items():
