@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dse.ir.pe_wide import PeWide
 from dse.ir.product_units import DepthwiseUnit, Ints, MatrixUnit, ProductUnit, Tiling
 from dse.ir.window_units import FillUnit, SkippingWindowUnit, SlidingWindowUnit
 
@@ -43,7 +44,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class PoolUnit:
+class PoolUnit(PeWide):
     """Max-pooling with stride = kernel, `pe` channels per word."""
 
     layer: str
@@ -59,16 +60,6 @@ class PoolUnit:
         """One cycle per input word."""
         return self.height * self.width * (self.channels // self.pe)
 
-    @property
-    def in_width(self) -> Ints:
-        """Elements per input word."""
-        return self.pe
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per output word."""
-        return self.pe
-
 
 @dataclass(frozen=True, slots=True)
 class AveragePoolUnit(PoolUnit):
@@ -76,7 +67,7 @@ class AveragePoolUnit(PoolUnit):
 
 
 @dataclass(frozen=True, slots=True)
-class SumUnit:
+class SumUnit(PeWide):
     """Global average-pooling (FINN: GlobalAccPool): the sum of every channel, `pe` per word.
 
     The sums wait in a memory and leave with the last pixel.
@@ -93,16 +84,6 @@ class SumUnit:
     def cycles(self) -> Ints:
         """One cycle per input word."""
         return self.pixels * (self.channels // self.pe)
-
-    @property
-    def in_width(self) -> Ints:
-        """Elements per input word."""
-        return self.pe
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per output word."""
-        return self.pe
 
     @property
     def out_element_bits(self) -> Ints:
@@ -141,7 +122,7 @@ class Fifo:
 
 
 @dataclass(frozen=True, slots=True)
-class ForkUnit:
+class ForkUnit(PeWide):
     """Hands every word to two streams (FINN: DuplicateStreams), when both have room."""
 
     layer: str  # the layer whose output it is
@@ -155,19 +136,9 @@ class ForkUnit:
         """One cycle per word."""
         return self.pixels * (self.channels // self.pe)
 
-    @property
-    def in_width(self) -> Ints:
-        """Elements per input word."""
-        return self.pe
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per word of each of its output streams."""
-        return self.pe
-
 
 @dataclass(frozen=True, slots=True)
-class AddUnit:
+class AddUnit(PeWide):
     """Adds the words of two streams and saturates (FINN: AddStreams, then Thresholding).
 
     Every element becomes `clip(a + b, 0, 2**bits - 1)`.
@@ -185,19 +156,9 @@ class AddUnit:
         """One cycle per word."""
         return self.pixels * (self.channels // self.pe)
 
-    @property
-    def in_width(self) -> Ints:
-        """Elements per word of each of its input streams."""
-        return self.pe
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per output word."""
-        return self.pe
-
 
 @dataclass(frozen=True, slots=True)
-class ConcatUnit:
+class ConcatUnit(PeWide):
     """Hands out a pixel of one stream, then one of the other (FINN: StreamingConcat)."""
 
     layer: str
@@ -212,16 +173,6 @@ class ConcatUnit:
         """One cycle per output word."""
         words = self.first_channels // self.pe + self.second_channels // self.pe
         return self.pixels * words
-
-    @property
-    def in_width(self) -> Ints:
-        """Elements per word of each of its input streams."""
-        return self.pe
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per output word."""
-        return self.pe
 
 
 @dataclass(frozen=True, slots=True)

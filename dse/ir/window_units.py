@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.ir.mask_grid import MaskGrid
+from dse.ir.pe_wide import PeWide
 from dse.ir.product_units import Ints
 
 
@@ -165,7 +166,7 @@ class SkippingWindowUnit(SlidingWindowUnit):
 
 
 @dataclass(frozen=True, slots=True)
-class FillUnit:
+class FillUnit(PeWide):
     """Puts the pixels of skipped positions, all the same, between those that were computed.
 
     It reads words of the computed pixels and a bit for every tile, and writes a word a cycle.
@@ -183,16 +184,6 @@ class FillUnit:
     def cycles(self) -> Ints:
         """One cycle per word."""
         return self.height * self.width * (self.channels // self.pe)
-
-    @property
-    def in_width(self) -> Ints:
-        """Elements per word of computed pixels."""
-        return self.pe
-
-    @property
-    def out_width(self) -> Ints:
-        """Elements per output word."""
-        return self.pe
 
 
 def kept_positions(positions: int, keep: float) -> int:
