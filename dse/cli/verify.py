@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,12 +69,7 @@ def verify(
             f" vectors: the project does not compute what was scored{_culprit(folder)}; emit it again"
         )
         raise ExternalToolError(msg)
-    if result.changed:
-        msg = (
-            f"no word differs, but {', '.join(result.changed)} of {folder} are not as emitted:"
-            " the project is not the one that was scored; emit it again"
-        )
-        raise ExternalToolError(msg)
+    _refuse_changed(result.changed, folder)
     if not result.passed:
         msg = (
             f"no word differs, but {folder} must take the cycles that design.json predicts, it does not"
@@ -107,9 +103,13 @@ def _verify_layers(folder: Path, flow: str, images: int | None, *, as_json: bool
             f" {_place(result.differing)} differs first; emit the project again"
         )
         raise ExternalToolError(msg)
-    if result.changed:
+    _refuse_changed(result.changed, folder)
+
+
+def _refuse_changed(changed: Sequence[str], folder: Path) -> None:
+    if changed:
         msg = (
-            f"no word differs, but {', '.join(result.changed)} of {folder} are not as emitted:"
+            f"no word differs, but {', '.join(changed)} of {folder} are not as emitted:"
             " the project is not the one that was scored; emit it again"
         )
         raise ExternalToolError(msg)

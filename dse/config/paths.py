@@ -24,7 +24,7 @@ def existing(
         check: whether something must be there; where not, an unset variable stays as it is written.
         complaints: receives what is wrong.
     """
-    text = expanded(node, complaints) if check else kept(node.text)
+    text = written(node, check, complaints)
     if text is None:
         return None
     try:
@@ -41,6 +41,11 @@ def existing(
         "paths are relative to the study file",
     )
     return None
+
+
+def written(node: Scalar, check: bool, complaints: Complaints) -> str | None:
+    """Return the text of a path with its variables replaced; where not `check`, as far as they are set."""
+    return expanded(node, complaints) if check else kept(node.text)
 
 
 def expanded(node: Scalar, complaints: Complaints) -> str | None:

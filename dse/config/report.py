@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dse.config.complaints import Complaints
 from dse.config.effort import TIME
-from dse.config.paths import expanded, kept
+from dse.config.paths import written
 from dse.config.read import entries, keys, one_of, quantity, scalar
 from dse.config.tree import Map, Node, describe
 from dse.config.values import ReportConfig
@@ -40,9 +40,7 @@ def report_of(node: Node, folder: Path, check: bool, complaints: Complaints) -> 
 
 def _file(node: Node, folder: Path, check: bool, complaints: Complaints) -> Path | None:
     word = scalar(node, "report.file", complaints, "file: report.html")
-    text = None
-    if word is not None:
-        text = expanded(word, complaints) if check else kept(word.text)
+    text = None if word is None else written(word, check, complaints)
     if word is None or text is None:
         return None
     if not text.endswith(".html"):

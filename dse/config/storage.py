@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dse.config.complaints import Complaints, did_you_mean, listed
-from dse.config.paths import VARIABLE, expanded, kept
+from dse.config.paths import VARIABLE, expanded, written
 from dse.config.read import not_supported, scalar
 from dse.config.source import SECRET
 from dse.config.tree import Node, Scalar, describe, quoted
@@ -67,9 +67,7 @@ def artifacts_of(node: Node, folder: Path, check: bool, complaints: Complaints) 
         complaints: receives what is wrong; the answer is then None.
     """
     found = scalar(node, "artifacts", complaints, "a folder such as shared/dse/mobilenet")
-    text = None
-    if found is not None:
-        text = expanded(found, complaints) if check else kept(found.text)
+    text = None if found is None else written(found, check, complaints)
     if found is None or text is None:
         return None
     try:

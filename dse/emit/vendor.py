@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from dse.emit.session import run_session
 from dse.errors import ExternalToolError
 
 
@@ -25,22 +24,9 @@ def run(command: Sequence[str], folder: Path, timeout: float) -> subprocess.Comp
     Raises:
         ExternalToolError: it took too long.
     """
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            printed, _ = process.communicate(timeout=timeout)
-        except BaseException as stopped:
-            os.killpg(process.pid, signal.SIGKILL)
-            if not isinstance(stopped, subprocess.TimeoutExpired):
-                raise
-            name = Path(command[0]).name
-            msg = f"{name} must end within {timeout:g} s, it did not; give a longer --timeout"
-            raise ExternalToolError(msg) from None
-    return subprocess.CompletedProcess(command, process.returncode, printed, "")
+    try:
+        return run_session(command, folder, timeout)
+    except subprocess.TimeoutExpired:
+        name = Path(command[0]).name
+        msg = f"{name} must end within {timeout:g} s, it did not; give a longer --timeout"
+        raise ExternalToolError(msg) from None

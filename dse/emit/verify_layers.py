@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dse.emit.session import run_session
 from dse.emit.verify import SHOWN_LINES, changed_files, check_runnable, read_manifest
 from dse.errors import ExternalToolError, UsageError
 
@@ -183,23 +183,9 @@ def _make(command: list[str], folder: Path, within_s: float | None) -> tuple[int
     Raises:
         ExternalToolError: it was not done in time.
     """
-    # a session of its own, so that simulators end with it
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as run:
-        try:
-            out, err = run.communicate(timeout=within_s)
-        except subprocess.TimeoutExpired as e:
-            os.killpg(run.pid, signal.SIGKILL)
-            msg = f"not done in {within_s:g} s; `dse verify --layers {folder}` takes its time"
-            raise ExternalToolError(msg) from e
-        except BaseException:  # Ctrl-C
-            os.killpg(run.pid, signal.SIGKILL)
-            raise
-    return run.returncode, err + out
+    try:
+        done = run_session(command, folder, within_s, stderr=subprocess.PIPE)
+    except subprocess.TimeoutExpired as e:
+        msg = f"not done in {within_s:g} s; `dse verify --layers {folder}` takes its time"
+        raise ExternalToolError(msg) from e
+    return done.returncode, done.stderr + done.stdout

