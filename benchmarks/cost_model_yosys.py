@@ -16,7 +16,7 @@ from cost_models import _fit_yosys, _judge_yosys, _sweep
 from cost_models._learn_yosys import FAMILIES
 from cost_models._model import CostModel
 from cost_models._sweep import SweepRecord
-from dse.search.estimate import price
+from dse.folding.estimate import price
 
 
 def inside_if_added(records: Sequence[SweepRecord], model: CostModel, resource: int) -> list[bool]:

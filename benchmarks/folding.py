@@ -31,15 +31,15 @@ from folding_rivals import (
 
 from cost_models import _finn, analytic
 from cost_models._model import CostModel, ResourceArrays, UnitPrediction
+from dse.folding import standalone
+from dse.folding.fold import Folder
+from dse.folding.fold_fit import cheapest, fastest
+from dse.folding.fold_front import fold_front, usable
+from dse.folding.upper import at_upper_ends
 from dse.ir import plugins
 from dse.ir.hardware import Resources
 from dse.ir.network import Network
 from dse.ir.units import ProductUnit, SlidingWindowUnit, Unit
-from dse.search import standalone
-from dse.search.fold import Folder
-from dse.search.fold_fit import cheapest, fastest
-from dse.search.fold_front import fold_front, usable
-from dse.search.upper import at_upper_ends
 from hw_templates._boards import load_board
 
 CASES = {

@@ -15,11 +15,11 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import optuna
 
+from dse.folding.fold import Folder
+from dse.folding.fold_front import candidates, resources_of
 from dse.ir.hardware import RESOURCES, Resources
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
-from dse.search.fold import Folder
-from dse.search.fold_front import candidates, resources_of
 
 SHALLOW = 128  # words: up to here FINN's `auto` keeps weights in LUTs
 WIDTHS = (36, 72, 144, 1000)  # mvau_wwidth_max; 36 is FINN's default

@@ -20,6 +20,7 @@ from typing import Any
 
 from dse.config.load import load_config
 from dse.config.values import StudyConfig
+from dse.folding.estimate import estimate
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import HardwareEstimate
 from dse.ir.network import Network
@@ -27,7 +28,6 @@ from dse.ir.numbers import IntType
 from dse.ir.record import TrialRecord
 from dse.report import html
 from dse.report.view import build_view
-from dse.search.estimate import estimate
 from dse.search.score import constraints_of, metrics_of, violations
 from dse.search.space import Choice, SearchSpace
 from dse.search.space import build as build_space

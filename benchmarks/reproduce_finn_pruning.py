@@ -20,16 +20,16 @@ from finn_pruning_masks import index_share, layer_row, reordered, tiling_of
 from cost_models import analytic
 from dse.compression import canonical
 from dse.config.load import load_config
+from dse.folding.fold import Folder
+from dse.folding.fold_fit import fastest
+from dse.folding.fold_front import usable
+from dse.folding.upper import at_upper_ends
 from dse.ir.design import PRUNED_BY, Compression
 from dse.ir.hardware import Board, Resources
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.networks import cnv, mobilenet_v1, resnet50
-from dse.search.fold import Folder
-from dse.search.fold_fit import fastest
-from dse.search.fold_front import usable
 from dse.search.study import Plan, plan
-from dse.search.upper import at_upper_ends
 from dse.training import BaseWeights, TrainedNetwork, finetune, pretrain
 from hw_templates._boards import load_board
 from pruning import bcr

@@ -19,6 +19,8 @@ import reproduce_hybnn_lanes
 from cost_models import analytic
 from dse.compression import canonical
 from dse.errors import NoFeasibleDesignError
+from dse.folding.estimate import price
+from dse.folding.standalone import Question, built, solve
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.fusion import FloatHalf, activations, fuse
 from dse.ir.hardware import Resources
@@ -26,11 +28,9 @@ from dse.ir.layers.thresholding import Thresholding
 from dse.ir.network import Network
 from dse.ir.stages import flat
 from dse.ir.units import LaneUnit
+from dse.lowering.pipeline import pipeline
 from dse.networks._fused import BLOCKS
 from dse.report.view import build_view
-from dse.search.estimate import price
-from dse.search.pipeline import pipeline
-from dse.search.standalone import Question, built, solve
 from dse.search.study import snapshot
 from hw_templates._boards import load_board
 

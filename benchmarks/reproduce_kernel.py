@@ -25,11 +25,11 @@ from same_array import (
 
 from dse.compression import canonical, effective
 from dse.config.load import load_config
+from dse.folding.fold_fit import fastest
 from dse.ir.design import Compression
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.networks import vgg_bnn
-from dse.search.fold_fit import fastest
 from dse.search.study import Plan, plan
 from dse.training import TrainedNetwork, finetune, pretrain
 

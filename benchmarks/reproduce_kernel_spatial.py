@@ -23,14 +23,14 @@ from dse.emit.frame_cycles import frame_cycles, golden_interval
 from dse.emit.hls import BATCH, hls_project
 from dse.emit.processes import lower
 from dse.emit.verify import verify
+from dse.folding.fold import Folder
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
+from dse.lowering.main_units import layer_folds
+from dse.lowering.pipeline import pipeline
 from dse.networks import cnv
-from dse.search.fold import Folder
-from dse.search.main_units import layer_folds
-from dse.search.pipeline import pipeline
 from dse.search.study import Plan, plan
 from dse.training import finetune, pretrain
 

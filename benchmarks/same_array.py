@@ -15,13 +15,13 @@ from dse.emit.hls import hls_project
 from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.verify import verify
+from dse.folding.fold_fit import fastest
+from dse.folding.standalone import Question
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.stages import flat
 from dse.ir.units import MatrixUnit, SlidingWindowUnit
-from dse.search.fold_fit import fastest
-from dse.search.pipeline import pipeline
-from dse.search.standalone import Question
+from dse.lowering.pipeline import pipeline
 from dse.search.study import Plan
 
 Compressions = Mapping[str, Compression]

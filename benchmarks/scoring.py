@@ -23,16 +23,16 @@ import numpy as np
 from cost_models import analytic, learned
 from cost_models._model import CostModel
 from dse.compression import canonical, effective
+from dse.folding.estimate import estimate
+from dse.folding.foldings import Foldings
+from dse.folding.score_batch import folded
 from dse.ir.design import COMPUTES, Compression
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import divisors
+from dse.lowering.main_units import layer_folds
 from dse.networks import cnv
-from dse.search.estimate import estimate
-from dse.search.foldings import Foldings
-from dse.search.main_units import layer_folds
-from dse.search.score_batch import folded
 from hw_templates._boards import load_board
 
 NETWORK = cnv.build((32, 32, 3), IntType(8, signed=False), 10)

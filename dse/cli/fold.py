@@ -14,8 +14,8 @@ from dse.cli.output import common
 from dse.errors import UsageError
 
 if TYPE_CHECKING:
+    from dse.folding.standalone import Question
     from dse.ir.design import DesignPoint
-    from dse.search.standalone import Question
 
 
 class Finite(click.FloatRange):
@@ -92,7 +92,7 @@ def fold(
     """
     del root
     from dse.cli.folded import show, show_front
-    from dse.search import standalone
+    from dse.folding import standalone
 
     if cycles is not None and fps is not None:
         msg = "--fps and --cycles say the same thing twice; keep one"
@@ -115,7 +115,7 @@ def fold(
     if out is not None:
         from dse.ir.finn import folding_config
         from dse.ir.stages import flat
-        from dse.search.pipeline import pipeline
+        from dse.lowering.pipeline import pipeline
 
         config = folding_config(flat(pipeline(question.network, design)))
         out.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -124,8 +124,8 @@ def fold(
 
 def _question(model: str, given: dict[str, Any]) -> Question:
     from cost_models import analytic
+    from dse.folding import standalone
     from dse.ir.design import DesignPoint
-    from dse.search import standalone
     from hw_templates._boards import load_board
 
     bits = given["weight_bits"], given["activation_bits"]
@@ -178,7 +178,7 @@ def _question(model: str, given: dict[str, Any]) -> Question:
 def _of_study(path: Path, given: dict[str, Any]) -> Question:
     """Return the question of a study: its most bits, without pruning, unless bits are given."""
     from dse.config.load import load_config
-    from dse.search import standalone
+    from dse.folding import standalone
     from dse.search.study import plan
 
     said = [k for k in ("board", "clock", "shape", "input_bits", "classes") if given[k] is not None]
@@ -204,7 +204,7 @@ def _of_study(path: Path, given: dict[str, Any]) -> Question:
 def _read(question: Question, path: Path) -> DesignPoint:
     from dse.ir.finn import read_folding
     from dse.ir.stages import flat
-    from dse.search.pipeline import pipeline
+    from dse.lowering.pipeline import pipeline
 
     start = question.folder().solve(1, question.preference)
     return read_folding(_json(path), start, flat(pipeline(question.network, start)))

@@ -7,10 +7,10 @@ from dataclasses import asdict
 import click
 
 from dse.cli.output import print_json
+from dse.folding.fold_front import Front
+from dse.folding.standalone import Question, slowest
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Resources
-from dse.search.fold_front import Front
-from dse.search.standalone import Question, slowest
 
 SHOWN = ("lut", "bram18", "dsp")
 HEAD = (

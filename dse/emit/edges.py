@@ -12,7 +12,7 @@ from dse.emit.chain import Chain
 from dse.ir.accelerator import Accelerator, Integers
 from dse.ir.edge_cycles import work_on
 from dse.ir.edge_skip import EdgeSkipUnit
-from dse.search.counted import call_ends, counted
+from dse.lowering.counted import call_ends, counted
 
 
 def counted_edges(

@@ -20,11 +20,11 @@ from dse.emit import synth_yosys
 from dse.emit.feedback_job import PROJECTS
 from dse.emit.feedback_process import JobProcess
 from dse.emit.verify import read_manifest
+from dse.folding.estimate import price
 from dse.ir.hardware import RESOURCES, Resources, UnitEstimate
 from dse.ir.record import TrialRecord
 from dse.ir.synthesised import SynthesisedDesign, SynthesisedUnit
 from dse.search.candidates import due
-from dse.search.estimate import price
 from dse.search.study import CORRECTED, CORRECTS, cost_model, now
 from dse.search.watch import Progress, Stop
 from dse.store import Store, write_atomic

@@ -32,7 +32,7 @@ from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
 from dse.ir.units import Fifo, MatrixUnit, Unit
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 BATCH = 8  # golden images per call: streams of C simulation hold a whole call
 

@@ -78,7 +78,7 @@ def lower(stages: Sequence[Stage], accelerator: Accelerator, names: Mapping[str,
     Every stream is named after the unit that reads it, a converter after the unit that it feeds.
 
     Args:
-        stages: of `dse.search.pipeline.pipeline`: FIFOs and converters behind every unit.
+        stages: of `dse.lowering.pipeline.pipeline`: FIFOs and converters behind every unit.
         accelerator: the integers of the matrix units.
         names: layer -> identifier.
 

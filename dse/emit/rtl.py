@@ -27,7 +27,7 @@ from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.timing import interval_cycles
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 from hw_templates import folder
 
 SHARED = (

@@ -12,8 +12,8 @@ from dse.errors import UsageError
 from dse.ir.finn import folding_config
 from dse.ir.record import TrialRecord
 from dse.ir.stages import flat
+from dse.lowering.pipeline import pipeline
 from dse.search.pick import pick
-from dse.search.pipeline import pipeline
 from dse.search.study import snapshot
 from dse.snapshot import StudySnapshot
 

@@ -13,6 +13,7 @@ from dse.compression import canonical, effective
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.sweep_integers import generator, random_integers
+from dse.folding.estimate import estimate
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -21,9 +22,8 @@ from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.stages import flat
 from dse.ir.units import Ints, MatrixUnit, divisors, legal_folds
+from dse.lowering.pipeline import pipeline
 from dse.networks._build import Chain
-from dse.search.estimate import estimate
-from dse.search.pipeline import pipeline
 from hw_templates._boards import load_board
 from pruning._scheme import Structure
 

@@ -25,9 +25,9 @@ from dse.emit import synth_yosys
 from dse.emit.project import content_digest
 from dse.emit.verify import read_manifest
 from dse.errors import ExternalToolError, UsageError
+from dse.folding.estimate import price
 from dse.ir.hardware import Resources, UnitEstimate
 from dse.ir.units import LaneUnit, Unit
-from dse.search.estimate import price
 from dse.store import write_atomic
 from hw_templates._boards import family_of
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from dse.compression import effective
 from dse.config.values import Constraint, StudyConfig
+from dse.folding.estimate import ENDS
+from dse.folding.slr import borders, per_slr
 from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.finn import folding_config
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, LayerEstimate, Resources
@@ -31,13 +33,11 @@ from dse.ir.units import (
     Unit,
     legal_folds,
 )
+from dse.lowering.pipeline import pipeline
 from dse.report.skipping import skipping
 from dse.report.trust import synthesis_view
 from dse.report.values import Bottleneck, DesignView, DieView, LayerView, Slack, Usage
-from dse.search.estimate import ENDS
-from dse.search.pipeline import pipeline
 from dse.search.score import compared, layer_table
-from dse.search.slr import borders, per_slr
 
 Price = Callable[[DesignPoint], HardwareEstimate]
 

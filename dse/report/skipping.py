@@ -10,7 +10,7 @@ from dse.ir.network import Network
 from dse.ir.record import CountedInterval
 from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The joint search: space, exact folding, evaluation, driver."""
+"""The joint search: space, evaluation, driver."""

@@ -8,7 +8,7 @@ from dse.compression import effective
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import DesignPoint
 from dse.ir.record import FinalRecord, TrialRecord
-from dse.search.counted import counted_cycles
+from dse.lowering.counted import counted_cycles
 from dse.search.pareto import front
 from dse.search.staged import scored
 from dse.search.study import Plan

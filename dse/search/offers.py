@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dse.config.values import Objective
+from dse.folding.fold import Folder
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, HardwareEstimate
 from dse.ir.metrics import METRICS
-from dse.search.fold import Folder
 from dse.search.pareto import non_dominated
 from dse.search.require import unmet
 from dse.search.score import metrics_of, violations

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dse.errors import UsageError
+from dse.folding.options import LayerOptions
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.layers._base import MatrixLayer
-from dse.search.options import LayerOptions
 from dse.search.space import (
     COMPRESSION_KNOBS,
     CYCLES,

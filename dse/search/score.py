@@ -10,14 +10,14 @@ import numpy as np
 from cost_models._model import CostModel, Floats
 from cost_models._power import power_w
 from dse.config.values import Constraint, StudyConfig
+from dse.folding.estimate import ENDS, estimate
+from dse.folding.slr import borders, per_slr
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
 from dse.ir.metrics import METRICS, PER_SLR, UPPER_ENDS
 from dse.ir.network import Network
 from dse.ir.record import TrialRecord
-from dse.search.estimate import ENDS, estimate
 from dse.search.pareto import violation
-from dse.search.slr import borders, per_slr
 
 
 def constraints_of(config: StudyConfig) -> tuple[Constraint, ...]:

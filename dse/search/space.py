@@ -16,13 +16,13 @@ from dse.config.complaints import did_you_mean
 from dse.config.problems import problem_at
 from dse.config.values import Knobs, StudyConfig, fold_steps
 from dse.errors import UsageError
+from dse.folding.fold import Folder
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.graph import fixed_channels, least_bits, shared_codes
 from dse.ir.hardware import Board
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
 from dse.ir.spatial import refusal
-from dse.search.fold import Folder
 
 Values: TypeAlias = Mapping[str, Any]
 

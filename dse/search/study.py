@@ -22,6 +22,7 @@ from dse.config.problems import problem_at
 from dse.config.values import Constraint, DataConfig, Measured, Stages, StudyConfig
 from dse.data._dataset import Dataset
 from dse.errors import StudyConflictError, UsageError
+from dse.folding.estimate import estimate
 from dse.importing.imported import STAGES as IMPORTED_STAGES
 from dse.importing.imported import Imported, imported_of, is_frozen
 from dse.ir import plugins
@@ -30,7 +31,6 @@ from dse.ir.hardware import HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.search.divisors import check_divisors
-from dse.search.estimate import estimate
 from dse.search.score import constraints_of, newest, reestimate, rescore
 from dse.search.space import SearchSpace, build
 from dse.search.widen import widens

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from cost_models import analytic
 from dse.cli import cli
 from dse.errors import NoFeasibleDesignError, UsageError
+from dse.folding import standalone
 from dse.ir.design import DesignPoint
 from dse.ir.finn import folding_config, read_folding
-from dse.search import standalone
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 from hw_templates._boards import load_board
 
 BOARD = load_board("Pynq-Z1")

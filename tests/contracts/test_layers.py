@@ -11,6 +11,7 @@ import pytest
 
 from cost_models import analytic
 from dse.compression import canonical
+from dse.folding.fold import Folder
 from dse.ir import plugins
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression
@@ -30,8 +31,7 @@ from dse.ir.layers.thresholding import Thresholding
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
-from dse.search.fold import Folder
-from dse.search.pipeline import check, pipeline
+from dse.lowering.pipeline import check, pipeline
 from hw_templates import folder
 from hw_templates._boards import load_board
 

@@ -30,7 +30,7 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.spatial import SpatialMask, deviations, grid_of, window_sums
-from dse.search.main_units import layer_folds
+from dse.lowering.main_units import layer_folds
 from pruning._scheme import Structure
 
 Case = tuple[Network, DesignPoint, Accelerator, np.ndarray, np.ndarray]

@@ -19,7 +19,7 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.units import MatrixUnit
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 MIXED = Network(
     "mixed",

@@ -18,6 +18,8 @@ from dse.emit.hls import hls_project
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.verify import verify
+from dse.folding.estimate import estimate
+from dse.folding.fold import Folder
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression, DesignPoint
 from dse.ir.layers.fused_add import FusedAdd
@@ -25,8 +27,6 @@ from dse.ir.layers.thresholding import Thresholding
 from dse.ir.network import Network
 from dse.networks._build import Chain
 from dse.networks._fused import Lanes, block, stem
-from dse.search.estimate import estimate
-from dse.search.fold import Folder
 from dse.training import BaseWeights, pretrain
 from dse.training.finetuning import groups, quantised
 from dse.training.fitting import Recipe, fit, settle_statistics

@@ -26,7 +26,7 @@ from dse.ir.hardware import Board
 from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 TREE = """
 Makefile

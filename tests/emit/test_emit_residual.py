@@ -23,7 +23,7 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 
 def conv(

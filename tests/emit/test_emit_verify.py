@@ -13,7 +13,7 @@ from dse.emit.verify import verify
 from dse.errors import ExternalToolError, UsageError
 from dse.ir.design import Compression, Folding
 from dse.ir.units import SlidingWindowUnit
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from cost_models import analytic
 from dse.compression import canonical
 from dse.emit.rtl import rtl_project
+from dse.folding.fold import Folder
 from dse.ir.design import Compression, DesignPoint, Folding
 from dse.ir.layers.add import Add
 from dse.ir.layers.conv2d import Conv2d
@@ -27,8 +28,7 @@ from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.plugins import load
 from dse.ir.stages import flat
 from dse.ir.units import Fifo
-from dse.search.fold import Folder
-from dse.search.pipeline import PLAIN_DEPTH, pipeline
+from dse.lowering.pipeline import PLAIN_DEPTH, pipeline
 from hw_templates._boards import load_board
 
 STRIDED = Network(

@@ -12,10 +12,10 @@ from cost_models import analytic
 from cost_models.reports import finn_estimate
 from dse.calibration.project import read_projects
 from dse.emit.finn_reports import critical_path_cycles, finn_reports
+from dse.folding.estimate import estimate as price
 from dse.ir.hardware import HardwareEstimate, Resources, UnitEstimate
 from dse.ir.stages import Parallel
 from dse.ir.units import AddUnit, Fifo, ForkUnit, MatrixUnit
-from dse.search.estimate import estimate as price
 
 NAMES = (
     "estimate_layer_cycles",

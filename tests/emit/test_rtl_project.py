@@ -24,7 +24,7 @@ from dse.ir.layers.dense import Dense
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 TREE = """
 Makefile

@@ -15,7 +15,7 @@ from dse.emit import sweep_designs, unit_sweep
 from dse.emit.sweep_integers import generator, random_integers, random_mask
 from dse.emit.sweep_units import planned
 from dse.ir.units import MatrixUnit, SlidingWindowUnit, Tiling, legal_folds
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 from pruning._pack import tile_indices
 
 

@@ -20,6 +20,7 @@ from cost_models.reports import ReportError, read_reports
 from cost_models.reports._read import parsers
 from dse.cli import cli
 from dse.compression import canonical, scheme
+from dse.folding.fold import Folder
 from dse.ir import plugins
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression
@@ -27,8 +28,7 @@ from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import legal_folds
-from dse.search.fold import Folder
-from dse.search.pipeline import check
+from dse.lowering.pipeline import check
 from hw_templates._boards import load_board
 from pruning._pack import pack, unpack
 

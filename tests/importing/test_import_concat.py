@@ -14,12 +14,12 @@ from cost_models import analytic
 from dse.emit.hls import hls_project
 from dse.emit.verify import verify
 from dse.errors import UsageError
+from dse.folding import standalone
 from dse.importing.export import to_qonnx
 from dse.importing.imported import imported
 from dse.importing.onnx_file import parse, read
 from dse.ir.layers.concat import Concat
 from dse.ir.numbers import IntType
-from dse.search import standalone
 from hw_templates._boards import load_board
 
 PIXELS = IntType(8, signed=False)

@@ -7,10 +7,10 @@ import pytest
 from cost_models import analytic
 from dse.emit.hls import hls_project
 from dse.emit.verify import verify
+from dse.folding import standalone
 from dse.importing.imported import imported
 from dse.importing.onnx_file import read
 from dse.ir.numbers import IntType
-from dse.search import standalone
 from hw_templates._boards import load_board
 
 PIXELS = IntType(8, signed=False)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from cost_models import analytic
+from dse.folding import standalone
 from dse.importing.imported import imported
 from dse.importing.onnx_file import read
 from dse.ir.numbers import IntType
-from dse.search import standalone
 from hw_templates._boards import load_board
 
 # `quant_mobilenet_v1` of brevitas_examples, at width 1

@@ -25,7 +25,7 @@ from dse.ir.units import (
     Unit,
     WidthConverter,
 )
-from dse.search.joints import PLAIN_DEPTH
+from dse.lowering.joints import PLAIN_DEPTH
 
 FOREVER = 10**9
 Step = tuple[bool, bool]  # one iteration of a loop: reads a word, writes a word

@@ -24,8 +24,8 @@ from dse.ir.units import (
     WidthConverter,
     legal_folds,
 )
-from dse.search.main_units import element_types
-from dse.search.pipeline import check, pipeline
+from dse.lowering.main_units import element_types
+from dse.lowering.pipeline import check, pipeline
 
 NETWORK = Network(
     "net",

@@ -12,7 +12,7 @@ from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 FOLDS = [(4, 16), (2, 8), (1, 4), (2, 1)]
 NETWORK = Network(

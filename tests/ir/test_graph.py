@@ -21,7 +21,7 @@ from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
-from dse.search.main_units import element_types
+from dse.lowering.main_units import element_types
 
 MAP, HALF = (4, 4, 2), (2, 2, 2)
 U4 = IntType(4, signed=False)

@@ -10,6 +10,7 @@ import pytest
 
 from cost_models import analytic
 from dse.compression import canonical, effective
+from dse.folding.fold import Folder
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -25,11 +26,10 @@ from dse.ir.numbers import IntType
 from dse.ir.stages import Parallel, Stages, flat
 from dse.ir.timing import interval_cycles, latency_cycles
 from dse.ir.units import AddUnit, Fifo, ForkUnit, divisors
+from dse.lowering.joints import PLAIN_DEPTH
+from dse.lowering.main_units import layer_folds
+from dse.lowering.pipeline import pipeline
 from dse.networks import resnet8
-from dse.search.fold import Folder
-from dse.search.joints import PLAIN_DEPTH
-from dse.search.main_units import layer_folds
-from dse.search.pipeline import pipeline
 
 BOARD = Board("big", "x", "7series", Resources(10**6, 10**6, 10**4, 10**4, 0), {}, 200.0, "made up")
 SLOWEST = 6000  # cycles of an interval that is simulated

@@ -12,6 +12,7 @@ import torch
 from cost_models import analytic
 from dse.compression import canonical, effective
 from dse.errors import UsageError
+from dse.folding.estimate import stored_bits
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -22,9 +23,8 @@ from dse.ir.layers.global_average_pool import GlobalAveragePool
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.units import DepthwiseUnit, MatrixUnit, SlidingWindowUnit, SumUnit
-from dse.search.estimate import stored_bits
-from dse.search.main_units import element_types, layer_folds
-from dse.search.pipeline import pipeline
+from dse.lowering.main_units import element_types, layer_folds
+from dse.lowering.pipeline import pipeline
 
 SHAPE = (7, 6, 3)
 

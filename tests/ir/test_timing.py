@@ -11,6 +11,7 @@ import pytest
 
 from cost_models import analytic
 from dse.compression import canonical, effective
+from dse.folding.fold import Folder
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -34,10 +35,9 @@ from dse.ir.units import (
     WidthConverter,
     divisors,
 )
+from dse.lowering.main_units import layer_folds
+from dse.lowering.pipeline import PLAIN_DEPTH, pipeline
 from dse.networks import cnv, digits_cnn, lenet5, tfc
-from dse.search.fold import Folder
-from dse.search.main_units import layer_folds
-from dse.search.pipeline import PLAIN_DEPTH, pipeline
 
 FOREVER = 10**9
 

@@ -14,7 +14,7 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import Fifo, MatrixUnit, SlidingWindowUnit
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 from pruning import bcr
 
 NETWORK = Network(

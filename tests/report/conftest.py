@@ -30,9 +30,9 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.numbers import IntType
 from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.units import MatrixUnit, divisors, legal_folds
+from dse.lowering.pipeline import pipeline
 from dse.networks import digits_cnn
 from dse.search.pareto import front
-from dse.search.pipeline import pipeline
 from dse.search.score import constraints_of, metrics_of, violations
 from dse.snapshot import StudySnapshot
 

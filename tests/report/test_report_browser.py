@@ -10,10 +10,10 @@ from dse.ir.design import DesignPoint
 from dse.ir.finn import folding_config
 from dse.ir.stages import flat
 from dse.ir.synthesised import SynthesisedDesign
+from dse.lowering.pipeline import pipeline
 from dse.report import html
 from dse.report.format import accuracy, count
 from dse.report.view import build_view
-from dse.search.pipeline import pipeline
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 EVIL = "</script><img src=x onerror=alert(1)>"

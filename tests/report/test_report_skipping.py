@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from cost_models import analytic
+from dse.folding.estimate import estimate
 from dse.ir.design import DesignPoint
 from dse.ir.record import CountedInterval
 from dse.report import html
 from dse.report.skipping import skipping
 from dse.report.view import build_view
-from dse.search.estimate import estimate
 
 KEEP = {"conv2": 0.4, "conv3": 0.5}
 

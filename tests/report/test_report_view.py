@@ -12,12 +12,12 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES
 from dse.ir.milestone import Milestone
 from dse.ir.units import MatrixUnit, legal_folds
+from dse.lowering.pipeline import pipeline
 from dse.report import html
 from dse.report.designs import bottleneck
 from dse.report.progress import elapsed, front_sizes, progress
 from dse.report.view import build_view, nearest
 from dse.search.pareto import front, objective_matrix, picks, settle
-from dse.search.pipeline import pipeline
 from dse.search.score import constraints_of, rescore
 
 

@@ -11,15 +11,15 @@ from cost_models import analytic
 from dse.compression import canonical, effective
 from dse.config.values import Knobs
 from dse.errors import UsageError
+from dse.folding.estimate import estimate
+from dse.folding.fold import Folder
+from dse.folding.score_batch import totals
 from dse.ir.design import EDGE_SKIPS, Compression, DesignPoint
 from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.hardware import Board, Resources
 from dse.ir.numbers import IntType
+from dse.lowering.pipeline import pipeline
 from dse.networks import vgg_bnn
-from dse.search.estimate import estimate
-from dse.search.fold import Folder
-from dse.search.pipeline import pipeline
-from dse.search.score_batch import totals
 
 BOARD = Board("b", "p", "ultrascale+", Resources(9e5, 2e6, 9e3, 4e3, 960), {}, 300.0, "made up")
 MODEL = analytic.load("ultrascale+")

@@ -11,7 +11,7 @@ import pytest
 
 from dse.config.load import load_config
 from dse.config.values import StudyConfig, fold_steps
-from dse.search.fold import cost_weights
+from dse.folding.fold import cost_weights
 from dse.search.offers import offers
 from dse.search.score import metrics_of
 from dse.search.space import CYCLES, PREFERENCE, STEP, Choice, SearchSpace

@@ -16,7 +16,7 @@ from dse.ir.layers.conv2d import Conv2d
 from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.search.pipeline import check
+from dse.lowering.pipeline import check
 from dse.search.space import at
 
 SHAPE = (4, 4, 4)

@@ -10,7 +10,7 @@ import pytest
 
 from dse.config.problems import StudyFileError
 from dse.ir.design import compression_digest
-from dse.search.pipeline import check
+from dse.lowering.pipeline import check
 from dse.search.recover import compression_values
 from dse.search.space import at
 

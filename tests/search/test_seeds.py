@@ -11,8 +11,8 @@ import pytest
 
 from dse.errors import UsageError
 from dse.ir.finn import folding_config
+from dse.lowering.pipeline import pipeline
 from dse.search.driver import Driver
-from dse.search.pipeline import pipeline
 from dse.search.recover import recovered
 from dse.search.seed_files import of_file, seed_designs
 from dse.search.study import open_study

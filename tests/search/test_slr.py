@@ -11,10 +11,10 @@ import pytest
 
 from dse.config.load import load_config
 from dse.config.values import StudyConfig
+from dse.folding.slr import borders, per_slr
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.report.designs import dies
 from dse.search.score import compared, constraints_of, metrics_of, violations
-from dse.search.slr import borders, per_slr
 from dse.search.study import plan
 from hw_templates._boards import load_board
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dse.config.problems import StudyFileError
-from dse.search.pipeline import check
+from dse.lowering.pipeline import check
 from dse.search.space import Choice, Range, at
 
 MIXED = """  scheme: [bcr, filter, unstructured]

@@ -23,7 +23,7 @@ from dse.ir.network import Network
 from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles, latency_cycles
 from dse.ir.units import Fifo, MatrixUnit, ProductUnit, Unit, WidthConverter
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 BITS_PER_KIB = 8 * 1024
 ENDS = ("expected", "low", "high")

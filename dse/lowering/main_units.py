@@ -100,7 +100,7 @@ def main_units(
     A convolution is a sliding window and a matrix or depthwise unit, a pointwise convolution and a dense
     layer a matrix unit, pooling and adding a unit of its own; where pools overlap, behind a sliding window.
     Where positions are skipped, the matrix unit has the vectors of the others, and more units stand behind
-    (`dse.search.skipping`).
+    (`dse.lowering.skipping`).
     `sums`: what enters the second input of a fused sum.
     """
     if isinstance(layer, FusedAdd):

@@ -13,6 +13,10 @@ from cost_models import analytic
 from dse.compression import canonical, effective
 from dse.config.values import Knobs
 from dse.errors import UsageError
+from dse.folding.estimate import price
+from dse.folding.fold import Folder, cost_weights
+from dse.folding.fold_front import fold_front
+from dse.folding.options import STREAM_BITS
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -27,13 +31,9 @@ from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles
 from dse.ir.units import MatrixUnit, Unit, WidthConverter, divisors
-from dse.search.estimate import price
-from dse.search.fold import Folder, cost_weights
-from dse.search.fold_front import fold_front
-from dse.search.main_units import element_types, layer_folds
-from dse.search.options import STREAM_BITS
+from dse.lowering.main_units import element_types, layer_folds
+from dse.lowering.pipeline import pipeline
 from dse.search.pareto import non_dominated
-from dse.search.pipeline import pipeline
 
 BOARD = Board("toy", "toy", "7series", Resources(5000, 10000, 60, 40, 0), {}, 200.0, "made up")
 MODEL = analytic.load("7series")

@@ -10,6 +10,8 @@ import pytest
 from cost_models import analytic
 from dse.compression import canonical
 from dse.errors import UsageError
+from dse.folding.estimate import estimate, price, stored_bits
+from dse.folding.fold import Folder
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, Resources
 from dse.ir.layers.conv2d import Conv2d
@@ -18,9 +20,7 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import MatrixUnit, Tiling
-from dse.search.estimate import estimate, price, stored_bits
-from dse.search.fold import Folder
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 NETWORK = Network(
     "toy",

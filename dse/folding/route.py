@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from dse.folding.dominance import Array, minima
+from dse.folding.fold import Folder
+from dse.folding.prices import Floats
+from dse.folding.steps import UNIT, Fork, Move, Step, Turn
 from dse.ir.graph import Block, Series
-from dse.search.dominance import Array, minima
-from dse.search.fold import Folder
-from dse.search.prices import Floats
-from dse.search.steps import UNIT, Fork, Move, Step, Turn
 
 
 def whole(resources: Floats, columns: Sequence[int]) -> Array:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from dse.search.dominance import Array, minima, thinned
-from dse.search.labels import Cuts, Labels
-from dse.search.prices import Floats
-from dse.search.steps import Fork, Move, Step, Turn
+from dse.folding.dominance import Array, minima, thinned
+from dse.folding.labels import Cuts, Labels
+from dse.folding.prices import Floats
+from dse.folding.steps import Fork, Move, Step, Turn
 
 STAIRCASE = 20  # times as many labels may stand where only two resources are needed
 

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dse.search.dominance import Array
-from dse.search.prices import Floats
-from dse.search.steps import Move, Step, Turn
-from dse.search.walk import least_sums
+from dse.folding.dominance import Array
+from dse.folding.prices import Floats
+from dse.folding.steps import Move, Step, Turn
+from dse.folding.walk import least_sums
 
 CELLS = 128  # of each resource, up to its limit
 # LUTs per block or DSP, as shares of the limits; 0: it costs nothing

@@ -12,7 +12,7 @@ from math import ceil
 import numpy as np
 
 from dse.ir.units import Fifo, FillUnit, Ints, MatrixUnit, SkippingWindowUnit
-from dse.search.joints import PLAIN_DEPTH
+from dse.lowering.joints import PLAIN_DEPTH
 
 
 def waiting_pixels(window: SkippingWindowUnit) -> int:

@@ -3,7 +3,7 @@
 A layer leads from doors to output widths. A chain is a path. Of a block, every branch is a table of the
 cheapest way from each width of the fork to each door of the join; both branches are taken, so the tables
 of a block add up, and then it is one step from the widths in front of it to the doors of its join.
-Exact, as a search of all combinations (tests/search/test_fold.py).
+Exact, as a search of all combinations (tests/folding/test_fold.py).
 """
 
 from __future__ import annotations

@@ -11,6 +11,11 @@ import pytest
 from cost_models import analytic
 from dse.compression import canonical
 from dse.config.values import Knobs
+from dse.folding.dominance import minima
+from dse.folding.estimate import price
+from dse.folding.fold import Folder, cost_weights
+from dse.folding.fold_fit import cheapest, fastest
+from dse.folding.fold_front import Front, fold_front, resources_of
 from dse.ir.design import Compression
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import Layer
@@ -21,12 +26,7 @@ from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
 from dse.ir.timing import interval_cycles
-from dse.search.dominance import minima
-from dse.search.estimate import price
-from dse.search.fold import Folder, cost_weights
-from dse.search.fold_fit import cheapest, fastest
-from dse.search.fold_front import Front, fold_front, resources_of
-from dse.search.pipeline import pipeline
+from dse.lowering.pipeline import pipeline
 
 BOARD = Board("toy", "toy", "7series", Resources(9000, 20000, 60, 40, 0), {}, 200.0, "made up")
 MODEL = analytic.load("7series")

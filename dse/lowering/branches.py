@@ -22,7 +22,7 @@ from dse.ir.layers.duplicate import Duplicate
 from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.ir.units import Ints
-from dse.search.joints import PLAIN_DEPTH
+from dse.lowering.joints import PLAIN_DEPTH
 
 # cycles that the units and FIFOs of a layer take to hand a word on, and so the words that may pass meanwhile:
 # in Verilog two each of four FIFOs, one each of window and converters, and up to 9 registers of a matrix unit

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dse.search.dominance import Array
-from dse.search.prices import Floats
+from dse.folding.dominance import Array
+from dse.folding.prices import Floats
 
 ROUNDING = 1e-9  # of sums that are compared with a limit
 
@@ -38,7 +38,7 @@ class Cuts:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """N labels behind a move (see `dse.search.steps`).
+    """N labels behind a move (see `dse.folding.steps`).
 
     Attributes:
         held: `(N,)` what they hold of the blocks that they are in; 0 outside of blocks.

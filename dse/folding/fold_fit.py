@@ -4,7 +4,7 @@ Whether anything fits is a shortest path with several limits. Weights on the res
 where a limit is broken and lowered where there is room (a multiplicative subgradient search on the
 Lagrangian dual): either one of the cheapest paths fits, or one of them is dearer than the limits
 themselves, which proves that nothing fits. Which folding that fits is the cheapest is bounded by shadow prices
-(`dse.search.shadow_prices`). What is left open, labels decide (`fold_front`).
+(`dse.folding.shadow_prices`). What is left open, labels decide (`fold_front`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from itertools import pairwise
 import numpy as np
 
 from dse.errors import NoFeasibleDesignError
+from dse.folding.fold import Folder, cost_weights
+from dse.folding.fold_front import Front, candidates, fold_front
+from dse.folding.labels import Cuts
+from dse.folding.prices import Floats
+from dse.folding.shadow_prices import shadow_prices
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Resources
-from dse.search.fold import Folder, cost_weights
-from dse.search.fold_front import Front, candidates, fold_front
-from dse.search.labels import Cuts
-from dse.search.prices import Floats
-from dse.search.shadow_prices import shadow_prices
 
 ROUNDS = 40  # of the search for weights; it ends earlier almost always
 LAST = 4  # weights, the last ones tried, that cut labels off

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cost_models._model import CostModel
 from dse.config.values import Knobs
 from dse.errors import UsageError
+from dse.folding.prices import Floats, priced
 from dse.ir.design import EDGE_SKIPS, Compression, Folding
 from dse.ir.edge_skip import Pooling
 from dse.ir.hardware import RESOURCES
@@ -29,11 +30,10 @@ from dse.ir.units import (
     WidthConverter,
     divisors,
 )
-from dse.search.edges import edge_skips
-from dse.search.joints import PLAIN_DEPTH, connectors, vector_words
-from dse.search.main_units import layer_folds, main_units
-from dse.search.prices import Floats, priced
-from dse.search.skipping import behind, room_words
+from dse.lowering.edges import edge_skips
+from dse.lowering.joints import PLAIN_DEPTH, connectors, vector_words
+from dse.lowering.main_units import layer_folds, main_units
+from dse.lowering.skipping import behind, room_words
 from pruning._scheme import Structure
 
 Array: TypeAlias = npt.NDArray[np.int64]

@@ -11,6 +11,9 @@ from cost_models import analytic, learned
 from cost_models._model import CostModel
 from dse.compression import canonical, effective
 from dse.errors import UsageError
+from dse.folding.estimate import ENDS, estimate
+from dse.folding.foldings import Foldings
+from dse.folding.score_batch import Totals, folded, totals
 from dse.ir.design import COMPUTES, MEMORIES, Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import MatrixLayer
@@ -21,12 +24,9 @@ from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.units import divisors
+from dse.lowering.main_units import layer_folds
 from dse.networks import cnv, digits_cnn, digits_separable, lenet5, resnet8, resnet50
-from dse.search.estimate import ENDS, estimate
-from dse.search.foldings import Foldings
-from dse.search.main_units import layer_folds
 from dse.search.score import layer_table, metrics_of
-from dse.search.score_batch import Totals, folded, totals
 
 BOARD = Board("b", "p", "ultrascale+", Resources(9e5, 2e6, 9e3, 4e3, 960), {}, 300.0, "made up", 3)
 NO_URAM = replace(BOARD, resources=replace(BOARD.resources, uram=0))

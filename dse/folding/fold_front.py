@@ -1,6 +1,6 @@
 """The whole Pareto front of foldings: cycles between frames against LUTs, block RAM and DSPs.
 
-Targets are taken up one by one, fastest first. For each, labels (see `dse.search.labels`) go along
+Targets are taken up one by one, fastest first. For each, labels (see `dse.folding.labels`) go along
 the chain: those at the output widths of a layer, plus what joins two layers, plus the options of
 the next. Labels that cannot end within the limits, and labels that others beat however the chain
 goes on, are dropped: both lose nothing, so the front is exact. Where more than `most` labels stand
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dse.folding.dominance import Array, minima
+from dse.folding.fold import Folder
+from dse.folding.fold_gap import LUT_SHARE, proven_slack
+from dse.folding.labels import ROUNDING, Cuts, Labels
+from dse.folding.prices import Floats
+from dse.folding.route import route, useful, whole
+from dse.folding.steps import UNIT, Move, Step
+from dse.folding.walk import traced, walk
 from dse.ir.design import DesignPoint, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
-from dse.search.dominance import Array, minima
-from dse.search.fold import Folder
-from dse.search.fold_gap import LUT_SHARE, proven_slack
-from dse.search.labels import ROUNDING, Cuts, Labels
-from dse.search.prices import Floats
-from dse.search.route import route, useful, whole
-from dse.search.steps import UNIT, Move, Step
-from dse.search.walk import traced, walk
 
 MOST = 1000  # labels that stand side by side before they are thinned
 NOTHING = Resources()

@@ -30,11 +30,11 @@ from dse.ir.units import (
     SlidingWindowUnit,
     WidthConverter,
 )
-from dse.search.branches import waiting_words
-from dse.search.edges import check_edge_skip
-from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
-from dse.search.main_units import element_types, layer_folds, main_units, sum_types
-from dse.search.skipping import behind, room_words
+from dse.lowering.branches import waiting_words
+from dse.lowering.edges import check_edge_skip
+from dse.lowering.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
+from dse.lowering.main_units import element_types, layer_folds, main_units, sum_types
+from dse.lowering.skipping import behind, room_words
 from pruning._scheme import Structure
 
 

@@ -9,18 +9,18 @@ import pytest
 
 from cost_models import analytic
 from dse.compression import canonical
+from dse.folding.estimate import estimate
+from dse.folding.fold import Folder, cost_weights
+from dse.folding.fold_fit import cheapest, fastest
+from dse.folding.fold_front import usable
+from dse.folding.upper import at_upper_ends
 from dse.ir.design import Compression
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
 from dse.ir.units import AddUnit, ForkUnit
+from dse.lowering.pipeline import pipeline
 from dse.networks import resnet8, resnet50
-from dse.search.estimate import estimate
-from dse.search.fold import Folder, cost_weights
-from dse.search.fold_fit import cheapest, fastest
-from dse.search.fold_front import usable
-from dse.search.pipeline import pipeline
-from dse.search.upper import at_upper_ends
 from hw_templates._boards import load_board
 
 BYTE = IntType(8, signed=False)

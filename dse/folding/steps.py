@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dse.search.dominance import Array, minima
-from dse.search.labels import Labels
-from dse.search.prices import Floats
+from dse.folding.dominance import Array, minima
+from dse.folding.labels import Labels
+from dse.folding.prices import Floats
 
 UNIT = 1e-6  # needs are whole multiples of it, so that sums and ties do not depend on rounding
 

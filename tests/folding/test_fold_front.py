@@ -13,6 +13,12 @@ from cost_models import analytic
 from dse.compression import canonical, effective
 from dse.config.values import Knobs
 from dse.errors import NoFeasibleDesignError
+from dse.folding.dominance import minima
+from dse.folding.estimate import price
+from dse.folding.fold import Folder, cost_weights
+from dse.folding.fold_fit import bottleneck, cheapest, fastest
+from dse.folding.fold_front import Front, candidates, fold_front, usable
+from dse.folding.upper import at_upper_ends
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -23,15 +29,9 @@ from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.timing import interval_cycles
 from dse.ir.units import Unit, divisors, legal_folds
-from dse.search.dominance import minima
-from dse.search.estimate import price
-from dse.search.fold import Folder, cost_weights
-from dse.search.fold_fit import bottleneck, cheapest, fastest
-from dse.search.fold_front import Front, candidates, fold_front, usable
-from dse.search.main_units import element_types
+from dse.lowering.main_units import element_types
+from dse.lowering.pipeline import pipeline
 from dse.search.pareto import non_dominated
-from dse.search.pipeline import pipeline
-from dse.search.upper import at_upper_ends
 
 BOARD = Board("toy", "toy", "7series", Resources(9000, 20000, 60, 40, 0), {}, 200.0, "made up")
 MODEL = analytic.load("7series")

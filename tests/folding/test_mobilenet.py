@@ -9,13 +9,13 @@ import torch
 from cost_models import analytic
 from dse.compression import canonical
 from dse.data._dataset import Dataset, Split
+from dse.folding.estimate import estimate
+from dse.folding.fold import Folder, cost_weights
 from dse.ir.design import Compression
 from dse.ir.hardware import RESOURCES
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.networks import mobilenet_v1
-from dse.search.estimate import estimate
-from dse.search.fold import Folder, cost_weights
 from dse.training import pretrain
 from dse.training.finetuning import finetune, quantised
 from dse.training.thresholds import accelerator

@@ -12,17 +12,17 @@ from cost_models import analytic
 from dse.compression import canonical, effective
 from dse.config.values import Knobs
 from dse.errors import UsageError
+from dse.folding.estimate import price
+from dse.folding.fold import Folder, cost_weights
+from dse.folding.fold_front import fold_front
 from dse.ir.design import Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers.dense import Dense
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
 from dse.ir.timing import interval_cycles
-from dse.search.estimate import price
-from dse.search.fold import Folder, cost_weights
-from dse.search.fold_front import fold_front
-from dse.search.main_units import layer_folds
-from dse.search.pipeline import pipeline
+from dse.lowering.main_units import layer_folds
+from dse.lowering.pipeline import pipeline
 
 BOARD = Board("b", "p", "ultrascale+", Resources(9000, 18000, 60, 9, 2), {}, 200.0, "made up")
 WITHOUT = replace(BOARD, name="none", resources=replace(BOARD.resources, uram=0))

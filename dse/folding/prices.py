@@ -12,7 +12,7 @@ from cost_models._model import CostModel
 from dse.ir.hardware import RESOURCES
 from dse.ir.layers._base import Layer
 from dse.ir.units import Unit
-from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units
+from dse.lowering.joints import PLAIN_DEPTH, burst_words, connectors, fork_units
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -4,7 +4,7 @@ Layers are joined by width converters and FIFOs, whose price depends on the widt
 both sides and on how many of them must wait. So the cheapest folding of a chain is a shortest path:
 nodes are output widths and doors (see `LayerOptions`), edges are the options of a layer (the
 cheapest between two nodes) and what joins two layers. The path is found by dynamic programming, through
-branches too (`dse.search.shortest`).
+branches too (`dse.folding.shortest`).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import numpy as np
 from cost_models._model import CostModel
 from dse.compression import effective
 from dse.config.values import Knobs
+from dse.folding.options import Array, LayerOptions, layer_options
+from dse.folding.prices import Floats, fork_resources, joint_resources
+from dse.folding.shortest import FORBIDDEN, Costs, Graph
 from dse.ir.design import EDGE_SKIPS, MEMORIES, Compression, DesignPoint, Folding, LayerDesign
 from dse.ir.edge_skip import pooling_behind
 from dse.ir.graph import Series, series
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
-from dse.search.branches import reads, waiting_words
-from dse.search.joints import PLAIN_DEPTH
-from dse.search.main_units import element_types, sum_types
-from dse.search.options import Array, LayerOptions, layer_options
-from dse.search.prices import Floats, fork_resources, joint_resources
-from dse.search.shortest import FORBIDDEN, Costs, Graph
+from dse.lowering.branches import reads, waiting_words
+from dse.lowering.joints import PLAIN_DEPTH
+from dse.lowering.main_units import element_types, sum_types
 
 # UltraRAM of UltraScale+ has no initial contents (AMD UG573): weights have to be loaded, so it is asked for
 OFFERED = tuple(m for m in MEMORIES if m != "uram")

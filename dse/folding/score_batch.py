@@ -1,4 +1,4 @@
-"""What many designs cost, at once: the numbers of `dse.search.estimate`, without its details.
+"""What many designs cost, at once: the numbers of `dse.folding.estimate`, without its details.
 
 A network has few distinct unit configurations. Each is priced once; the designs gather their prices
 and add them up.
@@ -16,6 +16,9 @@ import numpy.typing as npt
 from cost_models._model import CostModel, Floats
 from cost_models._power import power_w
 from dse.compression import effective
+from dse.folding.estimate import ENDS, check_memory, price_table
+from dse.folding.foldings import Array, Foldings
+from dse.folding.slr import borders, per_slr
 from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, Compression, DesignPoint
 from dse.ir.edge_skip import Pooling, pooling_behind
 from dse.ir.hardware import RESOURCES, Board
@@ -32,15 +35,12 @@ from dse.ir.units import (
     Unit,
     WidthConverter,
 )
-from dse.search.branches import Read, reads, waiting_words
-from dse.search.edges import refusal
-from dse.search.estimate import ENDS, check_memory, price_table
-from dse.search.foldings import Array, Foldings
-from dse.search.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
-from dse.search.main_units import element_types, layer_folds, main_units, sum_types
-from dse.search.pipeline import check
-from dse.search.skipping import behind, room_words
-from dse.search.slr import borders, per_slr
+from dse.lowering.branches import Read, reads, waiting_words
+from dse.lowering.edges import refusal
+from dse.lowering.joints import PLAIN_DEPTH, burst_words, connectors, fork_units, vector_words
+from dse.lowering.main_units import element_types, layer_folds, main_units, sum_types
+from dse.lowering.pipeline import check
+from dse.lowering.skipping import behind, room_words
 from pruning._scheme import Structure
 
 Mask = npt.NDArray[np.bool_]

@@ -11,17 +11,17 @@ from cost_models._model import CostModel
 from dse.compression import canonical
 from dse.config.values import Knobs
 from dse.errors import NoFeasibleDesignError, UsageError
+from dse.folding.estimate import estimate
+from dse.folding.fold import Folder
+from dse.folding.fold_fit import Fit, bottleneck, cheapest, fastest
+from dse.folding.fold_front import NOTHING, Front, fold_front, usable
+from dse.folding.upper import at_upper_ends
 from dse.ir import plugins
 from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, Compression, DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, Resources
 from dse.ir.layers.add import Add
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
-from dse.search.estimate import estimate
-from dse.search.fold import Folder
-from dse.search.fold_fit import Fit, bottleneck, cheapest, fastest
-from dse.search.fold_front import NOTHING, Front, fold_front, usable
-from dse.search.upper import at_upper_ends
 
 # what the built-in networks were made for: input, bits of its elements (1: {-1, +1}), classes
 USUAL: Mapping[str, tuple[tuple[int, ...], int, int]] = {

@@ -12,10 +12,10 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from dse.folding.fold import Folder
+from dse.folding.prices import Floats
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Resources
-from dse.search.fold import Folder
-from dse.search.prices import Floats
 
 STEPS = 25
 EQUAL = 1e-9  # share of a cost by which two differ by rounding only
