@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,13 @@ class Finite(click.FloatRange):
     help="Also simd, memory, compute, edge_skip.",
 )
 @click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="'lut<=40%'",
+    help="Of a resource, instead of the board's usable share (a study: its own).",
+)
+@click.option(
     "--prefer",
     type=Finite(0, 1),
     default=0.5,
@@ -71,7 +79,12 @@ class Finite(click.FloatRange):
     show_default=True,
     help="Of --front: more is nearer to exact, and slower.",
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write FINN's folding JSON.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write FINN's folding JSON; of --front a CSV.",
+)
 @common
 def fold(
     model: str,
@@ -88,21 +101,30 @@ def fold(
     """Fold a network exactly: the cheapest PE, SIMD and memories that fit the board.
 
     MODEL is a name of `dse list models`, an .onnx file or a study file. Without --fps or --cycles, the fastest folding that
-    fits. What fits does so at the upper end of the cost model's interval, within the usable share of the board.
+    fits. What fits does so at the upper end of the cost model's interval, within the usable share of the board, or
+    within the limits that are given.
     """
     del root
-    from dse.cli.folded import show, show_front
+    from dse.cli.folded import front_csv, show, show_front
     from dse.folding import standalone
+    from dse.store.files import write_atomic
 
     if cycles is not None and fps is not None:
         msg = "--fps and --cycles say the same thing twice; keep one"
         raise UsageError(msg)
-    if front and (out is not None or evaluate is not None):
-        msg = "--front finds many foldings: it goes without --out and --evaluate"
+    if front and (evaluate is not None or cycles is not None or fps is not None):
+        msg = "--front finds the foldings of all speeds: it goes without --fps, --cycles and --evaluate"
+        raise UsageError(msg)
+    if front and out is not None and out.suffix.lower() != ".csv":
+        msg = f"--front writes a table, so --out must end in .csv, got {out}"
         raise UsageError(msg)
     question = _question(model, given)
     if front:
-        show_front(question, standalone.front(question, labels), as_json=as_json)
+        found = standalone.front(question, labels)
+        show_front(question, found, as_json=as_json)
+        if out is not None:
+            write_atomic(out, front_csv(question, found))
+            click.echo(f"{len(found):,} foldings written to {out}", err=True)
         return
     proven = None
     if evaluate is not None:
@@ -118,7 +140,7 @@ def fold(
         from dse.lowering.pipeline import pipeline
 
         config = folding_config(flat(pipeline(question.network, design)))
-        out.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_atomic(out, json.dumps(config, indent=2) + "\n")
         click.echo(f"folding written to {out}", err=True)
 
 
@@ -172,13 +194,32 @@ def _question(model: str, given: dict[str, Any]) -> Question:
             raise UsageError(msg)
         question = replace(question, compressions=stored)
     pins = dict(question.pins) | standalone.parsed_pins(question.network, given["pins"])
-    return replace(question, pins=pins, preference=given["prefer"])
+    bounds = dict(question.bounds) | _bounds(question, given["limits"])
+    return replace(question, pins=pins, bounds=bounds, preference=given["prefer"])
+
+
+def _bounds(question: Question, terms: Sequence[str]) -> dict[str, float]:
+    """Return limits of resources that were typed as in `constraints` of a study file."""
+    from dse.config.goals import limits_of
+    from dse.ir.hardware import RESOURCES
+
+    found = limits_of("--limit", terms, question.board, question.reserve)
+    for limit in found:
+        if limit.metric not in RESOURCES:
+            msg = (
+                f"--limit must be of {', '.join(RESOURCES)}, got {limit.text!r};"
+                " for a speed say --fps or --cycles"
+            )
+            raise UsageError(msg)
+    return {limit.metric: limit.limit for limit in found}
 
 
 def _of_study(path: Path, given: dict[str, Any]) -> Question:
-    """Return the question of a study: its most bits, without pruning, unless bits are given."""
+    """Return the question of a study: its most bits, without pruning, unless bits are given; its limits of resources."""
     from dse.config.load import load_config
     from dse.folding import standalone
+    from dse.ir.hardware import RESOURCES
+    from dse.search.score import constraints_of
     from dse.search.study import plan
 
     said = [k for k in ("board", "clock", "shape", "input_bits", "classes") if given[k] is not None]
@@ -190,6 +231,7 @@ def _of_study(path: Path, given: dict[str, Any]) -> Question:
     compressions = standalone.with_bits(
         p.network, own, given["weight_bits"], given["activation_bits"]
     )
+    rules = constraints_of(p.config)
     return standalone.Question(
         network=p.network,
         compressions=compressions,
@@ -198,6 +240,8 @@ def _of_study(path: Path, given: dict[str, Any]) -> Question:
         model=p.model,
         pins=p.space.layers,
         reserve=p.config.reserve,
+        bounds={c.metric: c.limit for c in rules if c.metric in RESOURCES and c.op == "<="},
+        rules=tuple(c for c in rules if c.metric not in RESOURCES),
     )
 
 

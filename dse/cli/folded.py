@@ -1,16 +1,19 @@
-"""What `dse fold` prints."""
+"""What `dse fold` prints and writes."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from dse.cli.output import print_json
-from dse.folding.fold_front import Front
-from dse.folding.standalone import Question, slowest
-from dse.ir.design import DesignPoint
-from dse.ir.hardware import RESOURCES, Resources
+from dse.folding.fold_front import Front, usable
+from dse.folding.standalone import Question, joints, slowest
+from dse.ir.design import DesignPoint, LayerDesign
+from dse.ir.hardware import RESOURCES, HardwareEstimate, Resources
+from dse.report.export import csv_text
+from dse.search.score import metrics_of, violations
 
 SHOWN = ("lut", "bram18", "dsp")
 HEAD = (
@@ -23,6 +26,8 @@ def show(question: Question, design: DesignPoint, proven: bool | None, *, as_jso
     """Print a folding layer by layer, or as JSON; `proven`: see `Fit`, None where nothing was solved."""
     h = question.hardware(design)
     limits, have = asdict(question.limits), asdict(question.board.resources)
+    between = joints(question, design)
+    broken = _broken(question, h)
     over = [r for r in RESOURCES if getattr(h.total.high, r) > limits[r]]
     if as_json:
         layers = [
@@ -43,7 +48,9 @@ def show(question: Question, design: DesignPoint, proven: bool | None, *, as_jso
                 "proven": proven,
                 "fits": not over,
                 "hardware_is": f"predicted by {h.source}",
+                "breaks": broken,
                 "total": asdict(h.total),
+                "converters_and_fifos": asdict(between),
                 "limits": limits,
                 "layers": layers,
                 "design": design.to_json(),
@@ -67,14 +74,22 @@ def show(question: Question, design: DesignPoint, proven: bool | None, *, as_jso
             f"{r.lut:>10,.0f}{r.bram18:>8,.0f}{r.dsp:>7,.0f}{mark}"
         )
     lines.append("")
+    plain = asdict(usable(question.board, question.reserve))
     for name in RESOURCES:
         if have[name]:
             expected, high = getattr(h.total.expected, name), getattr(h.total.high, name)
+            full = f"{high / limits[name]:>5.0%}" if limits[name] else f"{'-':>5}"
             verdict = "   DOES NOT FIT" if name in over else ""
             lines.append(
-                f"{name.upper():<8}{expected:>10,.0f}  up to {high:>10,.0f} of"
-                f" {limits[name]:>10,.0f} usable ({expected / have[name]:.0%} of the board){verdict}"
+                f"{name.upper():<8}{expected:>10,.0f}  up to {high:>10,.0f} of {limits[name]:>10,.0f}"
+                f" {'usable' if limits[name] == plain[name] else 'allowed'}, {full}"
+                f"   (expected: {expected / have[name]:.0%} of the board){verdict}"
             )
+    lines.append(
+        f"of that, width converters and FIFOs: {between.lut:,.0f} LUT, {between.ff:,.0f} FF,"
+        f" {between.bram18:,.0f} BRAM18"
+    )
+    lines += [f"BREAKS {text}" for text in broken]
     lines.append(
         f"\n{h.throughput_fps:,.1f} frames/s: {h.interval_cycles:,} cycles between frames (layer {pace},"
         f" {cycles:,}); latency {h.latency_us:,.1f} us"
@@ -86,6 +101,35 @@ def show(question: Question, design: DesignPoint, proven: bool | None, *, as_jso
             else "not proven: something that fits may be a little better"
         )
     click.echo("\n".join(lines))
+
+
+def _broken(question: Question, hardware: HardwareEstimate) -> list[str]:
+    """Return the constraints of a study that the folding breaks; what needs an accuracy is not known here."""
+    metrics = metrics_of(hardware, question.board)
+    excess = violations(question.rules, metrics, hardware)
+    return [text for text, by in excess.items() if by > 0]
+
+
+def front_csv(question: Question, found: Front) -> str:
+    """Return a front as CSV: one folding per row, upper ends of its resources, then every layer's choices."""
+    rows = []
+    for i, (cycles, used) in enumerate(
+        zip(found.cycles.tolist(), found.resources.tolist(), strict=True)
+    ):
+        row: dict[str, Any] = {"interval_cycles": cycles, "throughput_fps": question.fps(cycles)}
+        row |= {f"{r}_high": round(n, 2) for r, n in zip(RESOURCES, used, strict=True)}
+        for name, layer in found.design(i).layers:
+            row |= {f"{name}.{k}": v for k, v in _choices(layer).items()}
+        rows.append(row)
+    return csv_text(list(rows[0]), rows)
+
+
+def _choices(layer: LayerDesign) -> dict[str, int | str]:
+    """Return what was chosen of a layer; a pool has no weights, a dense layer no window."""
+    folding = asdict(layer.folding)
+    own = ("pe", *(("simd", "memory", "compute") if layer.compression is not None else ()))
+    chosen = {k: folding[k] for k in own}
+    return chosen | ({"window": layer.folding.swu_simd} if layer.folding.swu_simd else {})
 
 
 def show_front(question: Question, found: Front, *, as_json: bool) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dse.config.complaints import Complaints, listed, near
+from dse.config.problems import StudyFileError
 from dse.config.quantities import (
     Amount,
     Convert,
@@ -21,7 +23,8 @@ from dse.config.quantities import (
     watts,
 )
 from dse.config.read import items, scalar
-from dse.config.tree import Map, Node, Scalar, describe, quoted
+from dse.config.source import Source, Span
+from dse.config.tree import Items, Map, Node, Scalar, describe, quoted
 from dse.config.values import Constraint, Objective
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.metrics import ALIASES, METRICS, PER_SLR, Direction
@@ -122,6 +125,34 @@ def constraints_of(
                 item.span, "duplicate-constraint", message, f"first on line {first.line}"
             )
     return tuple(found.values())
+
+
+def limits_of(
+    option: str, terms: Sequence[str], board: Board, reserve: Resources
+) -> tuple[Constraint, ...]:
+    """Read limits that were typed behind an option, by the rules of `constraints` in a study file.
+
+    Args:
+        option: for messages: "--pick".
+        terms: one limit each: "lut<=40%".
+        board: what percentages of a resource are of, after `reserve`.
+        reserve: what of it is not ours.
+
+    Raises:
+        StudyFileError: a term is no limit.
+    """
+    if not terms:
+        return ()
+    complaints = Complaints()
+    scalars = []
+    for term in terms:
+        span = Span(Source.of(option, term, is_file=False), 1, 1, max(len(term), 1))
+        scalars.append(Scalar(span, term, term))
+    whole = Span(Source.of(option, ",".join(terms), is_file=False), 1, 1, 1)
+    found = constraints_of(Items(whole, tuple(scalars)), board, reserve, complaints)
+    if len(complaints):
+        raise StudyFileError(complaints.sorted())
+    return found
 
 
 def default_constraints(board: Board, reserve: Resources) -> tuple[Constraint, ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from cost_models._model import CostModel
 from dse.compression import canonical
-from dse.config.values import Knobs
+from dse.config.values import Constraint, Knobs
 from dse.errors import NoFeasibleDesignError, UsageError
-from dse.folding.estimate import estimate
+from dse.folding.estimate import ENDS, estimate, price
 from dse.folding.fold import Folder
 from dse.folding.fold_fit import Fit, bottleneck, cheapest, fastest
 from dse.folding.fold_front import NOTHING, Front, fold_front, usable
@@ -22,6 +24,9 @@ from dse.ir.hardware import RESOURCES, Board, HardwareEstimate, Resources
 from dse.ir.layers.add import Add
 from dse.ir.network import Network
 from dse.ir.numbers import BIPOLAR, IntType
+from dse.ir.stages import flat
+from dse.ir.units import Fifo, WidthConverter
+from dse.lowering.pipeline import pipeline
 
 # what the built-in networks were made for: input, bits of its elements (1: {-1, +1}), classes
 USUAL: Mapping[str, tuple[tuple[int, ...], int, int]] = {
@@ -60,6 +65,8 @@ class Question:
         model: prices the units.
         pins: values that foldings are restricted to, by layer.
         reserve: what of the board is not for this design.
+        bounds: limits of resources, by name, in place of the board's usable share.
+        rules: other constraints, which no folding is chosen by; what is found may break them.
         preference: 0 saves LUTs, 1 saves block RAM and DSPs (`cost_weights`).
     """
 
@@ -70,12 +77,14 @@ class Question:
     model: CostModel
     pins: Mapping[str, Knobs] = field(default_factory=dict)
     reserve: Resources = NOTHING
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    rules: tuple[Constraint, ...] = ()
     preference: float = 0.5
 
     @property
     def limits(self) -> Resources:
-        """What a design may use: the usable share of the board without the reserve."""
-        return usable(self.board, self.reserve)
+        """What a design may use: `bounds`, else the usable share of the board without the reserve."""
+        return replace(usable(self.board, self.reserve), **self.bounds)
 
     def folder(self) -> Folder:
         """Return the options, priced at the upper ends of their intervals: these have to fit."""
@@ -117,6 +126,28 @@ def solve(question: Question, target_cycles: int | None) -> Fit:
 def front(question: Question, most: int) -> Front:
     """Return the whole front of foldings that fit, at upper ends (see `fold_front`)."""
     return fold_front(question.folder(), question.limits, most=most)
+
+
+def joints(question: Question, design: DesignPoint) -> Resources:
+    """Return what the width converters and FIFOs of a design are expected to cost; layers' costs include it."""
+    units = flat(pipeline(question.network, design))
+    prices = price([u for u in units if isinstance(u, WidthConverter | Fifo)], question.model)
+    return Resources(*prices[:, ENDS.index("expected")].sum(axis=0).tolist())
+
+
+def fullest(question: Question, high: Resources) -> tuple[str, float]:
+    """Return the resource that is nearest to its limit, and the share of the limit that is used.
+
+    Args:
+        question: what is folded, on what.
+        high: upper ends of a design.
+    """
+    shares = {
+        r: used / limit if limit else float(used > 0)
+        for r, used, limit in zip(RESOURCES, astuple(high), astuple(question.limits), strict=True)
+    }
+    name = max(shares, key=lambda r: shares[r])
+    return name, shares[name]
 
 
 def slowest(hardware: HardwareEstimate) -> tuple[str, int]:
@@ -241,26 +272,42 @@ def _unreachable(q: Question, folder: Folder, target: int | None) -> str:
     why = f"layer {name} needs {least:,} at least, however it is folded"
     if target >= least:
         why = f"no folding that fits {q.board.name} is so fast"
-    slow, _ = slowest(q.hardware(best.design))
+    hardware = q.hardware(best.design)
+    slow, _ = slowest(hardware)
+    full, share = fullest(q, hardware.total.high)
     alone = folder.options[folder.names.index(slow)].cycles.min()
     return (
         f"{target:,} cycles between frames ({q.fps(target):,.1f} frames/s) must be possible, but {why}."
         f" The best that fits takes {best.cycles:,} ({q.fps(best.cycles):,.1f} frames/s), bound by layer"
-        f" {slow} (at least {alone:,} by itself); ask for that, drop pins, or use fewer bits or a larger"
-        " board"
+        f" {slow} (at least {alone:,} by itself), with {share:.0%} of the {full.upper()} it may use; ask for"
+        " that, drop pins, or use fewer bits or a larger board"
     )
 
 
 def _nothing_fits(q: Question, folder: Folder) -> str:
-    smallest = folder.solve(folder.targets()[1], q.preference)
-    needs = folder.resources(smallest)
-    over = [
-        f"{a:,.0f} of {b:,.0f} {r}"
-        for r, a, b in zip(RESOURCES, astuple(needs), astuple(q.limits), strict=True)
-        if a > b
-    ]
+    slowest_cycles, limits = folder.targets()[1], asdict(q.limits)
+    over, least = [], []
+    for i, (r, have) in enumerate(asdict(q.board.resources).items()):
+        weights = np.zeros(len(RESOURCES))
+        weights[i] = 1 / max(have, 1)  # only this one costs
+        design = folder.least(slowest_cycles, weights)
+        need = getattr(folder.resources(design), r)
+        said = f"{need:,.0f} of {limits[r]:,.0f} {r}"
+        if need > limits[r]:
+            layers = q.hardware(design).layers
+            most = max(layers, key=lambda x: getattr(x.resources.high, r))
+            over.append(f"{said} (layer {most.name} alone {getattr(most.resources.high, r):,.0f})")
+        elif need:
+            least.append(said)
+    why = f"any needs at least {' and '.join(over)}"
+    if not over:
+        cheapest_needs = asdict(folder.resources(folder.solve(slowest_cycles, q.preference)))
+        broken = [f"{n:,.0f} {r}" for r, n in cheapest_needs.items() if n > limits[r]]
+        why = (
+            f"each limit could be kept alone ({', '.join(least)}), not all at once: the cheapest needs"
+            f" {' and '.join(broken)}"
+        )
     return (
-        f"a folding must fit the usable share of {q.board.name}, but none does: even the slowest"
-        f" needs {', '.join(over) or 'more than one resource of it'} (upper ends); use fewer bits,"
-        " pruning, or a larger board"
+        f"a folding must fit what it may use of {q.board.name}, but none does: {why}, at upper ends;"
+        " use fewer bits, pruning, or a larger board"
     )

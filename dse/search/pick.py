@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dse.config.complaints import Complaints
-from dse.config.goals import constraints_of as read_constraints
-from dse.config.problems import StudyFileError
-from dse.config.source import Source, Span
-from dse.config.tree import Items, Scalar
+from dse.config.goals import limits_of
 from dse.config.values import Constraint, StudyConfig
 from dse.errors import NoFeasibleDesignError, UsageError
 from dse.ir.metrics import ALIASES, METRICS, PER_SLR, Metric
@@ -57,7 +53,8 @@ def pick(
     if "=" in last:
         terms, last = [*terms, last], "knee"
     _check(last)
-    limits = _limits(config, terms)
+    typed = limits_of("--pick", terms, config.board, config.reserve)
+    limits = tuple(of_board(c, config.board) for c in typed)
     best = front(settle(records, finals, constraints_of(config)), config.objectives)
     if not best:
         msg = f"{config.study} has no feasible design yet; name a trial id to take one anyway"
@@ -81,22 +78,6 @@ def pick(
         raise UsageError(msg)
     sign = 1 if metric.direction == "minimize" else -1
     return min(left, key=lambda r: (sign * r.metrics[metric.key], r.id))
-
-
-def _limits(config: StudyConfig, terms: Sequence[str]) -> tuple[Constraint, ...]:
-    """Read limits by the rules of `constraints` in a study file."""
-    complaints = Complaints()
-    scalars = []
-    for term in terms:
-        span = Span(Source.of("--pick", term, is_file=False), 1, 1, max(len(term), 1))
-        scalars.append(Scalar(span, term, term))
-    if not scalars:
-        return ()
-    whole = Span(Source.of("--pick", ",".join(terms), is_file=False), 1, 1, 1)
-    found = read_constraints(Items(whole, tuple(scalars)), config.board, config.reserve, complaints)
-    if len(complaints):
-        raise StudyFileError(complaints.sorted())
-    return tuple(of_board(c, config.board) for c in found)
 
 
 def _check(text: str) -> None:

@@ -77,7 +77,7 @@ def test_the_foldings_of_the_documentation_run(
         *re.findall(r"^    (dse fold .*?) *#", (DOCS / "folding.md").read_text(), re.MULTILINE),
         *re.findall(r"^    (dse fold [^#]*)$", (DOCS / "folding.md").read_text(), re.MULTILINE),
     ]
-    assert len(lines) == 2 + 6
+    assert len(lines) == 2 + 7
     for line in lines:
         done = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
         assert done.exit_code == 0, (line, done.output)

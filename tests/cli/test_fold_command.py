@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from dse.errors import NoFeasibleDesignError, UsageError
 from dse.folding import standalone
 from dse.ir.design import DesignPoint
 from dse.ir.finn import folding_config, read_folding
+from dse.ir.stages import flat
+from dse.ir.units import Fifo, WidthConverter
 from dse.lowering.pipeline import pipeline
 from hw_templates._boards import load_board
 
@@ -107,8 +110,80 @@ def test_an_unreachable_target_says_why_and_what_is_best(target: list[str], mess
 def test_a_board_that_is_too_small_is_told_by_its_resources() -> None:
     failed = fold("mobilenet-v1", "--board", "Pynq-Z1", "--weight-bits", "4")
     assert isinstance(failed.exception, NoFeasibleDesignError)
-    assert "none does: even the slowest needs" in str(failed.exception)
+    assert "none does: each limit could be kept alone" in str(failed.exception)
     assert "bram18" in str(failed.exception)
+
+
+def test_limits_replace_the_usable_share_and_say_what_is_in_the_way() -> None:
+    plain = json.loads(fold("cnv", "--board", "Pynq-Z1", "--json").stdout)
+    tight = ["--limit", "lut<=40 %", "--limit", "ff <= 100 %", "--limit", "bram<=120"]
+    value = json.loads(fold("cnv", "--board", "Pynq-Z1", *tight, "--json").stdout)
+    assert value["fits"]
+    assert value["limits"]["lut"] == pytest.approx(0.4 * 53_200)
+    assert value["limits"]["bram18"] == 120
+    assert value["limits"]["ff"] == 106_400  # more than the usable share, because it was said
+    assert value["limits"]["dsp"] == plain["limits"]["dsp"]
+    assert all(value["total"]["high"][r] <= value["limits"][r] for r in value["limits"])
+    assert value["interval_cycles"] > plain["interval_cycles"]
+
+    # no folding of any speed needs fewer block RAMs; with more LUTs there is one
+    shown = fold("cnv", "--board", "Pynq-Z1", "--limit", "lut<=1000", "--limit", "bram<=100%")
+    assert "any needs at least" in str(shown.exception)
+    assert "of 1,000 lut (layer " in str(shown.exception)
+    both = ["--limit", "bram<=0", "--limit", "lut<=23%"]
+    assert "could be kept alone" in str(fold("cnv", "--board", "Pynq-Z1", *both).exception)
+
+
+def test_a_front_as_csv_has_every_point_with_its_folding(tmp_path: Path) -> None:
+    table = tmp_path / "front.csv"
+    printed = fold("tfc", "--board", "Pynq-Z1", "--front", "-o", str(table), "--json")
+    points = json.loads(printed.stdout)["points"]
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [float(r["lut_high"]) for r in rows] == pytest.approx(
+        [p["lut"] for p in points], abs=0.01
+    )
+    # a row's limits find a folding as cheap: any point of the front can be had
+    row = rows[len(rows) // 2]
+    limits = [f"--limit={r}<={float(row[f'{r}_high']) + 0.01}" for r in ("lut", "bram18", "dsp")]
+    args = ["tfc", "--board", "Pynq-Z1", "--cycles", row["interval_cycles"], *limits, "--json"]
+    again = json.loads(fold(*args).stdout)
+    pins = [
+        f"--pin={k}={row[k]}" for k in row if k.endswith((".pe", ".simd", ".memory", ".compute"))
+    ]
+    pinned = json.loads(fold(*args[:5], *pins, "--json").stdout)
+    for found in (again, pinned):
+        assert found["interval_cycles"] == int(row["interval_cycles"])
+        assert found["total"]["high"]["lut"] == pytest.approx(float(row["lut_high"]), abs=0.02)
+
+
+def test_a_study_brings_its_constraints(tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        "version: 1\nstudy: s\nmodel: digits_cnn\nboard: Pynq-Z1\nclock: 100 MHz\nspace: {weight_bits: [1, 2]}\n"
+        "objectives: {lut: minimize}\nreserve: {lut: 3200}\n"
+        "constraints: [lut <= 50 %, dsp <= 0, latency <= 1 us, accuracy >= 90 %]\n"
+    )
+    value = json.loads(fold(str(study), "--json").stdout)
+    assert value["limits"]["lut"] == 25_000
+    assert value["limits"]["dsp"] == 0
+    assert value["limits"]["bram18"] == pytest.approx(0.8 * 280)
+    assert value["fits"]
+    assert value["breaks"] == ["latency <= 1 us"]  # an accuracy is not known, so it breaks none
+    assert "BREAKS latency <= 1 us" in fold(str(study)).stdout
+    assert json.loads(fold(str(study), "--limit", "lut<=60%", "--json").stdout)["limits"][
+        "lut"
+    ] == pytest.approx(30_000)
+
+
+def test_converters_and_fifos_are_told_apart() -> None:
+    value = json.loads(fold("cnv", "--board", "Pynq-Z1", "--fps", "1000", "--json").stdout)
+    design, q = DesignPoint.from_json(value["design"]), question("cnv")
+    units = flat(pipeline(q.network, design))
+    by_hand = [
+        q.model.predict(u).expected.lut for u in units if isinstance(u, WidthConverter | Fifo)
+    ]
+    assert value["converters_and_fifos"]["lut"] == pytest.approx(sum(by_hand))
+    assert 0 < sum(by_hand) < value["total"]["expected"]["lut"]
 
 
 def test_pins_hold() -> None:
@@ -136,7 +211,12 @@ def test_pins_hold() -> None:
         ),
         (["tfc", "--board", "Pynq-Z1", "--input", "28-28"], "--input must be like 32x32x3 or 784"),
         (["tfc", "--board", "Pynq-Z1", "--option", "width"], "--option must be like width=0.25"),
-        (["tfc", "--board", "Pynq-Z1", "--front", "-o", "x"], "--front finds many foldings"),
+        (["tfc", "--board", "Pynq-Z1", "--front", "-o", "x"], "--out must end in .csv, got x"),
+        (
+            ["tfc", "--board", "Pynq-Z1", "--front", "--fps", "9"],
+            "--front finds the foldings of all",
+        ),
+        (["tfc", "--board", "Pynq-Z1", "--limit", "latency <= 1 ms"], "--limit must be of lut, ff"),
         (["tfk", "--board", "Pynq-Z1"], "Did you mean 'tfc'?"),
     ],
 )
