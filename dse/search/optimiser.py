@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import optuna
 from optuna.distributions import (
@@ -174,10 +174,25 @@ def readable_distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     }
 
 
+class _Shared:
+    """A distribution that is never changed: Optuna copies all of them, knob by knob, for every trial."""
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+class _Places(_Shared, IntDistribution):  # type: ignore[misc]  # Optuna is not typed here
+    """The places of a choice in its list."""
+
+
+class _Numbers(_Shared, FloatDistribution):  # type: ignore[misc]
+    """The numbers of a range."""
+
+
 def _index_distribution(knob: Knob) -> BaseDistribution:
     if isinstance(knob, Choice):
-        return IntDistribution(0, len(knob.values) - 1)
-    return FloatDistribution(knob.low, knob.high, log=knob.log)
+        return _Places(0, len(knob.values) - 1)
+    return _Numbers(knob.low, knob.high, log=knob.log)
 
 
 def _value(knob: Knob, stored: Any) -> Any:

@@ -8,11 +8,13 @@ import optuna
 
 # Measured with 3 objectives and Optuna 5.0.0 (benchmarks/overhead.py --ask): independent TPE takes
 # about (0.7 + 0.004 x trials) ms per knob and question, NSGA 0.3 ms at 100 and 5 ms at 10,000 trials.
+# `dse.search.quick_tpe` is cheaper; the constants stay, so that a study changes its sampler where it did.
 TPE_MS, TPE_MS_PER_TRIAL = 0.7, 0.004  # per knob
 AFFORDABLE_MS = 50.0  # trainings take 0.5 s and more
 TPE_TRIALS = 300  # from here on NSGA finds more per trial, however cheap TPE is
 GENETIC = ("nsga2", "nsga3")
 RECALLED_GENERATIONS = 4
+QUICK_TPE = "5.0."  # begin of the versions of Optuna whose insides `dse.search.quick_tpe` calls
 
 
 def schedule(name: str, knobs: int, objectives: int) -> tuple[tuple[str, int], ...]:
@@ -72,7 +74,7 @@ def make(name: str, seed: int, startup: int, trials: int) -> optuna.samplers.Bas
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return {
-            "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=startup),
+            "tpe": lambda: _tpe()(seed=seed, n_startup_trials=startup),
             "nsga2": lambda: samplers.NSGAIISampler(seed=seed, population_size=population(trials)),
             "nsga3": lambda: samplers.NSGAIIISampler(seed=seed, population_size=population(trials)),
             "gp": lambda: samplers.GPSampler(
@@ -81,3 +83,13 @@ def make(name: str, seed: int, startup: int, trials: int) -> optuna.samplers.Bas
             "qmc": lambda: samplers.QMCSampler(seed=seed, scramble=True),
             "random": lambda: samplers.RandomSampler(seed=seed),
         }[name]()
+
+
+def _tpe() -> type[optuna.samplers.TPESampler]:
+    """Return the quick TPE where Optuna is of the version that it was written for, else Optuna's."""
+    if optuna.__version__.startswith(QUICK_TPE):
+        from dse.search.quick_tpe import QuickTPE
+
+        return QuickTPE
+    tpe: type[optuna.samplers.TPESampler] = optuna.samplers.TPESampler
+    return tpe
