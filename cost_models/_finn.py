@@ -25,6 +25,9 @@ Numbers: TypeAlias = Ints | Floats | float
 
 CONTROL_LUT = 300.0  # FINN-R, measured on empty units
 LUT_PER_TERM = 1.1  # FINN-R, calibrated on Vivado HLS
+# bits and words of a BRAM18 in its native aspect ratios (AMD UG473, UG573)
+BRAM18_WIDTHS = np.array([1.0, 2.0, 4.0, 9.0, 18.0, 36.0])
+BRAM18_DEPTHS = np.array([16384.0, 8192.0, 4096.0, 2048.0, 1024.0, 512.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +121,11 @@ def bram18(width: Numbers, depth: Numbers) -> Floats:
     Widths of 36 bits exist only 512 deep. AMD UG473, UG573; the form is FINN's.
     """
     w, d = np.asarray(width, dtype=np.float64), np.asarray(depth, dtype=np.float64)
-    return np.select(
-        [w <= 0, w <= 1, w <= 2, w <= 4, w <= 9, (w <= 18) | (d > 512)],
-        [
-            np.zeros_like(w * d),
-            np.ceil(d / 16384),
-            np.ceil(d / 8192),
-            np.ceil(d / 4096) * np.ceil(w / 4),
-            np.ceil(d / 2048) * np.ceil(w / 9),
-            np.ceil(d / 1024) * np.ceil(w / 18),
-        ],
-        np.ceil(d / 512) * np.ceil(w / 36),
-    )
+    shape = np.searchsorted(BRAM18_WIDTHS[:-1], w)  # the first that is wide enough, else the widest
+    shape = shape - ((shape == len(BRAM18_WIDTHS) - 1) & (d > BRAM18_DEPTHS[-1]))
+    across = np.ceil(np.maximum(w, 0.0) / BRAM18_WIDTHS[shape])
+    blocks: Floats = np.ceil(d / BRAM18_DEPTHS[shape]) * across
+    return blocks
 
 
 def uram(width: Numbers, depth: Numbers) -> Floats:

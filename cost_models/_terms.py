@@ -123,11 +123,11 @@ def products(unit: ProductUnit) -> Terms:
             "accumulate": finn.accumulate,
             "compare": finn.compare / np.maximum(acc, 1),
         },
-        dsp=_finn.mvau_dsp(unit.pe, unit.simd, unit.weight_bits, unit.input_bits)
-        * arithmetic
-        * on_dsp,
-        bram18=_finn.bram18(word, depth) * (unit.memory == "bram"),
-        uram=np.where(depth > 1, _finn.uram(word, depth), 0.0) * (unit.memory == "uram"),
+        dsp=_finn.mvau_dsp(unit.pe, unit.simd, unit.weight_bits, unit.input_bits) * arithmetic
+        if on_dsp
+        else ZERO,
+        bram18=_finn.bram18(word, depth) if unit.memory == "bram" else ZERO,
+        uram=np.where(depth > 1, _finn.uram(word, depth), 0.0) if unit.memory == "uram" else ZERO,
     )
 
 

@@ -112,14 +112,17 @@ class AnalyticModel:
             terms.bram18,
             terms.uram,
         )
-        expected = np.broadcast_arrays(*parts)
-        bands = [fitted[r]["band"] for r in RESOURCES]
-        said = UnitPrediction(
-            expected=ResourceArrays(*expected),
-            low=ResourceArrays(*(x * b[0] for x, b in zip(expected, bands, strict=True))),
-            high=ResourceArrays(*(x * b[1] for x, b in zip(expected, bands, strict=True))),
-        )
-        return with_loading(said, unit)
+        expected = np.empty((len(RESOURCES), *np.broadcast_shapes(*map(np.shape, parts))))
+        for i, part in enumerate(parts):
+            expected[i] = part
+        ends = np.array([fitted[r]["band"] for r in RESOURCES]).T
+        low, high = (expected * e.reshape(-1, *[1] * (expected.ndim - 1)) for e in ends)
+        return with_loading(UnitPrediction(_named(expected), _named(low), _named(high)), unit)
+
+
+def _named(table: Floats) -> ResourceArrays:
+    """Return `(5, ...)` of `RESOURCES` by name."""
+    return ResourceArrays(*(table[i, ...] for i in range(len(RESOURCES))))
 
 
 def _weighted(terms: Mapping[str, Floats], factors: Mapping[str, float]) -> Floats:

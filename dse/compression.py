@@ -53,10 +53,11 @@ def canonical(network: Network, wanted: Mapping[str, Compression]) -> dict[str, 
 def _canonical(network: Network, wanted: Listed) -> Listed:
     result: dict[str, Compression] = {}
     channels: dict[str, int] = {}
+    narrow = network  # as `channels` leave it
     added = _added_bits(network, dict(wanted))
     whole = fixed_channels(network)
     for layer, (_, c) in zip(network.matrix_layers, wanted, strict=True):
-        now = network.narrowed(channels)[layer.name]
+        now = narrow[layer.name]
         assert isinstance(now, MatrixLayer)
         skips = c.spatial_keep < 1 and refusal(network, layer) is None
         keep, tile = (c.spatial_keep, c.spatial_tile) if skips else (1.0, 1)
@@ -85,6 +86,7 @@ def _canonical(network: Network, wanted: Listed) -> Listed:
         built = scheme(kept.scheme).structure(now.mh, now.mw, kept, positions=now.positions)
         if built.mh != layer.mh:
             channels[layer.name] = built.mh
+            narrow = network.narrowed(channels)
     return tuple(result.items())
 
 
@@ -134,11 +136,14 @@ def _effective(
 ) -> tuple[Network, tuple[tuple[str, Structure], ...]]:
     structures: dict[str, Structure] = {}
     channels: dict[str, int] = {}
+    narrow = network  # as `channels` leave it
     for layer, (_, c) in zip(network.matrix_layers, compressions, strict=True):
-        now = network.narrowed(channels)[layer.name]
+        now = narrow[layer.name]
         assert isinstance(now, MatrixLayer)
         structures[layer.name] = scheme(c.scheme).structure(
             now.mh, now.mw, c, positions=now.positions
         )
-        channels[layer.name] = structures[layer.name].mh
-    return network.narrowed(channels), tuple(structures.items())
+        if structures[layer.name].mh != layer.mh:
+            channels[layer.name] = structures[layer.name].mh
+            narrow = network.narrowed(channels)
+    return narrow, tuple(structures.items())

@@ -65,6 +65,7 @@ def fork_resources(before: Layer, widths: tuple[int, ...], bits: int, model: Cos
 def priced(unit: Unit, model: CostModel, shape: tuple[int, ...]) -> Floats:
     """Return the expected resources of a unit, `(*shape, 5)`."""
     expected = model.predict(unit).expected
-    return np.stack(
-        [np.broadcast_to(getattr(expected, r), shape) for r in RESOURCES], axis=-1
-    ).astype(np.float64)
+    found = np.empty((*shape, len(RESOURCES)))
+    for i, resource in enumerate(RESOURCES):
+        found[..., i] = getattr(expected, resource)
+    return found

@@ -59,7 +59,8 @@ class Network:
         shapes: dict[str, tuple[int, ...]] = {"input": self.input_shape}
         layers = []
         for layer in self.layers:
-            new = replace(layer, input_shape=shapes[layer.inputs[0]])
+            shape = shapes[layer.inputs[0]]
+            new = layer if layer.input_shape == shape else replace(layer, input_shape=shape)
             if layer.name in output_channels:
                 if isinstance(new, Conv2d):
                     new = replace(new, out_channels=output_channels[layer.name])

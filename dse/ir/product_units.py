@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Ints: TypeAlias = int | npt.NDArray[np.int64]
+
+KEPT = 4096  # accumulators whose bits are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +130,15 @@ class ProductUnit(ABC):
     @property
     def popcount(self) -> Ints:
         """1 where the unit is XNOR-popcount: bipolar weights and inputs (not 1-bit inputs 0 and 1)."""
-        bipolar = (np.asarray(self.weight_bits) == 1) & (np.asarray(self.input_bits) == 1)
-        one: Ints = (bipolar & self.input_signed) * 1
-        return one
+        return _popcount(self.weight_bits, self.input_bits, input_signed=self.input_signed)
 
     @property
     def acc_bits(self) -> Ints:
         """Bits of an accumulator that can never overflow: unsigned popcount, else signed sum."""
-        weight = np.maximum(2 ** (np.asarray(self.weight_bits) - 1) - 1, 1)
-        magnitude = np.where(
-            np.asarray(self.input_bits) == 1,
-            1,
-            2 ** (np.asarray(self.input_bits) - (1 if self.input_signed else 0)),
-        )
-        bound = np.asarray(self.fan_in) * weight * magnitude
-        signed = np.ceil(np.log2(bound + 1)) + 1
-        count = np.ceil(np.log2(np.asarray(self.fan_in) + 1))
-        bits: Ints = np.where(self.popcount == 1, count, signed).astype(np.int64)
-        return bits
+        n, w, a, signed = self.fan_in, self.weight_bits, self.input_bits, self.input_signed
+        if isinstance(n, int) and isinstance(w, int) and isinstance(a, int):
+            return _kept_acc_bits(n, w, a, input_signed=signed)  # all prices of a layer ask for it
+        return _acc_bits(n, w, a, input_signed=signed)
 
     @property
     def out_width(self) -> Ints:
@@ -223,3 +217,26 @@ class DepthwiseUnit(ProductUnit):
     def in_width(self) -> Ints:
         """Elements per input word: a channel for every PE."""
         return self.pe
+
+
+def _popcount(weight_bits: Ints, input_bits: Ints, *, input_signed: bool) -> Ints:
+    bipolar = (np.asarray(weight_bits) == 1) & (np.asarray(input_bits) == 1)
+    one: Ints = (bipolar & input_signed) * 1
+    return one
+
+
+def _acc_bits(fan_in: Ints, weight_bits: Ints, input_bits: Ints, *, input_signed: bool) -> Ints:
+    weight = np.maximum(2 ** (np.asarray(weight_bits) - 1) - 1, 1)
+    codes = 2 ** (np.asarray(input_bits) - (1 if input_signed else 0))
+    magnitude = np.where(np.asarray(input_bits) == 1, 1, codes)
+    bound = np.asarray(fan_in) * weight * magnitude
+    signed = np.ceil(np.log2(bound + 1)) + 1
+    count = np.ceil(np.log2(np.asarray(fan_in) + 1))
+    popcount = _popcount(weight_bits, input_bits, input_signed=input_signed)
+    bits: Ints = np.where(popcount == 1, count, signed).astype(np.int64)
+    return bits
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_acc_bits(fan_in: int, weight_bits: int, input_bits: int, *, input_signed: bool) -> Ints:
+    return _acc_bits(fan_in, weight_bits, input_bits, input_signed=input_signed)
