@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -31,6 +30,7 @@ from dse.ir.hardware import HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.search.divisors import check_divisors
+from dse.search.made_from import made_from, trained_from
 from dse.search.score import constraints_of, newest, reestimate, rescore
 from dse.search.space import SearchSpace, build
 from dse.search.widen import widens
@@ -223,11 +223,12 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
             header |= {k: old[k] for k in ("created", "base_accuracy", "forked") if k in old}
             if config.path.resolve().parent == folder.resolve():  # continued by name, from its copy
                 header["folder"] = old["folder"]
-        store.claim_artifacts(config.study, _trained_from(p))
+        store.claim_artifacts(config.study, trained_from(p))
         store.open_trials(
             config.study,
             [o.direction for o in config.objectives],
             [o.metric for o in config.objectives],
+            made_from(p),
         )
         store.create(config.text, header)
         if p.imported is not None and p.imported.module:
@@ -236,15 +237,6 @@ def open_study(p: Plan, folder: Path, overrides: Sequence[str]) -> Store:
         store.release()
         raise
     return store
-
-
-def _trained_from(p: Plan) -> str:
-    """Return a digest of what weights depend on: network, data, stages and seed."""
-    imported, default = None if p.imported is None else p.imported.digest, asdict(Stages())
-    # a stage that a later dse brings, and nobody asks for, changes no digest
-    stages = {k: v for k, v in asdict(p.stages).items() if v != default[k]}
-    parts = (p.network.digest, imported, p.dataset.digest, stages, p.config.seed)
-    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
 def _check_same(p: Plan, store: Store, old: Mapping[str, Any]) -> None:

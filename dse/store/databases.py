@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dse.config.source import PASSWORD, masked
-from dse.errors import UnreachableError
+from dse.errors import DseError, UnreachableError
 
 # SQLAlchemy's name of the driver that the `storage` extra installs
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
@@ -41,32 +41,18 @@ def optuna_storage(storage: str, journal: Path) -> Any:
         with warnings.catch_warnings():  # Optuna calls its Redis backend experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if url.startswith("redis"):
-                return JournalStorage(_redis(url))
+                from dse.store.redis_records import RedisRecords
+
+                return JournalStorage(RedisRecords(url))
             return _database(with_driver(url))
     except ImportError as error:
         msg = f"the storage {storage} needs a driver that is not installed ({error}); {EXTRA}"
         raise UnreachableError(msg) from error
+    except DseError:
+        raise
     except Exception as error:  # drivers raise their own types
         msg = f"the storage {storage} cannot be opened: {cause(error)}"
         raise UnreachableError(msg) from error
-
-
-def _redis(url: str) -> Any:
-    """Open the records in a Redis server.
-
-    Optuna also keeps a pickle there, to start faster. Whoever may write to the server could have it run code here,
-    so it is neither read nor written.
-    """
-    from optuna.storages.journal import JournalRedisBackend
-
-    class Records(JournalRedisBackend):  # type: ignore[misc]  # Optuna is not typed here
-        def load_snapshot(self) -> None:
-            return None
-
-        def save_snapshot(self, snapshot: bytes) -> None:
-            del snapshot
-
-    return Records(url)
 
 
 def _database(url: str) -> Any:

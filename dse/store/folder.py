@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
-import os
-import re
-import socket
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +21,15 @@ from dse.ir.record import FinalRecord, TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
 from dse.store.files import append_line, drop_half_a_line, read_lines, write_atomic, writing
 from dse.store.header import damage
+from dse.store.identity import claim
 from dse.store.lease import Lease
+from dse.store.lock import DriverLock, Holder
 from dse.store.trials import Trials
 
 FORMAT = 1
 MILESTONES = "milestones.jsonl"
 MODEL = "model.onnx"
 OWNER = "artifacts.json"  # says whose a folder of artifacts is
-HOLDER = re.compile(r"process (\d{1,9}) on (\S+)")
 R = TypeVar("R", FinalRecord, SynthesisedDesign)
 
 
@@ -57,14 +54,6 @@ class DriverState:
     complete: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The process that drives a study."""
-
-    process: int
-    host: str
-
-
 class Store:
     """The folder of one study."""
 
@@ -73,7 +62,7 @@ class Store:
         self.folder = folder
         self.artifacts = artifacts or folder
         self.storage = storage
-        self._lock: IO[str] | None = None
+        self._lock = DriverLock(folder / "driver.lock")
         self._trials: Trials | None = None
         self._lease: Lease | None = None
 
@@ -147,24 +136,9 @@ class Store:
 
         Raises:
             StudyConflictError: another driver holds it.
+            UsageError: nobody can write there.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle = (self.folder / "driver.lock").open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            holder = handle.read().strip() or "another process"
-            handle.close()
-            msg = (
-                f"{self.folder.name} is being run by {holder}; wait for it, stop it with Ctrl-C there,"
-                " or use another study name"
-            )
-            raise StudyConflictError(msg) from None
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        handle.flush()
-        self._lock = handle
+        self._lock.hold()
         self._repair()
 
     def release(self) -> None:
@@ -175,33 +149,18 @@ class Store:
         if self._trials is not None:
             self._trials.close()
             self._trials = None
-        if self._lock is not None:
-            self._lock.truncate(0)
-            self._lock.close()
-            self._lock = None
-            if not self.exists:  # nothing was made of it
-                (self.folder / "driver.lock").unlink(missing_ok=True)
-                with contextlib.suppress(OSError):
-                    self.folder.rmdir()
+        if self._lock.release() and not self.exists:  # nothing was made of it
+            (self.folder / "driver.lock").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
     def is_held(self) -> bool:
         """Whether a driver is at work."""
-        try:
-            with (self.folder / "driver.lock").open("a+", encoding="utf-8") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return False
+        return self._lock.is_held()
 
     def holder(self) -> Holder | None:
         """Return the driver that holds the study's folder; None where none does, or it cannot be told."""
-        if not self.is_held():
-            return None
-        text = (self.folder / "driver.lock").read_text(encoding="utf-8", errors="replace")
-        found = HOLDER.fullmatch(text.strip())
-        return None if found is None else Holder(int(found[1]), found[2])
+        return self._lock.holder()
 
     def _repair(self) -> None:
         """Drop what a killed driver left: half a journal line, a stale journal lock."""
@@ -212,11 +171,24 @@ class Store:
 
     # -- trials -----------------------------------------------------------------------------------
 
-    def open_trials(self, name: str, directions: Sequence[str], metrics: Sequence[str]) -> None:
+    def open_trials(
+        self,
+        name: str,
+        directions: Sequence[str],
+        metrics: Sequence[str],
+        made_from: Mapping[str, Any] | None = None,
+    ) -> None:
         """Open the study's trials for writing; no other driver has them then, wherever it runs.
 
+        Args:
+            name: of the study.
+            directions: of its objectives, as Optuna has them.
+            metrics: its objectives.
+            made_from: what its trials depend on (see `dse.store.identity`); None: nobody asks.
+
         Raises:
-            StudyConflictError: another driver holds them, in a database, from another machine or folder.
+            StudyConflictError: another driver holds them, in a database, from another machine or folder;
+                or they are of another study of that name.
             UnreachableError: the storage does not answer.
         """
         self._trials = self._trials_of(name)
@@ -225,6 +197,8 @@ class Store:
             lease = Lease(self._trials.study, name)
             lease.take()
             self._lease = lease
+            if made_from is not None:
+                claim(self._trials.study, name, made_from, known=self.exists)
 
     def append(
         self, record: TrialRecord, values: Sequence[float], distributions: Mapping[str, Any]

@@ -3,7 +3,8 @@
 The holder writes its name and the time into an attribute of the Optuna study, every `BEAT_S` seconds. Who finds a
 name that is not older than `LEASE_S` is refused. What that guarantees: two drivers never write side by side for
 longer than `BEAT_S`, provided that the clocks of the machines agree within `LEASE_S - 2 BEAT_S`; if both
-began within the same moment, or one slept and came back, the one whose name was overwritten stops.
+began within the same moment, or one slept and came back, the one whose name was overwritten stops. A time that lies
+further ahead says nothing (a clock was wrong): then the name is watched for two beats.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Lease:
             StudyConflictError: another one is.
         """
         other = self._other()
+        if other is not None and other["time"] > time.time() + LEASE_S and self._is_silent():
+            other = None
         if other is None:
             self._beat()
             time.sleep(
@@ -71,8 +74,9 @@ class Lease:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
-        if not self._trouble:
-            with contextlib.suppress(Exception):  # where the server is away, the lease runs out
+        with contextlib.suppress(Exception):  # where the server is away, the lease runs out
+            found = self._study.user_attrs.get(KEY)
+            if found and found["token"] == self._mine["token"]:
                 self._study.set_user_attr(KEY, None)
 
     def _keep(self) -> None:
@@ -82,10 +86,10 @@ class Lease:
                 self._renew()
 
     def _renew(self) -> None:
-        other = self._other()
-        if other is None:
+        other = self._study.user_attrs.get(KEY)
+        if not other or other["token"] == self._mine["token"]:
             self._beat()
-        else:
+        else:  # written after this process had taken it, whatever the clocks say
             self._trouble = (
                 f"{other['holder']} has taken over {self._name} while this process was away;"
                 " what is finished is kept, and it goes on there"
@@ -93,6 +97,12 @@ class Lease:
 
     def _beat(self) -> None:
         self._study.set_user_attr(KEY, self._mine | {"time": time.time()})
+
+    def _is_silent(self) -> bool:
+        """Whether nobody writes into the attribute: who drives a study does so every `BEAT_S` seconds."""
+        before = self._study.user_attrs.get(KEY)
+        time.sleep(2 * BEAT_S)
+        return bool(self._study.user_attrs.get(KEY) == before)
 
     def _other(self) -> dict[str, Any] | None:
         """Return who holds the study, unless it is this process, or nobody who is still alive."""

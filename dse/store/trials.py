@@ -164,7 +164,19 @@ class Trials:
         except Exception as error:
             if self.storage == "file" and self._journal.exists():
                 self._diagnose(error)  # Optuna fails in many ways on a damaged journal
-            raise
+            if self.storage == "file" or isinstance(error, KeyError):  # no such study
+                raise
+            if isinstance(error, (ValueError, TypeError, AttributeError, IndexError)):
+                msg = (
+                    f"the storage {self.storage} has a damaged trial in study {self.name!r}:"
+                    f" {cause(error)}; restore it from a copy"
+                )
+                raise UsageError(msg) from error
+            msg = (
+                f"the storage {self.storage} cannot be read: {cause(error)}; run the same command again"
+                " once it can"
+            )
+            raise UnreachableError(msg) from error
 
     def _diagnose(self, error: Exception) -> NoReturn:
         """Raise UsageError with the first damaged line; half a last line is a write under way."""
@@ -192,7 +204,7 @@ class Trials:
         while True:
             try:
                 write()
-            except OSError:
+            except (DseError, OSError):
                 raise
             except Exception as error:  # drivers raise their own types
                 if not self._may_pass(error) or time.monotonic() - begun > PATIENCE_S:

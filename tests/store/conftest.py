@@ -164,7 +164,7 @@ def redis_server(server_folder: Path) -> Iterator[Server]:
     port = free_port()
     command = [
         *(program_, "--port", str(port), "--bind", "127.0.0.1", "--save", ""),
-        *("--dir", str(server_folder)),
+        *("--appendonly", "yes", "--dir", str(server_folder)),
     ]
     server = Server(f"redis://127.0.0.1:{port}/0", command, answers(port))
     server.start()

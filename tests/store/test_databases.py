@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -173,7 +174,13 @@ def test_a_driver_that_slept_while_another_took_over_writes_no_more(
     study = optuna.load_study(study_name=name, storage=url)
     study.set_user_attr(
         lease.KEY,
-        {"holder": "process 7 on b", "host": "b", "process": 7, "token": "x", "time": time.time()},
+        {
+            "holder": "process 7 on b",
+            "host": "b",
+            "process": 7,
+            "token": "x",
+            "time": time.time() - 3600,  # whatever its clock says
+        },
     )
     time.sleep(1.0)
     with pytest.raises(StudyConflictError, match="process 7 on b has taken over"):
@@ -182,27 +189,107 @@ def test_a_driver_that_slept_while_another_took_over_writes_no_more(
     assert study.user_attrs[lease.KEY]["token"] == "x", "the lease of the other one stays"
 
 
-@pytest.mark.slow
-def test_a_study_goes_on_when_its_server_was_restarted(
-    postgresql: Any, name: str, opened: Opened
+def test_a_time_far_ahead_of_the_clock_holds_a_study_only_while_somebody_renews_it(
+    tmp_path: Path, name: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = opened(postgresql.url, name)
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    opened(url, name).release()
+    study = optuna.load_study(study_name=name, storage=url)
+    far = {"holder": "process 7 on far-away", "host": "far-away", "process": 7, "token": "x"}
+    ahead = time.time() + 3600
+    study.set_user_attr(lease.KEY, far | {"time": ahead})
+    watched: list[float] = []
+
+    def renewed(seconds: float) -> None:
+        watched.append(seconds)
+        study.set_user_attr(lease.KEY, far | {"time": ahead + 15})
+
+    monkeypatch.setattr(lease, "time", SimpleNamespace(time=time.time, sleep=renewed))
+    with pytest.raises(StudyConflictError, match=r"process 7 on far-away"):
+        opened(url, name, folder="b")
+    assert watched == [2 * lease.BEAT_S]
+    monkeypatch.setattr(lease, "time", SimpleNamespace(time=time.time, sleep=watched.append))
+    opened(url, name, folder="c")
+    assert watched[1:] == [2 * lease.BEAT_S, lease.SETTLE_S]
+
+
+def test_trials_of_another_study_of_the_same_name_are_refused(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "SETTLE_S", 0.0)
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+
+    def open_(folder: str, **made_from: object) -> None:
+        store = Store(tmp_path / folder, url)
+        store.hold()
+        try:
+            store.open_trials(
+                name, ["maximize"], ["accuracy"], {"board": "A", "space": 1} | made_from
+            )
+            store.create("", {})
+        finally:
+            store.release()
+
+    open_("a")
+    open_("b")
+    with pytest.raises(StudyConflictError, match=r"is called '.*its board is not what"):
+        open_("c", board="B")
+    with pytest.raises(StudyConflictError, match=r"its board, space are not what"):
+        open_("c", board="B", space=2)
+    with pytest.raises(StudyConflictError, match="its space is not"):
+        open_("c", space=2)
+    open_("a", space=2)  # its own folder has judged that the space is only wider
+    with pytest.raises(StudyConflictError, match="its space is not"):
+        open_("c")
+
+
+@pytest.mark.slow
+def test_a_redis_server_that_forgets_is_an_error_not_a_loss(
+    redis_server: Any, name: str, opened: Opened
+) -> None:
+    import redis
+
+    url = redis_server.url[:-1] + "7"  # a database of its own
+    server = redis.Redis.from_url(url)
+    store = opened(url, name)
+    for i in range(3):
+        store.append(replace(RECORD, id=i), [0.5, 10], DISTRIBUTIONS)
+    reader = Store(store.folder, url)
+    middle = int(server.get(":log_number")) - 1  # type: ignore[arg-type]
+    kept = server.get(f":log:{middle}")
+    server.delete(f":log:{middle}")
+    with pytest.raises(UnreachableError, match=r"has lost records.*appendonly"):
+        reader.records(name)
+    server.set(f":log:{middle}", kept)  # type: ignore[arg-type]
+    assert [r.id for r in reader.records(name)] == [0, 1, 2]
+    server.flushdb()
+    with pytest.raises(UnreachableError, match="has lost records"):
+        store.append(replace(RECORD, id=3), [0.5, 10], DISTRIBUTIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["postgresql", "mysql", "redis_server"])
+def test_a_study_goes_on_when_its_server_was_restarted(
+    kind: str, request: pytest.FixtureRequest, name: str, opened: Opened
+) -> None:
+    server = request.getfixturevalue(kind)
+    store = opened(server.url, name)
     heard: list[str] = []
 
     def hear(reason: str) -> None:
         heard.append(reason)
         if len(heard) == 2:
-            postgresql.start()
+            server.start()
 
     store.when_waiting(hear)
     store.append(RECORD, [0.5, 10], DISTRIBUTIONS)
-    postgresql.stop()
+    server.stop()
     for i in range(1, 4):
         store.append(replace(RECORD, id=i), [0.5, 10], DISTRIBUTIONS)
     assert len(heard) >= 2
     assert "refused" in heard[1]
     assert [r.id for r in store.records(name)] == [0, 1, 2, 3]
-    assert len(Store(store.folder, postgresql.url).records(name)) == 4
+    assert len(Store(store.folder, server.url).records(name)) == 4
 
 
 @pytest.mark.slow
@@ -213,6 +300,8 @@ def test_a_server_that_stays_away_ends_in_one_clear_error(
     store = opened(postgresql.url, name)
     postgresql.stop()
     try:
+        with pytest.raises(UnreachableError, match="cannot be read"):
+            store.records(name)
         with pytest.raises(UnreachableError, match=r"cannot be written: .*run the same command"):
             store.append(RECORD, [0.5, 10], DISTRIBUTIONS)
         with pytest.raises(UnreachableError, match="cannot be opened"):
