@@ -126,14 +126,14 @@ def fold(
             write_atomic(out, front_csv(question, found))
             click.echo(f"{len(found):,} foldings written to {out}", err=True)
         return
-    proven = None
+    fit = None
     if evaluate is not None:
         design = _read(question, evaluate)
     else:
         target = question.cycles(fps) if fps is not None else cycles
         fit = standalone.solve(question, target)
-        design, proven = fit.design, fit.proven
-    show(question, design, proven, as_json=as_json)
+        design = fit.design
+    show(question, design, fit, as_json=as_json)
     if out is not None:
         from dse.ir.finn import folding_config
         from dse.ir.stages import flat

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dse.cli.output import print_json
+from dse.folding.fold_fit import Fit
 from dse.folding.fold_front import Front, usable
 from dse.folding.standalone import Question, joints, slowest
 from dse.ir.design import DesignPoint, LayerDesign
@@ -22,8 +23,8 @@ HEAD = (
 )
 
 
-def show(question: Question, design: DesignPoint, proven: bool | None, *, as_json: bool) -> None:
-    """Print a folding layer by layer, or as JSON; `proven`: see `Fit`, None where nothing was solved."""
+def show(question: Question, design: DesignPoint, fit: Fit | None, *, as_json: bool) -> None:
+    """Print a folding layer by layer, or as JSON; `fit`: how it was found, None where nothing was solved."""
     h = question.hardware(design)
     limits, have = asdict(question.limits), asdict(question.board.resources)
     between = joints(question, design)
@@ -45,7 +46,7 @@ def show(question: Question, design: DesignPoint, proven: bool | None, *, as_jso
                 "throughput_fps": h.throughput_fps,
                 "latency_cycles": h.latency_cycles,
                 "bottleneck": slowest(h)[0],
-                "proven": proven,
+                "proven": None if fit is None else fit.proven,
                 "fits": not over,
                 "hardware_is": f"predicted by {h.source}",
                 "breaks": broken,
@@ -94,13 +95,17 @@ def show(question: Question, design: DesignPoint, proven: bool | None, *, as_jso
         f"\n{h.throughput_fps:,.1f} frames/s: {h.interval_cycles:,} cycles between frames (layer {pace},"
         f" {cycles:,}); latency {h.latency_us:,.1f} us"
     )
-    if proven is not None:
-        lines.append(
-            "proven: nothing that fits is faster, or cheaper where a speed was asked for"
-            if proven
-            else "not proven: something that fits may be a little better"
-        )
+    if fit is not None:
+        lines.append(_verdict(fit))
     click.echo("\n".join(lines))
+
+
+def _verdict(fit: Fit) -> str:
+    if fit.proven:
+        return "proven: nothing that fits is faster, or cheaper where a speed was asked for"
+    if fit.gap:
+        return f"not proven: what fits may be cheaper, by {fit.gap:.2%} at most"
+    return "not proven: what fits may be faster"
 
 
 def _broken(question: Question, hardware: HardwareEstimate) -> list[str]:

@@ -17,7 +17,9 @@ FINEST = 12  # cells of thinning begin at 2 ** -12 of the limits
 SMALL = 100  # rows that are compared two by two at once
 GRID = 64  # values that a column is rounded to, to find out quickly what is beaten
 SAMPLE = 1000  # rows that they are taken from
-BLOCK = 256  # rows compared at once
+BLOCK = 256  # rows compared at once, and
+FIRST = 8  # so many to begin with: a few good ones beat most of the others
+TABLE = 1 << 19  # entries of a table of cells that is worth filling
 STEPS = 2  # cell sizes for every factor of two
 
 
@@ -102,14 +104,16 @@ def _hyper_minima(points: Array) -> Array:
     Rows with small sums come first: they dominate most, and nothing that follows dominates them.
     """
     spread = np.maximum(np.ptp(points, axis=0), 1)
-    order = np.argsort((points / spread).sum(axis=1), kind="stable")
+    rest = np.argsort((points / spread).sum(axis=1), kind="stable")
     kept: list[Array] = []
-    for start in range(0, len(order), BLOCK):
-        rows = order[start : start + BLOCK]
-        for block in kept:
-            rows = rows[~_covered(points[block], points[rows]).any(axis=0)]
+    size = FIRST
+    while len(rest):
+        rows, rest = rest[:size], rest[size:]
         own = np.triu(_covered(points[rows], points[rows]), k=1)
-        kept.append(rows[~own.any(axis=0)])
+        rows = rows[~own.any(axis=0)]
+        kept.append(rows)
+        rest = rest[~_covered(points[rows], points[rest]).any(axis=0)]
+        size = min(2 * size, BLOCK)
     return np.concatenate(kept)
 
 

@@ -235,8 +235,21 @@ class Folder:
             )
         return pins
 
+    def design(self, entries: Array, styles: Array) -> DesignPoint:
+        """Return a design by the rows of every layer's options and styles, `(L,)` each."""
+        rows = zip(self.names, self.options, entries.tolist(), styles.tolist(), strict=True)
+        return DesignPoint(
+            tuple(
+                (n, LayerDesign(self.compressions.get(n), o.folding(e, s))) for n, o, e, s in rows
+            )
+        )
+
     def resources(self, design: DesignPoint) -> Resources:
         """Return what a design of these options needs, as their cost model prices it."""
+        return Resources(*self.needs(design).tolist())
+
+    def needs(self, design: DesignPoint) -> Floats:
+        """Return `resources` as an array, `(5,)`."""
         total = np.zeros(len(RESOURCES))
         doors, outs = [], []
         for name, o in zip(self.names, self.options, strict=True):
@@ -246,7 +259,8 @@ class Folder:
             outs.append(o.out_index[entry])
         for joint in self.joints:
             total += joint.resources[outs[joint.source], doors[joint.target]]
-        return Resources(*(total + self.exit[outs[-1]]).tolist())
+        total += self.exit[outs[-1]]
+        return total
 
     def cycles(self, design: DesignPoint) -> int:
         """Return the cycles between frames of a design of these options."""
@@ -283,12 +297,9 @@ class Folder:
             )
         joints = {(self.names[j.target], j.port): _cost(j.resources, weights) for j in self.joints}
         entries = Graph(costs, joints, _cost(self.exit, weights)).cheapest(self.parts)
-        layers = []
-        for name, o in zip(self.names, self.options, strict=True):
-            chosen = entries[name]
-            folding = o.folding(chosen, int(styles[name][o.fold[chosen]]))
-            layers.append((name, LayerDesign(self.compressions.get(name), folding)))
-        return DesignPoint(tuple(layers))
+        chosen = [entries[n] for n in self.names]
+        picked = zip(self.names, self.options, chosen, strict=True)
+        return self.design(np.array(chosen), np.array([styles[n][o.fold[e]] for n, o, e in picked]))
 
 
 def _joints(

@@ -21,8 +21,8 @@ from dse.folding.labels import ROUNDING, Cuts, Labels
 from dse.folding.prices import Floats
 from dse.folding.route import route, useful, whole
 from dse.folding.steps import UNIT, Move, Step
-from dse.folding.walk import traced, walk
-from dse.ir.design import DesignPoint, LayerDesign
+from dse.folding.walk import picked, walk
+from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, Resources
 
 MOST = 1000  # labels that stand side by side before they are thinned
@@ -71,14 +71,7 @@ class Front:
 
     def design(self, point: int) -> DesignPoint:
         """Return a point as a design."""
-        f = self.folder
-        rows = zip(f.names, f.options, self.entry[point], self.style[point], strict=True)
-        return DesignPoint(
-            tuple(
-                (name, LayerDesign(f.compressions.get(name), o.folding(int(e), int(s))))
-                for name, o, e, s in rows
-            )
-        )
+        return self.folder.design(self.entry[point], self.style[point])
 
 
 def usable(board: Board, reserve: Resources = NOTHING) -> Resources:
@@ -196,20 +189,16 @@ class _Ends:
 
     def picked(self, rows: Array) -> tuple[Array, Array]:
         """Return `(rows, L)` entries and styles."""
-        layers = [move for move in self.moves if isinstance(move, Step)]
-        pairs = list(zip(layers, traced(self.moves, self.along, rows).T, strict=True))
-        return (
-            np.stack([step.entry[c] for step, c in pairs], axis=1),
-            np.stack([step.style[c] for step, c in pairs], axis=1),
-        )
+        return picked(self.moves, self.along, rows)
 
 
 class _Route:
     """A route that counts some resources; the options of its layers grow with the target."""
 
     def __init__(self, folder: Folder, columns: tuple[int, ...], cuts: Cuts, most: int) -> None:
-        self._moves = route(folder, columns)
-        self._exit = whole(folder.exit, columns)
+        counted = np.eye(len(RESOURCES))[list(columns)]
+        self._moves = route(folder, counted)
+        self._exit = whole(folder.exit, counted)
         self._columns, self._most = list(columns), most
         # a sum without what is not counted still stays below what the sum with it does
         self._cuts = Cuts(cuts.weights[:, self._columns] * UNIT, cuts.bounds)

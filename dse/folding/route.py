@@ -13,14 +13,14 @@ from dse.folding.steps import UNIT, Fork, Move, Step, Turn
 from dse.ir.graph import Block, Series
 
 
-def whole(resources: Floats, columns: Sequence[int]) -> Array:
-    """Return some columns of `(..., 5)` resources in whole `UNIT`s."""
-    return np.rint(resources[..., columns] / UNIT).astype(np.int64)
+def whole(resources: Floats, sums: Floats) -> Array:
+    """Return sums of `(..., 5)` resources in whole `UNIT`s, `(..., k)`; weights are `(k, 5)`."""
+    return np.rint(resources @ sums.T / UNIT).astype(np.int64)
 
 
-def route(folder: Folder, columns: Sequence[int]) -> tuple[Move, ...]:
-    """Return the moves along a network, counting some columns of `RESOURCES`."""
-    return tuple(_Route(folder, columns).along(folder.parts))
+def route(folder: Folder, sums: Floats) -> tuple[Move, ...]:
+    """Return the moves along a network, counting k sums of `RESOURCES`, weights `(k, 5)`."""
+    return tuple(_Route(folder, sums).along(folder.parts))
 
 
 def useful(step: Step, kept: Array, new: Array) -> Array:
@@ -46,11 +46,11 @@ def useful(step: Step, kept: Array, new: Array) -> Array:
 class _Route:
     """What lies in front of and behind every layer of a folder, in whole units."""
 
-    def __init__(self, folder: Folder, columns: Sequence[int]) -> None:
-        self._folder, self._columns = folder, columns
+    def __init__(self, folder: Folder, sums: Floats) -> None:
+        self._folder, self._sums = folder, sums
         self._place = {name: i for i, name in enumerate(folder.names)}
-        self._joints = {(j.target, j.port): whole(j.resources, columns) for j in folder.joints}
-        self._exit = whole(folder.exit, columns)
+        self._joints = {(j.target, j.port): whole(j.resources, sums) for j in folder.joints}
+        self._exit = whole(folder.exit, sums)
 
     def along(self, parts: Series, holding: Array | None = None) -> Iterable[Move]:
         """Yield the moves through parts, `holding` being what it takes to hold one thing instead of another."""
@@ -68,7 +68,7 @@ class _Route:
                 yield join
             else:
                 doors = len(self._folder.options[place].doors)
-                start = np.zeros((1, doors, len(self._columns)), dtype=np.int64)
+                start = np.zeros((1, doors, len(self._sums)), dtype=np.int64)
                 joint = self._joints.get((place, 0), start)
                 yield self._step(place, joint, holding, closes=False)
 
@@ -85,14 +85,14 @@ class _Route:
         o = self._folder.options[place]
         styles, entries = len(o.styles), len(o.fold)
         entry = np.tile(np.arange(entries), styles)
-        needs = whole(o.fixed + o.main[:, o.fold], self._columns)
+        needs = whole(o.fixed + o.main[:, o.fold], self._sums)
         entered = [j for key, j in self._joints.items() if key[0] == place] or [joint]
         left = [self._joints[j.target, j.port] for j in self._folder.joints if j.source == place]
         return Step(
             cycles=o.cycles[entry],
             door=o.door_index[entry],
             out=o.out_index[entry],
-            needs=needs.reshape(-1, len(self._columns)),
+            needs=needs.reshape(-1, len(self._sums)),
             entry=entry,
             style=np.repeat(np.arange(styles), entries),
             joint=joint,

@@ -88,21 +88,62 @@ class Step:
             options: those that may be chosen.
             weights: `(C, k)`.
         """
-        doors = self.joint.shape[1]
-        least = np.full((doors * rest.shape[1], len(weights)), np.inf)
-        np.minimum.at(
-            least,
-            self.door[options] * rest.shape[1] + self.out[options],
-            self.needs[options] @ weights.T,
-        )
-        table = least.reshape(doors, -1, len(weights))
-        entered = (table + rest[:, None]).min(axis=2)  # (held, doors, C)
+        entered = (self._table(options, weights) + rest[:, None]).min(axis=2)  # (held, doors, C)
         joint = self.joint @ weights.T
         found: Floats
         if self.closes:
             found = entered[:, :, None] + joint.swapaxes(0, 1)
             return found.reshape(-1, *found.shape[2:])
         found = (joint + entered[:, None]).min(axis=2)
+        return found
+
+    def onward(self, past: Floats, options: Array, weights: Floats) -> Floats:
+        """Return `(held, O, C)`: the least of C sums up to behind the layer.
+
+        Args:
+            past: `(held, outs in front, C)` up to in front of it.
+            options: those that may be chosen.
+            weights: `(C, k)`.
+        """
+        table = self._table(options, weights)
+        found: Floats = (self._entered(past, weights)[:, :, None] + table).min(axis=1)
+        return found
+
+    def within(
+        self, past: Floats, rest: Floats, options: Array, weights: Floats, bounds: Floats
+    ) -> Array:
+        """Return the options that are part of something that keeps each of C sums within its bound.
+
+        Args:
+            past: as in `onward`.
+            rest: as in `back`.
+            options: some of the layer.
+            weights: `(C, k)`.
+            bounds: `(C,)`.
+        """
+        around = self._entered(past, weights)[:, :, None] + rest[:, None]  # (held, doors, O, C)
+        sums = self.needs[options] @ weights.T
+        sums += around.min(axis=0)[self.door[options], self.out[options]]
+        kept: Array = options[(sums <= bounds).all(axis=1)]
+        return kept
+
+    def _table(self, options: Array, weights: Floats) -> Floats:
+        """Return `(doors, O, C)`: the least of each sum of the options between a door and a width."""
+        doors, outs = self.joint.shape[1], len(self.behind)
+        least = np.full((doors * outs, len(weights)), np.inf)
+        place = self.door[options] * outs + self.out[options]
+        np.minimum.at(least, place, self.needs[options] @ weights.T)
+        return least.reshape(doors, outs, -1)
+
+    def _entered(self, past: Floats, weights: Floats) -> Floats:
+        """Return `(held behind, doors, C)`: the least of each sum up to the doors."""
+        joint = self.joint @ weights.T
+        found: Floats
+        if self.closes:
+            by_door = past.reshape(-1, joint.shape[1], *past.shape[1:])
+            found = (by_door + joint.swapaxes(0, 1)).min(axis=2)
+            return found
+        found = (past[:, :, None] + joint).min(axis=1)
         return found
 
 
@@ -128,6 +169,14 @@ class Fork:
         del options, weights
         by_fork = rest.reshape(-1, self.widths, self.widths, rest.shape[-1])
         return by_fork.diagonal(axis1=1, axis2=2).swapaxes(1, 2)
+
+    def onward(self, past: Floats, options: Array, weights: Floats) -> Floats:
+        """Return `(held * widths, widths, C)` of `(held, widths, C)`, as in `Step.onward`."""
+        del options
+        held = np.full((len(past), self.widths, self.widths, len(weights)), np.inf)
+        same = np.arange(self.widths)
+        held[:, same, same] = past
+        return held.reshape(-1, self.widths, len(weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +217,14 @@ class Turn:
         turned = rest.reshape(-1, doors, widths, len(weights)).swapaxes(1, 2)
         found: Floats = (self.joint @ weights.T + turned[:, :, None]).min(axis=3)
         return found.reshape(-1, *found.shape[2:])
+
+    def onward(self, past: Floats, options: Array, weights: Floats) -> Floats:
+        """Return `(held * doors, widths, C)` of `(held * widths, outs of the branch, C)`, as in `Step.onward`."""
+        del options
+        widths, doors = len(self.behind), self.joint.shape[1]
+        found: Floats = (past[:, :, None] + self.joint @ weights.T).min(axis=1)
+        turned = found.reshape(-1, widths, doors, len(weights)).swapaxes(1, 2)
+        return turned.reshape(-1, widths, len(weights))
 
 
 Move: TypeAlias = Step | Fork | Turn

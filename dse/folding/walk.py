@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dse.folding.dominance import Array, minima, thinned
-from dse.folding.labels import Cuts, Labels
+from dse.folding.labels import ROUNDING, Cuts, Labels
 from dse.folding.prices import Floats
 from dse.folding.steps import Fork, Move, Step, Turn
 
@@ -55,15 +55,33 @@ def walk(
     return result
 
 
-def traced(moves: Sequence[Move], along: Sequence[Labels], last: Array) -> Array:
-    """Return the options `(P, L)` of the layers that lead to some of the last labels."""
-    columns = []
+def picked(moves: Sequence[Move], along: Sequence[Labels], last: Array) -> tuple[Array, Array]:
+    """Return which entries and styles of the layers lead to some of the last labels, `(P, L)` each."""
+    entries, styles = [], []
     rows = last
     for move, behind in zip(reversed(moves), reversed(along), strict=True):
         if isinstance(move, Step):
-            columns.append(behind.option[rows])
+            entries.append(move.entry[behind.option[rows]])
+            styles.append(move.style[behind.option[rows]])
         rows = behind.parent[rows]
-    return np.stack(columns[::-1], axis=1)
+    return np.stack(entries[::-1], axis=1), np.stack(styles[::-1], axis=1)
+
+
+def within(
+    moves: Sequence[Move], options: Sequence[Array], exit_needs: Array, cuts: Cuts
+) -> list[Array]:
+    """Return the options that are part of some network that holds each of the limits, one at a time."""
+    rest = _least(moves, options, exit_needs, cuts.weights)
+    past = np.zeros((1, 1, len(cuts.bounds)))
+    bounds = cuts.bounds * (1 + ROUNDING)
+    kept = []
+    for move, rows, behind in zip(moves, options, rest[1:], strict=True):
+        inside = rows
+        if isinstance(move, Step):
+            inside = move.within(past, behind, rows, cuts.weights, bounds)
+        kept.append(inside)
+        past = move.onward(past, inside, cuts.weights)
+    return kept
 
 
 def least_sums(

@@ -16,6 +16,10 @@ from dse.folding.estimate import price
 from dse.folding.fold import Folder, cost_weights
 from dse.folding.fold_fit import cheapest, fastest
 from dse.folding.fold_front import Front, fold_front, resources_of
+from dse.folding.labels import Cuts
+from dse.folding.route import route, whole
+from dse.folding.steps import UNIT, Step
+from dse.folding.walk import within
 from dse.ir.design import Compression
 from dse.ir.hardware import RESOURCES, Board, Resources
 from dse.ir.layers._base import Layer
@@ -165,3 +169,30 @@ def test_the_cheapest_and_the_fastest_that_fit(name: str) -> None:
             assert best.proven
             cost = (fits[fits[:, 0] <= target][:, 1:] @ weights).min()
             assert weights @ needs == pytest.approx(cost, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_options_are_within_cuts_where_some_combination_is(name: str) -> None:
+    f, table = folder(name), everything(name)[:, 1:]
+    sums = np.eye(len(RESOURCES))
+    moves, exit_needs = route(f, sums), whole(f.exit, sums)
+    none = np.zeros(0, dtype=np.int64)
+    rows = [np.arange(len(m.cycles)) if isinstance(m, Step) else none for m in moves]
+    sizes = [len(r) for m, r in zip(moves, rows, strict=True) if isinstance(m, Step)]
+    picked = np.indices(sizes).reshape(len(sizes), -1)
+    rng = np.random.default_rng(len(name))
+    for share in (0.0, 0.002, 0.05):
+        weights = rng.uniform(0, 1, (2, 5)) / np.maximum(table.max(axis=0), 1)
+        of_all = table @ weights.T
+        bounds = np.quantile(of_all, share, axis=0) + 1e-7
+        for cuts in (1, 2):
+            limits = Cuts(weights[:cuts] * UNIT, bounds[:cuts])
+            found = within(moves, rows, exit_needs, limits)
+            kept = [r for m, r in zip(moves, found, strict=True) if isinstance(m, Step)]
+            inside = picked[:, (of_all[:, :cuts] <= bounds[:cuts]).all(axis=1)]
+            for held, options in zip(inside, kept, strict=True):
+                assert np.isin(held, options).all()  # nothing is lost
+                if (
+                    cuts == 1
+                ):  # and nothing else is kept; several limits are looked at one at a time
+                    np.testing.assert_array_equal(options, np.unique(held))
