@@ -13,6 +13,7 @@ from cost_models import analytic
 from dse.compression import canonical, effective
 from dse.config.values import Knobs
 from dse.errors import NoFeasibleDesignError
+from dse.folding import closing, walk
 from dse.folding.dominance import minima
 from dse.folding.estimate import price
 from dse.folding.fold import Folder, cost_weights
@@ -260,6 +261,31 @@ def test_the_cheapest_and_the_fastest_that_fit(seed: int) -> None:
             assert best.proven
             cost = (within[:, 1:] @ weights).min()
             assert weights @ needs == pytest.approx(cost, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_not_proven_is_no_further_from_the_best_than_it_says(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "MOST", 1)
+    monkeypatch.setattr(walk, "STAIRCASE", 1)
+    network, compressions, pins = random_network(seed)
+    folder = Folder.build(network, compressions, BOARD, MODEL, pins)
+    table = enumerated(seed)[:, 0]
+    rng = np.random.default_rng(seed)
+    weights = cost_weights(BOARD.resources, 0.5)
+    target = int(np.quantile(table[:, 0], 0.5))
+    for _ in range(40):
+        limits = Resources(*np.quantile(table[:, 1:], rng.uniform(0.02, 0.4, 5), axis=0).diagonal())
+        fits = (table[:, 1:] <= np.array(astuple(limits)) + 1e-9).all(axis=1)
+        fits &= table[:, 0] <= max(target, bottleneck(folder)[1])
+        best = cheapest(folder, limits, max(target, bottleneck(folder)[1]))
+        if best is not None:
+            cost = weights @ np.array(astuple(folder.resources(best.design)))
+            least = (table[fits][:, 1:] @ weights).min()
+            assert cost * (1 - best.gap) <= least * (1 + 1e-9)
+            assert cost >= least * (1 - 1e-9)
+            assert best.proven == (best.gap == 0)
 
 
 def test_a_target_no_layer_can_meet_names_the_layer() -> None:
