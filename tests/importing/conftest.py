@@ -12,6 +12,15 @@ import numpy as np
 import pytest
 import torch
 
+from cost_models import analytic
+from dse.emit.hls import hls_project
+from dse.emit.verify import Verification, verify
+from dse.folding import standalone
+from dse.importing.imported import imported
+from dse.importing.onnx_file import read
+from dse.ir.numbers import IntType
+from hw_templates._boards import load_board
+
 pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnxoptimizer", reason="the extra `onnx` is not installed")
 
@@ -78,11 +87,45 @@ def scores_of(module: torch.nn.Module, images: np.ndarray, scale: float = 1 / 25
     return getattr(y, "value", y).numpy()
 
 
+def same_scores(ours: np.ndarray, theirs: np.ndarray, atol: float = 1e-6) -> None:
+    """Scores of ours are theirs times one number; `atol`: that a rounded bias may be off, in ours."""
+    assert np.unique(ours).size > 2
+    scale = np.abs(ours).max() / np.abs(theirs).max()
+    np.testing.assert_allclose(theirs * scale, ours, atol=atol)
+
+
+def compiled(path: Path, images: np.ndarray, folder: Path, board: str, target: int) -> Verification:
+    """Fold the network of a file with its own bits, emit it, and compare the compiled design with its integers."""
+    network, compressions = standalone.foreign(path, 8)
+    found = load_board(board)
+    q = standalone.Question(network, compressions, found, 100.0, analytic.load(found.family))
+    design = standalone.solve(q, target).design
+    accelerator = imported(read(path), IntType(8, signed=False), {}).accelerator
+    hls_project(
+        study="own",
+        network=q.network,
+        design=design,
+        accelerator=accelerator,
+        board=q.board,
+        clock_mhz=100,
+        estimate=q.hardware(design),
+        images=images,
+        labels=accelerator.scores(images).argmax(1),
+    ).write(folder)
+    return verify(folder)
+
+
 @pytest.fixture(scope="session")
 def brevitas() -> SimpleNamespace:
     """The functions of this file."""
     return SimpleNamespace(
-        bnn_pynq=bnn_pynq, mobilenet=mobilenet, qonnx=qonnx, scores_of=scores_of, lively=lively
+        bnn_pynq=bnn_pynq,
+        mobilenet=mobilenet,
+        qonnx=qonnx,
+        scores_of=scores_of,
+        same_scores=same_scores,
+        lively=lively,
+        compiled=compiled,
     )
 
 

@@ -10,17 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from cost_models import analytic
-from dse.emit.hls import hls_project
-from dse.emit.verify import verify
 from dse.errors import UsageError
-from dse.folding import standalone
 from dse.importing.export import to_qonnx
 from dse.importing.imported import imported
 from dse.importing.onnx_file import parse, read
 from dse.ir.layers.concat import Concat
 from dse.ir.numbers import IntType
-from hw_templates._boards import load_board
 
 PIXELS = IntType(8, signed=False)
 
@@ -76,28 +71,6 @@ def exported(brevitas, module, path):
     return imported(read(brevitas.qonnx(module, (1, 2, 6, 6), path)), PIXELS, {})
 
 
-def compiled(path, accelerator, images, folder) -> None:
-    """Fold and emit a network, and see that the compiled design gives its scores."""
-    network, compressions = standalone.foreign(path, 8)
-    board = load_board("Pynq-Z1")
-    q = standalone.Question(network, compressions, board, 100.0, analytic.load(board.family))
-    design = standalone.solve(q, 100_000).design
-    hls_project(
-        study="own",
-        network=q.network,
-        design=design,
-        accelerator=accelerator,
-        board=q.board,
-        clock_mhz=100,
-        estimate=q.hardware(design),
-        images=images[:3],
-        labels=accelerator.scores(images[:3]).argmax(1),
-    ).write(folder)
-    result = verify(folder)
-    assert result.mismatches == 0
-    assert result.passed
-
-
 def test_scores_of_brevitas_and_back(brevitas, tmp_path, pixels) -> None:
     module = made(brevitas, Fire())
     path = tmp_path / "m.onnx"
@@ -108,9 +81,7 @@ def test_scores_of_brevitas_and_back(brevitas, tmp_path, pixels) -> None:
     assert names == ["conv1", "conv2", "conv3", "concat1", "conv4", "concat2", "pool1", "fc1"]
     ours, theirs = accelerator.scores(images), brevitas.scores_of(module, images)
     assert np.ptp(theirs.argmax(1)) > 0
-    np.testing.assert_allclose(
-        theirs * (np.abs(ours).max() / np.abs(theirs).max()), ours, atol=1e-6
-    )
+    brevitas.same_scores(ours, theirs)
     back = imported(parse(to_qonnx(accelerator), "m", ""), PIXELS, {"input_scale": 1.0})
     assert np.array_equal(back.accelerator.scores(images), ours)
 
@@ -130,9 +101,7 @@ def test_scales_of_their_own_are_exact_behind_one_more_quantiser(
     assert "quant1" in found.accelerator.parameters
     images = pixels(20, 6, 6, 2)
     ours, theirs = found.accelerator.scores(images), brevitas.scores_of(module, images)
-    np.testing.assert_allclose(
-        theirs * (np.abs(ours).max() / np.abs(theirs).max()), ours, atol=1e-6
-    )
+    brevitas.same_scores(ours, theirs)
 
 
 def test_widths_of_their_own_are_no_integers_to_take_over(brevitas, tmp_path) -> None:
@@ -241,7 +210,5 @@ def test_four_branches_of_one_fork(brevitas, tmp_path, pixels) -> None:
     )  # 3 within the first, 1 for each of the others
     ours, theirs = found.accelerator.scores(images), brevitas.scores_of(module, images)
     assert np.ptp(theirs.argmax(1)) > 0
-    np.testing.assert_allclose(
-        theirs * (np.abs(ours).max() / np.abs(theirs).max()), ours, atol=1e-6
-    )
-    compiled(path, found.accelerator, images, tmp_path / "out")
+    brevitas.same_scores(ours, theirs)
+    assert brevitas.compiled(path, images[:3], tmp_path / "out", "Pynq-Z1", 100_000).passed

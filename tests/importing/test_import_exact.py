@@ -12,13 +12,6 @@ from dse.ir.numbers import IntType
 PIXELS = IntType(8, signed=False)
 
 
-def same_scores(ours: np.ndarray, theirs: np.ndarray) -> None:
-    """Scores of ours are theirs times one number, bias and rounding of it included."""
-    scale = np.abs(ours).max() / np.abs(theirs).max()
-    np.testing.assert_allclose(theirs * scale, ours, atol=1e-3 * np.abs(ours).max())
-    assert np.array_equal(ours.argmax(axis=1), theirs.argmax(axis=1))
-
-
 @pytest.mark.parametrize(
     ("name", "shape", "layers"),
     [
@@ -39,7 +32,9 @@ def test_networks_of_bnn_pynq(brevitas, tmp_path, pixels, name, shape, layers) -
     accelerator = found.accelerator
     assert [x.name for x in accelerator.network.layers] == layers.split()
     images = pixels(50 if name.startswith("tfc") else 4, *shape)
-    same_scores(accelerator.scores(images), brevitas.scores_of(module, images))
+    ours, theirs = accelerator.scores(images), brevitas.scores_of(module, images)
+    brevitas.same_scores(ours, theirs, 1e-3 * np.abs(ours).max())
+    assert np.array_equal(ours.argmax(1), theirs.argmax(1))
 
 
 def test_mobilenet(brevitas, tmp_path, pixels) -> None:
@@ -51,7 +46,9 @@ def test_mobilenet(brevitas, tmp_path, pixels) -> None:
     assert names == ["conv1", "dw1", "conv2", "dw2", "conv3", "dw3", "conv4", "mean1", "fc1"]
     assert accelerator.parameters["fc1"].bias is not None
     images = pixels(20, 32, 32, 3)
-    same_scores(accelerator.scores(images), brevitas.scores_of(module, images))
+    ours, theirs = accelerator.scores(images), brevitas.scores_of(module, images)
+    brevitas.same_scores(ours, theirs, 1e-3 * np.abs(ours).max())
+    assert np.array_equal(ours.argmax(1), theirs.argmax(1))
 
 
 def test_both_exporters_of_torch_give_one_network(brevitas, tmp_path, pixels) -> None:
