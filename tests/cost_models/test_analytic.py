@@ -24,25 +24,6 @@ DENSE = MatrixUnit("m", 64, 576, 100, 4, 16, 2, 2, False, 2, "bram", "lut")
 # FINN unit test of the resource estimates: INT2 x INT2, MW = MH = 4, PE = SIMD = 1, embedded
 GOLDEN = replace(DENSE, mh=4, mw=4, pe=1, simd=1, input_signed=True, output_bits=0, memory="lutram")
 
-# BNN-PYNQ: (mh, mw, vectors, PE, SIMD) -> cycles per frame
-CNV = [
-    (64, 27, 900, 16, 3, 32400),
-    (64, 576, 784, 32, 32, 28224),
-    (128, 576, 144, 16, 32, 20736),
-    (128, 1152, 100, 16, 32, 28800),
-    (256, 1152, 9, 4, 32, 20736),
-    (256, 2304, 1, 1, 32, 18432),
-    (512, 256, 1, 1, 4, 32768),
-    (512, 512, 1, 1, 8, 32768),
-    (64, 512, 1, 4, 1, 8192),
-]
-LFC = [
-    (1024, 832, 1, 32, 64, 416),
-    (1024, 1024, 1, 64, 32, 512),
-    (1024, 1024, 1, 32, 64, 512),
-    (64, 1024, 1, 16, 8, 512),
-]
-
 
 @pytest.mark.parametrize(("compute", "lut", "dsp"), [("lut", 317, 0), ("dsp", 313, 1)])
 def test_finn_golden_vector(compute: str, lut: int, dsp: int) -> None:
@@ -69,14 +50,6 @@ def test_finn_golden_vector(compute: str, lut: int, dsp: int) -> None:
     assert terms.lut["tree"] == finn.tree
     assert terms.lut["weights"] == finn.weights
     assert terms.lut["accumulate"] == finn.accumulate - 1
-
-
-@pytest.mark.parametrize(("mh", "mw", "vectors", "pe", "simd", "cycles"), CNV + LFC)
-def test_cycles_of_bnn_pynq(
-    mh: int, mw: int, vectors: int, pe: int, simd: int, cycles: int
-) -> None:
-    unit = replace(DENSE, mh=mh, mw=mw, vectors=vectors, pe=pe, simd=simd)
-    assert unit.cycles == cycles
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The page in a real browser."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -15,63 +14,9 @@ from dse.report import html
 from dse.report.format import accuracy, count
 from dse.report.view import build_view
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 EVIL = "</script><img src=x onerror=alert(1)>"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        instance = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield instance
-        instance.close()
-
-
-@pytest.fixture(scope="module")
-def view(make_snapshot):
-    return build_view(make_snapshot(trials=60))
-
-
-@pytest.fixture(scope="module")
-def url(view, tmp_path_factory):
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    html.write(view, path)
-    return path.as_uri()
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a page; afterwards, it must have asked for one file and complained about nothing."""
-    contexts, requests, complaints = [], [], []
-
-    def open_(address, **options):
-        context = browser.new_context(
-            viewport={"width": options.pop("width", 1200), "height": 900},
-            reduced_motion="reduce",
-            **options,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda r: requests.append(r.url))
-        page.on("console", lambda m: complaints.append(m.text))
-        page.on("pageerror", lambda e: complaints.append(str(e)))
-        page.on("dialog", lambda d: complaints.append(d.message))
-        page.goto(address)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert len(requests) == len(contexts)
-    assert complaints == []
+pytestmark = pytest.mark.browser
 
 
 def test_a_click_on_a_point_opens_its_card_and_escape_closes_it(open_page, url, view):

@@ -1,7 +1,5 @@
 """Weights of the objectives: the recommended card follows, by the rule that the report states."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -10,12 +8,7 @@ from dse.report.format import count
 from dse.report.view import build_view
 from dse.search.pareto import objective_matrix
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +17,13 @@ def snapshot_of(make_snapshot):
 
 
 @pytest.fixture(scope="module")
-def page(snapshot_of, tmp_path_factory):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+def page(browser, snapshot_of, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     html.write(build_view(snapshot_of), path)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(path.as_uri())
-        yield page
-        browser.close()
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    yield page
+    page.close()
 
 
 def set_weights(page, weights):

@@ -1,60 +1,11 @@
 """Selection in a real browser: plot, parallel axes, tables and address show one and the same."""
 
-import shutil
-
 import pytest
 
 from dse.report import html
 from dse.report.view import build_view
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH"),
-]
-
-
-@pytest.fixture(scope="module")
-def view(make_snapshot):
-    return build_view(make_snapshot(trials=60))
-
-
-@pytest.fixture(scope="module")
-def url(view, tmp_path_factory):
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    html.write(view, path)
-    return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        instance = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield instance
-        instance.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a page; afterwards, nothing must have been complained about."""
-    pages, complaints = [], []
-
-    def open_(address):
-        page = browser.new_page(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
-        pages.append(page)
-        page.on("console", lambda m: complaints.append(m.text))
-        page.on("pageerror", lambda e: complaints.append(str(e)))
-        page.goto(address)
-        return page
-
-    yield open_
-    for page in pages:
-        page.close()
-    assert complaints == []
+pytestmark = pytest.mark.browser
 
 
 def drag(page, element, start, end):
