@@ -11,6 +11,7 @@ import click
 
 from dse.cli.output import (
     PICK_HELP,
+    called,
     common,
     complete_study,
     print_json,
@@ -88,6 +89,8 @@ def _status_lines(found: list[dict[str, Any]]) -> str:
             f"   feasible {t['feasible']}{passed}   infeasible {t['infeasible']}   failed {t['failed']}"
             f"   repeated {t['repeated']}   front {t['front']}\n"
         )
+        if len(found) == 1 and s["stop_reason"]:
+            lines += f"{'':<24} ended: {s['stop_reason']}\n"
     return lines
 
 
@@ -162,12 +165,12 @@ def inspect(
         if as_json:
             print_json("trial", {"study": view.study} | design_json(view.designs[ids[0]]))
         else:
-            click.echo(design_table(view, ids[0]))
+            click.echo(design_table(view, ids[0], called(root, study)))
         return
     if as_json:
         print_json("inspect", inspect_json(view))
     else:
-        click.echo(front_table(view))
+        click.echo(front_table(view, called(root, study)))
 
 
 @click.command()

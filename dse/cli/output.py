@@ -143,6 +143,13 @@ def study_folder(root: Path, study: str) -> Path:
     raise UsageError(msg)
 
 
+def called(root: Path, study: str) -> str:
+    """Return how commands name a study from here: as it was typed, or by its folder where `-C` said where it is."""
+    usual = root == Path(os.environ.get("DSE_DIR") or ROOT)
+    here = not usual and (root / study / "study.json").is_file()
+    return str(root / study) if here else study
+
+
 def study_names(root: Path) -> tuple[str, ...]:
     """Return the studies in a folder, sorted."""
     return tuple(sorted(p.parent.name for p in root.glob("*/study.json")))

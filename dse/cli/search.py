@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dse.cli.output import common, print_json, study_argument, study_folder
+from dse.cli.output import called, common, print_json, study_argument, study_folder
 from dse.errors import NoFeasibleDesignError, TooManyFailuresError
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _search(
         write(view, file)
     if result is None or stop.requested:
         done, budget = view.counts.finished, config.budget.trials
-        again = f"dse resume {config.study}"
+        again = f"dse resume {called(options['root'], config.study)}"
         click.echo(f"Stopped at {done} of {budget} trials. Continue with: {again}", err=True)
         sys.exit(stop.exit_code)
     if options["as_json"] and options["log"] != "json":
@@ -217,7 +217,7 @@ def _search(
 
         print_json("inspect", inspect_json(view))
     elif options["log"] != "json" and not options["quiet"]:
-        click.echo(summary(view))
+        click.echo(summary(view, called(options["root"], config.study)))
         if asked is not None:
             click.echo(f"  report        {file}")
     if result.too_many_failures:

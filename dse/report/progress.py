@@ -35,23 +35,24 @@ def progress(
     """
     ordered = sorted((r for r in records if r.state != "passed"), key=lambda r: r.id)
     history = hypervolume_history(ordered, objectives)
-    window = max(1, min(WINDOW, len(ordered) // 4))
+    counted = np.cumsum([r.counts for r in ordered], dtype=int)  # trials, further foldings aside
+    done = int(counted[-1]) if ordered else 0
+    window = max(1, min(WINDOW, done // 4))
+    back = np.searchsorted(counted, counted - window, side="right")  # first record looked back on
     share = [r.state == "feasible" for r in ordered]
     last = history[-1] if history else 0.0
-    before = history[-window - 1] if len(history) > window else 0.0
-    flat = [last - v <= FLAT * last for v in reversed(history)]
+    before = history[back[-1] - 1] if ordered and back[-1] else 0.0
+    moving = [i for i, v in enumerate(history) if last - v > FLAT * last]
     timed = sorted((elapsed(r.finished, milestones, created), r.id, r) for r in ordered)
     in_time = [replace(r, id=place) for place, (_, _, r) in enumerate(timed)]
     return Progress(
         ids=tuple(r.id for r in ordered),
         hypervolume=tuple(history),
         front_size=tuple(front_sizes(ordered, objectives)),
-        feasible_share=tuple(
-            float(np.mean(share[max(0, i + 1 - window) : i + 1])) for i in range(len(share))
-        ),
+        feasible_share=tuple(float(np.mean(share[start : i + 1])) for i, start in enumerate(back)),
         window=window,
         gain=(last - before) / last if last else 0.0,
-        flat_for=flat.index(False) if False in flat else len(flat),
+        flat_for=done - int(counted[moving[-1]]) if moving else done,
         seconds=tuple(s for s, _, _ in timed),
         hypervolume_then=tuple(
             history

@@ -29,8 +29,11 @@ SHORT = ("accuracy", "latency", "frames/s", "LUT", "BRAM18", "DSP")
 NOTE = "accuracies are measured on the integer network"
 
 
-def summary(view: ReportView) -> str:
-    """Return what a finished search prints: counts, the designs worth naming, what to do next."""
+def summary(view: ReportView, called: str = "") -> str:
+    """Return what a finished search prints: counts, the designs worth naming, what to do next.
+
+    `called`, here and below: how commands name the study where its name is not enough.
+    """
     c = view.counts
     head = {"running": "Running", "stopped": "Stopped", "complete": "Finished"}[view.state]
     shared = f" and {plural(c.foldings, 'further folding')}" if c.foldings else ""
@@ -42,11 +45,13 @@ def summary(view: ReportView) -> str:
     ]
     best = view.recommended
     if best is None:
-        return "\n".join([*lines, *_nothing(view)])
+        return "\n".join([*lines, *_nothing(view), *_ended(view)])
     more = _more(view)
     rows = [["", "", *SHORT, *(LABELS[k].lower() for k in more)]]
-    for name, i in view.picks.items():
-        rows.append([PICKS[name].lower(), f"trial {i}", *_short(view, view.designs[i])])
+    for i in dict.fromkeys(view.picks.values()):  # one design may be several of them
+        names = [PICKS[name].lower() for name, own in view.picks.items() if own == i]
+        named = ", ".join(names) if len(names) < len(PICKS) else "the only one"
+        rows.append([named, f"trial {i}", *_short(view, view.designs[i])])
     if view.baseline is not None:
         base = view.designs[view.baseline]
         fits = "" if base.feasible else "breaks a constraint"
@@ -57,7 +62,8 @@ def summary(view: ReportView) -> str:
     lines += [f"  {'' if i else 'accuracy':<13} {note}" for i, note in enumerate(notes)]
     lines += [
         f"  search        {words.verdict(view.progress)}",
-        f"  next          {words.emit_command(view, best.id)}",
+        *_ended(view),
+        f"  next          {words.emit_command(view, best.id, called)}",
         f"  hardware      {trust_words.headline(view)}; {NOTE}",
         *(f"  {'':<13} {line}" for line in trust_words.agreements(view.trust)),
         *(f"  warning       {line}" for line in view.warnings),
@@ -65,14 +71,19 @@ def summary(view: ReportView) -> str:
     return "\n".join(lines)
 
 
-def front_table(view: ReportView) -> str:
+def _ended(view: ReportView) -> list[str]:
+    """Return why a search ended."""
+    return [f"  ended         {view.stop_reason}"] if view.stop_reason else []
+
+
+def front_table(view: ReportView, called: str = "") -> str:
     """Return the designs on the front, one per line."""
     head = (
         f"{view.study}   {view.board.name} @ {number(view.clock_mhz)} MHz   {view.state},"
         f" {view.counts.finished:,} of {plural(view.counts.budget, 'trial')}"
     )
     if not view.front:
-        return "\n".join([head, "", *_nothing(view)])
+        return "\n".join([head, "", *_nothing(view), *_ended(view)])
     more = _more(view)
     rows = [["design", *SHORT, *(LABELS[k].lower() for k in more)]]
     for i in view.front:
@@ -90,12 +101,12 @@ def front_table(view: ReportView) -> str:
             f"  accuracy: {'; '.join(_accuracy_notes(view, view.front)) or 'not measured'}",
             f"  {trust_words.headline(view)}; {NOTE}",
             *(f"  {line}" for line in trust_words.agreements(view.trust)),
-            f"  one design: dse inspect {view.study} {view.front[0]}",
+            f"  one design: dse inspect {called or view.study} {view.front[0]}",
         ]
     )
 
 
-def design_table(view: ReportView, trial: int) -> str:
+def design_table(view: ReportView, trial: int, called: str = "") -> str:
     """Return one design, layer by layer.
 
     Raises:
@@ -148,7 +159,7 @@ def design_table(view: ReportView, trial: int) -> str:
     broken = words.relaxations(d)
     lines += [f"  Breaks {text}" for text in broken]
     if d.feasible:
-        lines.append(f"  build:  {words.emit_command(view, d.id)}")
+        lines.append(f"  build:  {words.emit_command(view, d.id, called)}")
     return "\n".join(lines)
 
 

@@ -193,7 +193,7 @@ class Progress:
         hypervolume: see `dse.search.pareto.hypervolume_history`.
         front_size: designs on the front.
         feasible_share: of the last `window` trials.
-        window: trials that `feasible_share` and `gain` look back on.
+        window: trials that `feasible_share` and `gain` look back on; further foldings are no trials of their own.
         gain: growth of the hypervolume over the last `window` trials, as a fraction of its value.
         flat_for: trials since the hypervolume was last more than 0.1 % below its value.
         seconds: search time at which each trial finished, ascending (so not by id).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dse.ir.hardware import Resources
+from dse.ir.hardware import RESOURCES, Resources
 from dse.ir.metrics import METRICS
 from dse.ir.milestone import Milestone
 from dse.ir.record import StageAccuracy
@@ -30,7 +30,7 @@ def verdict(progress: Progress) -> str:
     gain = f"+{100 * progress.gain:.1f} % in {last(progress.window)}"
     if progress.gain < 0.01:
         return f"Nearly flat: {gain}."
-    return f"Still rising: {gain}. A larger budget may find better designs."
+    return f"Still rising: {gain}. More trials may find better designs."
 
 
 def happened(milestone: Milestone) -> str:
@@ -207,8 +207,8 @@ def value_of(slack: Slack) -> str:
 def relaxations(design: DesignView) -> list[str]:
     """List the constraints that a design misses, and what they would have to be."""
     return [
-        f"{s.text}: needs {value_of(s)}, the limit is {metric(METRICS[s.metric].key, s.limit)}"
-        f" ({room(s)})"
+        f"{s.text}: {'needs' if s.metric in RESOURCES else 'has'} {value_of(s)}, the limit is"
+        f" {metric(METRICS[s.metric].key, s.limit)} ({room(s)})"
         for s in sorted(design.slacks, key=lambda s: -s.violation)
         if s.violation > 0
     ]
@@ -257,10 +257,16 @@ def accuracies(measured: Sequence[StageAccuracy]) -> str:
     return ", ".join(f"{m.stage} {accuracy(m.accuracy)} ({m.images:,})" for m in measured)
 
 
-def emit_command(view: ReportView, trial: int) -> str:
-    """Return the command that writes a design as the project that it is priced as."""
+def emit_command(view: ReportView, trial: int, called: str = "") -> str:
+    """Return the command that writes a design as the project that it is priced as.
+
+    Args:
+        view: of the study.
+        trial: the design.
+        called: how commands name the study where its name is not enough.
+    """
     flow = "" if view.flow == "hls" else f" --flow {view.flow}"
-    return f"dse emit {view.study} --pick {trial}{flow} -o {view.flow}/"
+    return f"dse emit {called or view.study} --pick {trial}{flow} -o {view.flow}/"
 
 
 def _objective(view: ReportView, index: int) -> str:

@@ -17,7 +17,7 @@ from dse.ir.record import FOLDING, Stage, State, TrialRecord
 from dse.search.feedback import Feedback
 from dse.search.guided import promotion_of
 from dse.search.judge import judge
-from dse.search.ledger import Ledger
+from dse.search.ledger import PATIENCE_GAIN, Ledger
 from dse.search.optimiser import readable_distributions
 from dse.search.promotion import Candidate, Notes, Promotion
 from dse.search.proposer import RECONSIDERED, Proposal, Proposer
@@ -154,14 +154,17 @@ class Driver:
             return f"the space is exhausted: {row} proposals in a row were known designs{also}"
         if self._passed >= PASSED_BEFORE_END:
             return (
-                f"the front is not expected to move: {self._passed} candidates in a row would be"
-                " dominated even at the upper end of their predicted accuracy"
+                f"the front is not expected to move: {self._passed} candidates in a row would be dominated,"
+                " or less accurate than asked for, even at the upper end of their predicted accuracy"
             )
         failed = self._ledger.count("failed")
         if done >= MIN_TRIALS_FOR_FAILURES and failed > budget.failures * done:
             return f"too many failures: {failed} of {done} trials"
         if budget.patience is not None and self._ledger.flat(budget.patience):
-            return f"the front has not moved for {budget.patience} trials"
+            return (
+                f"the patience is over: the hypervolume has grown by no more than {PATIENCE_GAIN:.1%} in the"
+                f" last {budget.patience} trials"
+            ).replace("%", " %")
         return None
 
     # -- proposing --------------------------------------------------------------------------------

@@ -44,11 +44,12 @@ def retrain(
         if record.design.digest not in done:
             todo.setdefault(record.design.compression_digest, []).append(record)
     what = "retraining" if plan.stages.final_epochs is not None else "keeping"
-    progress.event(
-        "testing" if plan.frozen else what,
-        designs=sum(map(len, todo.values())),
-        trainings=len(todo),
-    )
+    if todo:
+        progress.event(
+            "testing" if plan.frozen else what,
+            designs=sum(map(len, todo.values())),
+            trainings=len(todo),
+        )
     running = {group[0].id: group for group in todo.values()}
     for number, group in running.items():
         workers.submit(number, final_task(plan, group[0].design))

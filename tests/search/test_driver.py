@@ -137,7 +137,9 @@ def test_patience_ends_a_search_that_stands_still(
     planned: Any, fake_workers: Any, run: Any
 ) -> None:
     reason, records, _, _ = run(planned("budget.trials=2000", "budget.patience=40"), fake_workers())
-    assert reason == "the front has not moved for 40 trials"
+    assert reason == (
+        "the patience is over: the hypervolume has grown by no more than 0.1 % in the last 40 trials"
+    )
     assert len(records) < 2000
 
 
