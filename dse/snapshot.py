@@ -36,6 +36,8 @@ class StudySnapshot:
         base_accuracy: validation accuracy of the float network as a fraction; None before pretraining, and without.
         synthesised: designs that were synthesised, or could not be, by design digest.
         milestones: what happened besides trials, oldest first; empty in studies of dse 0.1.
+        overrides: texts "key=value" behind `--set` that it was run with.
+        forked: name of the study whose trials it began from; empty where it began by itself.
         price: what the cost model says of a design of this study; None where the model's file is not there.
         model_facts: what the file of the cost model states about itself; empty where there is none.
     """
@@ -57,4 +59,6 @@ class StudySnapshot:
     model_facts: Mapping[str, Any] = field(default_factory=dict)
     machine: str = ""
     milestones: tuple[Milestone, ...] = ()
+    overrides: tuple[str, ...] = ()
+    forked: str = ""
     price: Callable[[DesignPoint], HardwareEstimate] | None = None

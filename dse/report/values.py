@@ -267,6 +267,8 @@ class ReportView:
     machine: str
     spec_digest: str
     study_text: str
+    overrides: tuple[str, ...]
+    forked: str
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
     base_accuracy: float | None

@@ -91,6 +91,8 @@ def build_view(
         machine=snapshot.machine,
         spec_digest=hashlib.blake2b(config.text.encode(), digest_size=8).hexdigest(),
         study_text=config.text,
+        overrides=snapshot.overrides,
+        forked=snapshot.forked,
         objectives=config.objectives,
         constraints=constraints,
         base_accuracy=snapshot.base_accuracy,

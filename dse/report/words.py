@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from dse.ir.hardware import RESOURCES, Resources
@@ -255,6 +256,28 @@ def stage(name: str) -> str:
 def accuracies(measured: Sequence[StageAccuracy]) -> str:
     """Return what every stage measured, in the order of the stages."""
     return ", ".join(f"{m.stage} {accuracy(m.accuracy)} ({m.images:,})" for m in measured)
+
+
+def run_command(view: ReportView) -> str:
+    """Return the command that runs the study from its file, whose values `--set` replaced."""
+    named = f"study={view.study}"  # `--fork` says it
+    said = [x for x in view.overrides if not (view.forked and x == named)]
+    fork = f" --fork {view.study}" if view.forked else ""
+    return f"dse run study.yaml{fork}" + "".join(f" --set {shlex.quote(x)}" for x in said)
+
+
+def further_objectives(view: ReportView, d: DesignView) -> list[tuple[str, str, str]]:
+    """Return label, value and upper end of the objectives that the numbers of a card do not name."""
+    named = ("accuracy", "throughput_fps", "latency_us", "lut")
+    found = []
+    for key in (METRICS[o.metric].key for o in view.objectives):
+        if key in named:
+            continue
+        used = next((u.high for u in d.usage if u.resource == key), None)
+        high = d.metrics.get(f"{key}_high", used)
+        end = "" if high is None else f", up to {metric(key, high)}"
+        found.append((LABELS[key], metric(key, d.metrics[key]), end))
+    return found
 
 
 def emit_command(view: ReportView, trial: int, called: str = "") -> str:

@@ -18,6 +18,7 @@ from dse.search.space import Choice, SearchSpace
 from dse.search.study import Plan, now, stored_config
 from dse.store import Store
 
+BASELINE = "baseline"  # origin of the uncompressed network, a seed
 FORK = "fork"  # origin of a trial that was taken over
 # what an accuracy depends on, beside data and network themselves
 TRAINED_BY = ("model", "data", "stages", "seed")
@@ -101,9 +102,8 @@ def _taken(plan: Plan, record: TrialRecord, number: int) -> TrialRecord:
         metrics=metrics,
         hardware=hardware,
         constraints=excess,
-        origin=FOLDING
-        if record.origin == FOLDING
-        else FORK,  # the budget counts no foldings here either
+        # the budget counts no foldings here either, and the baseline stays what others are compared with
+        origin=record.origin if record.origin in (FOLDING, BASELINE) else FORK,
         cached_accuracy=True,
         seconds=0.0,
         finished=now(),

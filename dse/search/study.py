@@ -348,6 +348,8 @@ def snapshot(folder: Path) -> StudySnapshot:
         synthesised=store.synthesised(),
         model_facts=facts,
         milestones=store.milestones(),
+        overrides=tuple(header["overrides"]),
+        forked=header.get("forked", ""),
         price=price,
     )
 

@@ -243,3 +243,40 @@ def test_loading_of_weights_is_stated_apart(view):
     shown = text.design_table(replace(view, designs={**view.designs, base.id: loads}), base.id)
     line = next(x for x in shown.splitlines() if "loading" in x)
     assert "25.0 µs, once: weights in UltraRAM, before the first frame   predicted" in line
+
+
+def test_the_command_of_a_study_repeats_what_replaced_its_file(make_snapshot):
+    plain = build_view(make_snapshot(trials=3))
+    assert words.run_command(plain) == "dse run study.yaml"
+    said = ("study=second", "constraints=[lut <= 20 %]", "seed=3")
+    run = replace(plain, overrides=said)
+    assert words.run_command(run) == (
+        "dse run study.yaml --set study=second --set 'constraints=[lut <= 20 %]' --set seed=3"
+    )
+    forked = replace(plain, study="second", overrides=said[::2], forked="digits-pynq")
+    assert words.run_command(forked) == "dse run study.yaml --fork second --set seed=3"
+
+
+def test_a_card_has_all_objectives(make_snapshot):
+    snapshot = make_snapshot(trials=30)
+    asked = (Objective("energy", "minimize"), Objective("dsp", "minimize"))
+    config = replace(snapshot.config, objectives=(*snapshot.config.objectives[:2], *asked))
+    view = build_view(replace(snapshot, config=config))
+    best = view.recommended
+    assert best is not None
+    found = words.further_objectives(view, best)
+    assert [label for label, _, _ in found] == [LABELS["energy_mj"], LABELS["dsp"]]
+    assert found[1][1] == metric("dsp", best.metrics["dsp"])
+    assert all("up to" in end for _, _, end in found)
+
+
+def test_a_search_says_why_it_ended_and_where_its_study_is(make_snapshot):
+    ended = replace(make_snapshot(trials=30), stop_reason="the budget of 30 trials is met")
+    view = build_view(ended)
+    shown = summary(view, "elsewhere/digits-pynq")
+    assert "ended         the budget of 30 trials is met" in shown
+    assert "dse emit elsewhere/digits-pynq --pick" in shown
+    assert "dse inspect elsewhere/digits-pynq " in front_table(view, "elsewhere/digits-pynq")
+    # one design, four names: one row
+    lonely = replace(view, picks=dict.fromkeys(view.picks, view.picks["recommended"]))
+    assert sum(line.startswith("  the only one") for line in summary(lonely).splitlines()) == 1

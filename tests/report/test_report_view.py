@@ -243,6 +243,18 @@ def test_progress_of_a_search_that_stopped_improving(make_snapshot):
     assert shown.feasible_share[19] == pytest.approx(share)
 
 
+def test_further_foldings_are_no_trials_of_progress(make_snapshot):
+    objectives = make_snapshot(trials=1).config.objectives
+    records = list(make_snapshot(trials=40).records)
+    plain = progress(records, objectives)
+    worst = max(records, key=lambda r: (r.state == "feasible", r.metrics.get("lut", 0)))
+    more = [replace(worst, id=40 + i, origin="folding") for i in range(60)]
+    shown = progress([*records, *more], objectives)
+    assert len(shown.ids) == 100
+    assert (shown.window, shown.flat_for) == (plain.window, plain.flat_for) == (10, plain.flat_for)
+    assert shown.gain == plain.gain
+
+
 def test_time_between_two_runs_does_not_count():
     marks = (
         Milestone("began", 0, 0.0, "2026-03-01T10:00:10Z", "tpe"),

@@ -41,8 +41,11 @@ def test_a_fork_on_another_board_trains_nothing_again(planned: Any, searched: An
     plan = planned(*changes, "budget.trials=40")
     taken, records, tasks = searched(plan, "small")
     assert taken == len(trained)
-    forked = [r for r in records if r.origin == "fork"]
+    forked = [r for r in records if r.origin in ("fork", "baseline")]
     assert {r.design.digest for r in forked} == set(trained)
+    assert [r.design.digest for r in records if r.origin == "baseline"] == [
+        r.design.digest for r in first if r.origin == "baseline"
+    ]
     assert [r.id for r in forked] == list(range(taken))
     for r in forked:
         assert r.metrics["accuracy"] == trained[r.design.digest].metrics["accuracy"]
