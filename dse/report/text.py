@@ -50,7 +50,7 @@ def summary(view: ReportView, called: str = "") -> str:
     rows = [["", "", *SHORT, *(LABELS[k].lower() for k in more)]]
     for i in dict.fromkeys(view.picks.values()):  # one design may be several of them
         names = [PICKS[name].lower() for name, own in view.picks.items() if own == i]
-        named = ", ".join(names) if len(names) < len(PICKS) else "the only one"
+        named = ", ".join(names) if len(names) < len(view.picks) else "the only one"
         rows.append([named, f"trial {i}", *_short(view, view.designs[i])])
     if view.baseline is not None:
         base = view.designs[view.baseline]

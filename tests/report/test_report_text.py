@@ -265,18 +265,18 @@ def test_a_card_has_all_objectives(make_snapshot):
     best = view.recommended
     assert best is not None
     found = words.further_objectives(view, best)
-    assert [label for label, _, _ in found] == [LABELS["energy_mj"], LABELS["dsp"]]
-    assert found[1][1] == metric("dsp", best.metrics["dsp"])
+    assert [label for label, _, _ in found] == [fmt.LABELS["energy_mj"], fmt.LABELS["dsp"]]
+    assert found[1][1] == fmt.metric("dsp", best.metrics["dsp"])
     assert all("up to" in end for _, _, end in found)
 
 
 def test_a_search_says_why_it_ended_and_where_its_study_is(make_snapshot):
     ended = replace(make_snapshot(trials=30), stop_reason="the budget of 30 trials is met")
     view = build_view(ended)
-    shown = summary(view, "elsewhere/digits-pynq")
+    shown = text.summary(view, "elsewhere/digits-pynq")
     assert "ended         the budget of 30 trials is met" in shown
     assert "dse emit elsewhere/digits-pynq --pick" in shown
-    assert "dse inspect elsewhere/digits-pynq " in front_table(view, "elsewhere/digits-pynq")
+    assert "dse inspect elsewhere/digits-pynq " in text.front_table(view, "elsewhere/digits-pynq")
     # one design, four names: one row
     lonely = replace(view, picks=dict.fromkeys(view.picks, view.picks["recommended"]))
-    assert sum(line.startswith("  the only one") for line in summary(lonely).splitlines()) == 1
+    assert sum(line.startswith("  the only one") for line in text.summary(lonely).splitlines()) == 1
