@@ -29,6 +29,7 @@ from dse.search.tasks import TrainingTask
 from dse.search.watch import Progress, Status, Stop
 from dse.search.workers import Outcome, Workers, checked
 from dse.store import DriverState, Store
+from dse.store.collector import uncollected
 
 MIN_TRIALS_FOR_FAILURES = 10
 PASSED_BEFORE_END = 50
@@ -40,6 +41,7 @@ SAVE_S = 10.0  # driver.json is at most this old while nothing enters training
 class Driver:
     """One search of one study, by one process."""
 
+    @uncollected()
     def __init__(
         self,
         plan: Plan,

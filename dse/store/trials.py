@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from dse.errors import DseError, UnreachableError, UsageError
 from dse.ir.record import TrialRecord
+from dse.store.collector import uncollected
 from dse.store.databases import cause, chain, close, optuna_storage
 from dse.store.files import writing
 
@@ -47,6 +48,7 @@ class Trials:
         """The Optuna study; None before `open`."""
         return self._study
 
+    @uncollected()
     def open(self, directions: Sequence[str], metrics: Sequence[str]) -> None:
         """Open the study for writing, creating it if it is not there.
 
@@ -120,6 +122,7 @@ class Trials:
         with writing(self._journal):
             self._persist(lambda: self._study.add_trial(trial))
 
+    @uncollected()
     def records(self) -> tuple[TrialRecord, ...]:
         """Read all finished trials, by id; without any write where the storage is a file.
 
