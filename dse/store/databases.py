@@ -31,11 +31,12 @@ def optuna_storage(storage: str, journal: Path) -> Any:
     """
     import optuna
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+
+    from dse.store.journal import Journal, journal_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if storage == "file":
-        return JournalStorage(JournalFileBackend(str(journal)))
+        return journal_storage(Journal(journal))
     url = with_password(storage, os.environ.get(PASSWORD))
     try:
         with warnings.catch_warnings():  # Optuna calls its Redis backend experimental

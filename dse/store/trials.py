@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dse.errors import DseError, UnreachableError, UsageError
 from dse.ir.record import TrialRecord
+from dse.store.attributes import DIGEST, RECORD, attributes_of, record_of
 from dse.store.collector import uncollected
 from dse.store.databases import cause, chain, close, optuna_storage
 from dse.store.files import writing
 
+if TYPE_CHECKING:
+    from dse.store.journal import Journal
+
 T = TypeVar("T")
-RECORD = "dse"  # the user attribute of an Optuna trial that holds our record, as JSON text
-DIGEST = f"{RECORD}:digest"  # of that text: a bit that flips on a disk is no other result
-PART = 30_000  # characters of it per attribute: MySQL keeps 64 KiB, and quotes are escaped
 PATIENCE_S, LONGEST_WAIT_S = 120.0, 10.0  # how long a server may be away
 
 
@@ -38,6 +38,7 @@ class Trials:
         self.on_wait: Callable[[str], None] = lambda reason: (
             None
         )  # hears why a write is tried again
+        self._lines: Journal | None = None
         self._storage: Any = None
         self._study: Any = None
         # databases refuse a choice that has got more values since: such knobs are in the record only
@@ -106,16 +107,15 @@ class Trials:
             for k, v in record.knobs.items()
             if k in distributions and self._before.get(k, distributions[k]) == distributions[k]
         }
-        text = json.dumps(record.to_json(), separators=(",", ":"))
-        parts = [text[i : i + PART] for i in range(0, len(text), PART)]
+        attributes = attributes_of(record)
+        if self._lines is not None:
+            self._lines.expect(attributes[DIGEST], record)
         trial = create_trial(
             state=without or TrialState.COMPLETE,
             values=None if without else [float(v) for v in values],
             params=known,
             distributions={k: distributions[k] for k in known},
-            user_attrs=dict(notes or {})
-            | {RECORD + (f":{i}" if i else ""): p for i, p in enumerate(parts)}
-            | {DIGEST: _digest(text)},
+            user_attrs=dict(notes or {}) | attributes,
             # the list form is what optuna-dashboard reads
             system_attrs={} if without else {"constraints": list(record.constraints.values())},
         )
@@ -157,7 +157,12 @@ class Trials:
             close(self._storage)
 
     def _opened(self) -> Any:
-        return self._loaded(lambda: optuna_storage(self.storage, self._journal))
+        if self.storage != "file":
+            return self._loaded(lambda: optuna_storage(self.storage, self._journal))
+        from dse.store.journal import Journal, journal_storage
+
+        lines = self._lines = Journal(self._journal)
+        return self._loaded(lambda: journal_storage(lines))
 
     def _loaded(self, load: Callable[[], T]) -> T:
         try:
@@ -242,28 +247,3 @@ def _choices(study: Any) -> dict[str, Any]:
             if isinstance(distribution, CategoricalDistribution):
                 found.setdefault(name, distribution)
     return found
-
-
-def record_of(attributes: Mapping[str, Any]) -> TrialRecord:
-    """Return the record in the user attributes of an Optuna trial.
-
-    Raises:
-        ValueError: it is damaged; other exceptions where it was written without its digest, by dse 0.1.
-    """
-    first = attributes[RECORD]
-    if not isinstance(first, str):  # written by dse 0.1: JSON values
-        return TrialRecord.from_json(first)
-    rest = (
-        attributes[f"{RECORD}:{i}"]
-        for i in range(1, len(attributes))
-        if f"{RECORD}:{i}" in attributes
-    )
-    text = first + "".join(rest)
-    if attributes.get(DIGEST, _digest(text)) != _digest(text):
-        msg = "the record of a trial is not what was written"
-        raise ValueError(msg)
-    return TrialRecord.from_json(json.loads(text))
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
