@@ -12,7 +12,7 @@ from dse.cli.output import common, print_json
 from dse.errors import UsageError
 
 if TYPE_CHECKING:
-    from dse.emit.synth import Synthesis, SynthesisedUnit
+    from dse.emit.synthesis import Synthesis, SynthesisedUnit
 
 SHOWN = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18", "uram": "URAM"}
 

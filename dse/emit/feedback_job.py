@@ -31,7 +31,8 @@ from dse.emit import synth_hls
 from dse.emit.hls import hls_project
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
-from dse.emit.synth import Synthesis, synthesise
+from dse.emit.synth import synthesise
+from dse.emit.synthesis import Synthesis
 from dse.emit.verify import read_manifest
 from dse.errors import DseError, UsageError
 from dse.ir.accelerator import Accelerator

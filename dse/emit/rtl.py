@@ -18,9 +18,10 @@ from dse.emit.names import identifier, identifiers, markdown, part_name
 from dse.emit.processes import lower
 from dse.emit.project import HlsProject, content_digest
 from dse.emit.rendering import environment
+from dse.emit.rtl_chain import instances
+from dse.emit.rtl_instance import Instance
 from dse.emit.rtl_layers import TEMPLATE, layer_testbenches
 from dse.emit.rtl_timing import late_share, rtl_latency_cycles
-from dse.emit.rtl_units import Instance, instances
 from dse.ir.accelerator import Accelerator, Integers
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import Board, HardwareEstimate

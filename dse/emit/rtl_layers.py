@@ -10,7 +10,8 @@ from typing import Any
 from dse.emit.chain import Chain
 from dse.emit.layers import FOLDER, GoldenStream, LayerBench
 from dse.emit.rendering import environment
-from dse.emit.rtl_units import INPUT, Instance
+from dse.emit.rtl_chain import INPUT
+from dse.emit.rtl_instance import Instance
 from hw_templates import folder
 
 TEMPLATE = f"{FOLDER}/LAYER.v.j2"

@@ -1,17 +1,14 @@
-"""The units of a pipeline as instances of the Verilog modules in hw_templates/rtl."""
+"""Units as instances of the Verilog modules in hw_templates/rtl: which module, with which parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from math import gcd
 
 from cost_models._terms import SHALLOW, SRL_FIFO
-from dse.emit.chain import Chain, Loading, Module
 from dse.emit.lanes import lane_memory
+from dse.emit.rtl_instance import Instance, Parameters
 from dse.emit.rtl_memory import group_memories, matrix_memories
-from dse.emit.rtl_skipping import constant_fill, skipping_window
-from dse.ir.accelerator import Accelerator, MatrixParameters
+from dse.ir.accelerator import MatrixParameters
 from dse.ir.edge_skip import EdgeSkipUnit
 from dse.ir.finn import RAM_STYLE
 from dse.ir.lanes import LaneParameters
@@ -33,109 +30,6 @@ from dse.ir.units import (
     Unit,
     WidthConverter,
 )
-
-Parameters = Mapping[str, int | str]
-INPUT = "source"  # wires of the stream that enters the whole design
-LOADED = "loads_end"  # of the load stream behind the last unit: it says that all weights have come
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One instance of a Verilog module.
-
-    Attributes:
-        name: of the unit, as in design.json.
-        unit: what it is.
-        module: file of hw_templates/rtl.
-        parameters: of the module; strings are Verilog strings.
-        memories: file name -> text of its memory files.
-        in_bits: of an input word.
-        out_bits: of an output word.
-        inputs: the wires that it reads, by the names of who drives them (`outputs`).
-        has_weights: it has the ports of a load stream.
-        load: wires of the load stream that it reads and of the one that it drives; None: its weights are constants.
-    """
-
-    name: str
-    unit: Unit
-    module: str
-    parameters: Parameters
-    memories: Mapping[str, str]
-    in_bits: int
-    out_bits: int
-    inputs: tuple[str, ...] = ()
-    has_weights: bool = False
-    load: tuple[str, str] | None = None
-
-    @property
-    def label(self) -> str:
-        """Name of the instance in Verilog, where `output` is a keyword."""
-        return "output_fifo" if self.name == "output" else self.name
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the wires that it drives."""
-        forks = isinstance(self.unit, ForkUnit) and not isinstance(self.unit, DuplicateUnit)
-        if forks or isinstance(self.unit, SkippingWindowUnit):
-            return f"{self.label}_0", f"{self.label}_1"
-        return (self.label,)
-
-    @property
-    def driven(self) -> tuple[tuple[str, int], ...]:
-        """Wires that it drives, and bits of their words: of a mask, one."""
-        bits = (self.out_bits, 1 if isinstance(self.unit, SkippingWindowUnit) else self.out_bits)
-        return tuple(zip(self.outputs, bits, strict=False))
-
-    @property
-    def ports(self) -> tuple[tuple[str, str], ...]:
-        """Port and name of the wires of every stream that it reads or writes."""
-        return tuple(
-            (side if len(wires) == 1 else f"{side}{i}", name)
-            for side, wires in (("in", self.inputs), ("out", self.outputs))
-            for i, name in enumerate(wires)
-        )
-
-
-def instances(chain: Chain, accelerator: Accelerator) -> tuple[Instance, ...]:
-    """Return the instances in stream order, each behind those that drive its inputs.
-
-    Args:
-        chain: the units with their names.
-        accelerator: the integers of the matrix units.
-    """
-    fifos = dict(chain.fifos)
-    wires = {chain.input.name: INPUT}  # of every stream, where it is read
-    result = []
-    for module in chain.modules:
-        sources, targets = module.processes[0].sources, module.processes[-1].targets
-        reads = tuple(wires[s.name] for s in sources if not s.counts)
-        result.append(
-            replace(_instance(module, accelerator), inputs=reads, load=_load(module.loading))
-        )
-        written = [s for s in targets if not s.counts]
-        for stream, driven in zip(written, result[-1].outputs, strict=True):
-            wires[stream.name] = driven
-            if stream.name in fifos:
-                fifo = instance(stream.name, fifos[stream.name])
-                result.append(replace(fifo, inputs=(driven,)))
-                wires[stream.name] = fifo.label
-    return tuple(result)
-
-
-def _load(loading: Loading | None) -> tuple[str, str] | None:
-    if loading is None:
-        return None
-    return loading.source.name, LOADED if loading.target is None else loading.target.name
-
-
-def _instance(m: Module, accelerator: Accelerator) -> Instance:
-    if isinstance(m.unit, LaneUnit):
-        return lane_instance(m.name, m.unit, accelerator.lanes[m.unit.layer])
-    if isinstance(m.unit, SkippingWindowUnit | FillUnit):
-        return _skipping(m, m.unit, accelerator)
-    integers = accelerator.parameters[m.unit.layer] if isinstance(m.unit, ProductUnit) else None
-    of_codes = m.traits.get("is_signed") or m.traits.get("out_signed")
-    return instance(m.name, m.unit, integers, is_signed=bool(of_codes))
 
 
 def instance(
@@ -206,16 +100,6 @@ def lane_instance(name: str, unit: LaneUnit, lane: LaneParameters) -> Instance:
     memories = {file: lane_memory(unit, lane)}
     entering = pe * int(unit.dot_bits)
     return Instance(name, unit, "residual_lane", parameters, memories, entering, pe * bits)
-
-
-def _skipping(m: Module, unit: SkippingWindowUnit | FillUnit, accelerator: Accelerator) -> Instance:
-    if isinstance(unit, FillUnit):
-        built = constant_fill(m, unit, accelerator)
-    else:
-        memory = _style(unit.width * int(unit.channels // unit.simd), SHALLOW)
-        built = skipping_window(m, unit, accelerator, memory)
-    bits = int(unit.bits)
-    return Instance(m.name, unit, *built, int(unit.in_width) * bits, int(unit.out_width) * bits)
 
 
 def _products(
@@ -309,18 +193,22 @@ def _style(depth: int, shallow: int) -> str:
     return "distributed" if depth <= shallow else "block"
 
 
+def ring_memory(unit: SlidingWindowUnit | SkippingWindowUnit) -> str:
+    """Return the kind of memory of the ring of a window unit, by the words of a row, as the cost models do."""
+    return _style(unit.width * int(unit.channels // unit.simd), SHALLOW)
+
+
 def _window(unit: SlidingWindowUnit) -> Parameters:
-    words = int(unit.channels // unit.simd)
     return {
         "HEIGHT": unit.height,
         "WIDTH": unit.width,
-        "WORDS": words,
+        "WORDS": int(unit.channels // unit.simd),
         "KERNEL": unit.kernel,
         "STRIDE": unit.stride,
         "PADDING": unit.padding,
         "BITS": int(unit.simd) * int(unit.bits),
         "RING_ROWS": int(unit.ring_rows),
-        "MEMORY": _style(unit.width * words, SHALLOW),
+        "MEMORY": ring_memory(unit),
     }
 
 

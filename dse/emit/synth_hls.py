@@ -9,7 +9,7 @@ from typing import Any
 from cost_models import analytic
 from dse.calibration.project import read_projects
 from dse.emit import vendor
-from dse.emit.synth import Synthesis, SynthesisedUnit, device_family, ends, estimates
+from dse.emit.synthesis import Synthesis, SynthesisedUnit, device_family, ends, estimates
 from dse.emit.verify import SHOWN_LINES
 from dse.errors import ExternalToolError, UsageError
 

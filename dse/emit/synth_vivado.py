@@ -11,7 +11,7 @@ from cost_models import analytic
 from cost_models.reports import ReportError, read_report
 from dse.calibration.project import built_unit
 from dse.emit import vendor
-from dse.emit.synth import Synthesis, SynthesisedUnit, device_family, ends, estimates
+from dse.emit.synthesis import Synthesis, SynthesisedUnit, device_family, ends, estimates
 from dse.emit.verify import SHOWN_LINES
 from dse.errors import ExternalToolError, UsageError
 from dse.ir.measurement import Measurement

@@ -22,7 +22,8 @@ from cost_models._sweep import SweepRecord
 from cost_models.reports import read_report
 from dse.calibration.project import built_unit
 from dse.emit import sweep_designs, synth_yosys
-from dse.emit.rtl_units import Instance, instance
+from dse.emit.rtl_instance import Instance
+from dse.emit.rtl_units import instance
 from dse.emit.sweep_integers import generator, random_integers
 from dse.emit.sweep_units import Planned, planned
 from dse.ir.hardware import RESOURCES

@@ -26,8 +26,9 @@ from dse.emit import synth_yosys, unit_sweep
 from dse.emit.project import HlsProject
 from dse.emit.rtl_units import instance
 from dse.emit.sweep_integers import generator, random_integers
-from dse.emit.synth import PROCESSES, Synthesis, SynthesisedUnit, estimates, synthesise
+from dse.emit.synth import PROCESSES, synthesise
 from dse.emit.synth_hls import estimate
+from dse.emit.synthesis import Synthesis, SynthesisedUnit, estimates
 from dse.errors import ExternalToolError, UsageError
 from dse.ir.units import Fifo, MatrixUnit
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from dse.emit.processes import lower
-from dse.emit.rtl_units import Instance, instances
+from dse.emit.rtl_chain import instances
+from dse.emit.rtl_instance import Instance
 from dse.emit.words import codes
 from dse.ir.accelerator import Accelerator, MatrixParameters
 from dse.ir.layers.dense import Dense
