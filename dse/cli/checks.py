@@ -151,7 +151,7 @@ def _gpus() -> Check:
 
 def _ray(address: str) -> Check:
     from dse.config.values import Parallel
-    from dse.search.workers import try_ray
+    from dse.search.cluster import try_ray
 
     try:
         text = try_ray(Parallel(ray=address, workers=1))

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy.typing as npt
 
+from dse.search.cluster import wanted_workers
 from dse.search.samplers import TPE_MS, TPE_MS_PER_TRIAL, schedule
 from dse.search.staged import measured_again, post_training, trains
 from dse.search.study import Plan
 from dse.search.tasks import TrainingContext, TrainingTask, train
-from dse.search.workers import wanted_workers
 
 GENETIC_MS = 1.0  # per question, at a few hundred trials (docs/study-file.md, samplers)
 

@@ -15,6 +15,7 @@ from dse.config.values import StudyConfig
 from dse.importing.imported import Imported
 from dse.ir.record import TrialRecord
 from dse.search.calibrated import mismatches
+from dse.search.cluster import probe
 from dse.search.driver import Driver
 from dse.search.feedback import Feedback
 from dse.search.finals import retrain
@@ -23,7 +24,7 @@ from dse.search.judge import judge
 from dse.search.study import Plan, open_study, plan
 from dse.search.tasks import TrainingContext
 from dse.search.watch import Progress, Stop
-from dse.search.workers import InlineWorkers, RayWorkers, Workers, probe
+from dse.search.workers import InlineWorkers, RayWorkers, Workers
 from dse.store import Store
 
 

@@ -14,8 +14,14 @@ import pytest
 
 from dse.config.values import Parallel
 from dse.errors import UnreachableError
+from dse.search import workers as workers_module
 from dse.search.tasks import TrainingResult, TrainingTask
-from dse.search.workers import Outcome, RayWorkers
+from dse.search.workers import Compute, Outcome, RayWorkers
+
+
+def compute_slowly(context: Any, task: TrainingTask) -> TrainingResult:
+    time.sleep(task.epochs)
+    return compute_nothing(context, task)
 
 
 def compute_nothing(context: Any, task: TrainingTask) -> TrainingResult:
@@ -62,19 +68,21 @@ def collected(workers: RayWorkers, count: int) -> dict[int, Outcome]:
     return found
 
 
-def joined(parallel: Parallel) -> RayWorkers:
+def joined(parallel: Parallel, compute: Compute = compute_nothing) -> RayWorkers:
     """Workers of a cluster whose head answers before its node has joined."""
     until = time.monotonic() + 90
     while True:
         try:
-            return RayWorkers(0.5, parallel, compute_nothing)  # type: ignore[arg-type]
+            return RayWorkers(0.5, parallel, compute)  # type: ignore[arg-type]
         except UnreachableError as error:
             if "no room" in str(error) or time.monotonic() > until:
                 raise
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_each_trial_what_it_asks_for(cluster: str) -> None:
+def test_a_cluster_gives_each_trial_what_it_asks_for_until_it_is_lost(
+    cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workers = joined(Parallel(ray=cluster, cpus=1, gpus=0.25))
     try:
         assert workers.capacity == 2
@@ -87,7 +95,27 @@ def test_a_cluster_gives_each_trial_what_it_asks_for(cluster: str) -> None:
     results = {k: o.result for k, o in found.items()}
     assert all(r is not None and r.accelerator_digest == "cluster" for r in results.values())
     assert {k: r.seconds for k, r in results.items() if r} == {k: k for k in range(5)}
+    # where others are at work a task may wait for hours: only what runs has a time limit
+    workers = joined(Parallel(ray=cluster, workers=4, timeout_s=7), compute_slowly)
+    try:
+        for key in range(4):
+            workers.submit(key, TrainingTask({}, 4, None))
+        assert {k: o.error for k, o in collected(workers, 4).items()} == dict.fromkeys(range(4))
+    finally:
+        workers.close()
     with pytest.raises(
         UnreachableError, match=r"no room for one trial.*2 GPUs.*it has 2 CPUs, 1 GPUs"
     ):
         joined(Parallel(ray=cluster, gpus=2))
+    # a head that is really killed may take this process along, too
+    monkeypatch.setattr(workers_module, "LOOK_S", 0.0)
+    monkeypatch.setattr(workers_module, "HEADLESS_S", 0.0)
+    workers = joined(Parallel(ray=cluster), compute_slowly)
+    try:
+        workers.submit(0, TrainingTask({}, 600, None))
+        assert workers.poll(0.1) == []
+        monkeypatch.setattr(workers_module, "answers", lambda address: False)
+        with pytest.raises(UnreachableError, match="its head does not answer any more; what is"):
+            workers.poll(0.1)
+    finally:
+        workers.close()
