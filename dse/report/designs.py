@@ -34,6 +34,7 @@ from dse.ir.units import (
     legal_folds,
 )
 from dse.lowering.pipeline import pipeline
+from dse.report.format import accuracy, expected
 from dse.report.skipping import skipping
 from dse.report.trust import synthesis_view
 from dse.report.values import Bottleneck, DesignView, DieView, LayerView, Slack, Usage
@@ -82,6 +83,7 @@ def design_view(
         feasible=record.state == "feasible",
         on_front=on_front,
         expected=record.predicted if record.state == "passed" else None,
+        passed=why_passed(record),
         names=names,
         metrics=record.metrics,
         accuracy_after=trained,
@@ -104,6 +106,18 @@ def design_view(
         folding=folding_config(units),
         loading_cycles=loading_cycles(units),
     )
+
+
+def why_passed(record: TrialRecord) -> str:
+    """Return why a trial was passed over; empty where it was not."""
+    if record.state != "passed":
+        return ""
+    if record.accuracies:
+        last = record.accuracies[-1]
+        return f"accuracy {accuracy(last.accuracy)} at stage {last.stage}, which passed others on"
+    if record.predicted is None:
+        return "not trained: no better than a feasible design in any objective"
+    return f"accuracy {expected(record.predicted)}: too little for the front, whatever the folding"
 
 
 def keeps_scored(record: TrialRecord, config: StudyConfig) -> bool:

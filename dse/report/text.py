@@ -118,7 +118,7 @@ def design_table(view: ReportView, trial: int, called: str = "") -> str:
         raise UsageError(msg)
     d = view.designs[trial]
     place = "on the front" if d.on_front else ("feasible" if d.feasible else "infeasible")
-    if d.expected is not None:
+    if d.passed:
         place = PASSED
     names = "".join(f", {PICKS[n].lower()}" for n in d.names)
     lines = [f"trial {d.id}  {d.digest}   {place}{names}"]
@@ -133,6 +133,8 @@ def design_table(view: ReportView, trial: int, called: str = "") -> str:
         lines.append(
             f"  accuracy   {expected(d.expected)}   predicted, not trained: too little for the front"
         )
+    elif d.passed:
+        lines.append(f"  {PASSED}   {d.passed}")
     pace = f"throughput {number(d.metrics['throughput_fps'])} frames/s"
     lines += [f"  latency    {microseconds(d.metrics['latency_us'])}   {pace}   predicted"]
     if d.loading_cycles:

@@ -128,6 +128,7 @@ class DesignView:
         source: the cost model.
         synthesised: what a tool made of it; None where it was not synthesised.
         expected: the accuracy that a model predicted, where the design was passed over for it.
+        passed: why it was passed over; empty where it was not.
     """
 
     id: int
@@ -158,6 +159,7 @@ class DesignView:
         default_factory=dict
     )  # as FINN's folding_config.json says it
     accuracies: tuple[StageAccuracy, ...] = ()  # of every stage, where the study lists `accuracy`
+    passed: str = ""
     loading_cycles: int = 0  # of weights in UltraRAM, once, before the first frame
 
     def of(self, resource: str) -> Usage:

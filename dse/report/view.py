@@ -10,9 +10,9 @@ from typing import Any
 from dse.ir.hardware import RESOURCES
 from dse.ir.record import TrialRecord
 from dse.ir.synthesised import SynthesisedDesign
-from dse.report.designs import design_view, keeps_scored
+from dse.report.designs import design_view, keeps_scored, why_passed
 from dse.report.feasibility import feasibility
-from dse.report.format import PASSED, accuracy, expected
+from dse.report.format import PASSED
 from dse.report.progress import progress
 from dse.report.trust import trust
 from dse.report.values import Counts, DesignView, Failure, ReportView, TrialRow
@@ -166,19 +166,9 @@ def _row(
         knobs=_plain(record.knobs),
         violated=tuple(text for text, v in record.constraints.items() if v > 0),
         reported=dict(synthesised.reported) if synthesised is not None else {},
-        error=record.error or _too_little(record),
+        error=record.error or why_passed(record),
         seconds=record.seconds,
     )
-
-
-def _too_little(record: TrialRecord) -> str:
-    """Return why a trial was passed over; empty where it was not."""
-    if record.state == "passed" and record.accuracies:
-        last = record.accuracies[-1]
-        return f"accuracy {accuracy(last.accuracy)} at stage {last.stage}, which passed others on"
-    if record.state != "passed" or record.predicted is None:
-        return ""
-    return f"accuracy {expected(record.predicted)}: too little for the front, whatever the folding"
 
 
 def _plain(knobs: Mapping[str, Any]) -> dict[str, float | str]:

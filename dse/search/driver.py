@@ -32,7 +32,6 @@ from dse.store import DriverState, Store
 from dse.store.collector import uncollected
 
 MIN_TRIALS_FOR_FAILURES = 10
-PASSED_BEFORE_END = 50
 POLL_S = 0.2
 NOTHING = Notes()
 SAVE_S = 10.0  # driver.json is at most this old while nothing enters training
@@ -154,11 +153,8 @@ class Driver:
             row = self._proposer.row
             also = ", or do not hold `require`" if self._plan.config.space.require else ""
             return f"the space is exhausted: {row} proposals in a row were known designs{also}"
-        if self._passed >= PASSED_BEFORE_END:
-            return (
-                f"the front is not expected to move: {self._passed} candidates in a row would be dominated,"
-                " or less accurate than asked for, even at the upper end of their predicted accuracy"
-            )
+        if hopeless := self._promotion.hopeless(self._passed):
+            return f"the front is not expected to move: {hopeless}"
         failed = self._ledger.count("failed")
         if done >= MIN_TRIALS_FOR_FAILURES and failed > budget.failures * done:
             return f"too many failures: {failed} of {done} trials"

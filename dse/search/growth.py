@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dse.config.values import Objective
 from dse.ir.record import TrialRecord
-from dse.search.pareto import MARGIN, Floats, exclusive, hypervolume, objective_matrix
+from dse.search.pareto import (
+    MARGIN,
+    Floats,
+    exclusive,
+    hypervolume,
+    objective_matrix,
+    objective_point,
+)
 
 
 class GrowingFront:
@@ -44,6 +51,11 @@ class GrowingFront:
         self._members = [r for r, keep in zip(self._members, kept, strict=True) if keep]
         self._members.append(record)
         self._points = np.vstack([self._points[kept], point])
+
+    def covers(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a member is no worse in any objective than these metrics, by key."""
+        point = objective_point(metrics, self._objectives)
+        return bool(np.any(np.all(self._points <= point, axis=1)))
 
     def __len__(self) -> int:
         return len(self._members)

@@ -12,15 +12,25 @@ from dse.search.space import SearchSpace, Values
 from dse.search.staged import Staged
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
+from dse.search.undominated import Undominated
 
 LADDER = "ladder"  # origin of evenly compressed networks, tried first
+PASSED_BEFORE_END = 50
 CHOSEN = ("sampler", "mutation", "guide")  # origins of what nobody asked for by name
 
 
 def promotion_of(plan: Plan) -> Promotion:
-    """Return how a study promotes: guided where accuracy is an objective, unless the study says otherwise."""
-    guided = any(o.metric == "accuracy" for o in plan.config.objectives)
-    inner = Guided(plan) if guided and plan.stages.keep != "all" else TrainAll(plan.stages)
+    """Return how a study promotes: guided where accuracy is an objective, by hardware where it is none.
+
+    `estimate: {keep: all}` trains everything.
+    """
+    inner: Promotion
+    if plan.stages.keep == "all":
+        inner = TrainAll(plan.stages)
+    elif any(o.metric == "accuracy" for o in plan.config.objectives):
+        inner = Guided(plan)
+    else:
+        inner = Undominated(plan)
     # the integers of a frozen network have one accuracy, which no stage could tell apart
     return Staged(plan, inner) if plan.stages.lists_accuracy and not plan.frozen else inner
 
@@ -72,6 +82,15 @@ class Guided:
             self._notes[candidate.id] = replace(notes, predicted=judged[0])
             return PassOver()
         return replace(self._all.first(candidate, ledger), start=result.state)
+
+    def hopeless(self, row: int) -> str:
+        """Tell when none of many candidates could move the front."""
+        if row < PASSED_BEFORE_END:
+            return ""
+        return (
+            f"{row} candidates in a row would be dominated, or less accurate than asked for, even at the"
+            " upper end of their predicted accuracy"
+        )
 
     def adopt(self, plan: Plan) -> None:
         """Learn anew; what is being trained keeps its prediction."""

@@ -115,6 +115,10 @@ class Ledger:
         """Return the feasible trials that no other dominates, best first objective first."""
         return self._front.records()
 
+    def covers(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a feasible trial is no worse in any objective than a design of these metrics, by key."""
+        return self._front.covers(metrics)
+
     def hypervolume(self) -> float:
         """Return the hypervolume of the front (see `dse.search.pareto.hypervolume_history`)."""
         return self._front.volume()

@@ -34,20 +34,32 @@ def objective_matrix(records: Sequence[TrialRecord], objectives: Sequence[Object
         DseError: a record lacks an objective, or has a value that has no logarithm.
     """
     matrix = np.empty((len(records), len(objectives)))
+    for row, record in enumerate(records):
+        try:
+            matrix[row] = objective_point(record.metrics, objectives)
+        except DseError as error:
+            msg = f"trial {record.id}: {error}; compare only trials that reached training"
+            raise DseError(msg) from None
+    return matrix
+
+
+def objective_point(metrics: Mapping[str, float], objectives: Sequence[Objective]) -> Floats:
+    """Return `(m,)`, a row of `objective_matrix`, from metrics by key.
+
+    Raises:
+        DseError: an objective is missing, or has a value that has no logarithm.
+    """
+    point = np.empty(len(objectives))
     for column, objective in enumerate(objectives):
         metric = METRICS[objective.metric]
-        for row, record in enumerate(records):
-            value = record.metrics.get(metric.key)
-            if value is None or (metric.log and value <= 0):
-                wanted = "a positive number" if metric.log else "a number"
-                msg = (
-                    f"objective {metric.name} must be {wanted} in every compared trial, but trial"
-                    f" {record.id} has {value}; compare only trials that reached training"
-                )
-                raise DseError(msg)
-            value = float(np.log(value)) if metric.log else value
-            matrix[row, column] = -value if objective.direction == "maximize" else value
-    return matrix
+        value = metrics.get(metric.key)
+        if value is None or (metric.log and value <= 0):
+            wanted = "a positive number" if metric.log else "a number"
+            msg = f"objective {metric.name} must be {wanted}, got {value}"
+            raise DseError(msg)
+        value = float(np.log(value)) if metric.log else value
+        point[column] = -value if objective.direction == "maximize" else value
+    return point
 
 
 def non_dominated(points: Floats) -> npt.NDArray[np.bool_]:

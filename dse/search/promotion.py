@@ -94,6 +94,9 @@ class Promotion(Protocol):
             busy: digests of the compressions that are being trained.
         """
 
+    def hopeless(self, row: int) -> str:
+        """Return why the search may end after `row` candidates in a row were passed over by `first`; else nothing."""
+
     def adopt(self, plan: Plan) -> None:
         """Go on by this plan, and a ledger made anew."""
 
@@ -104,8 +107,8 @@ class Promotion(Protocol):
         """Return the knobs of further designs that the training of a candidate, just recorded, is worth."""
 
 
-class TrainAll:
-    """Everything that hardware accepts gets the same short training."""
+class Unguided:
+    """What promotions without a model of accuracy share: one training of all epochs, and the sampler decides."""
 
     def __init__(self, stages: Stages) -> None:
         """Train as the stages of the study say."""
@@ -117,9 +120,8 @@ class TrainAll:
         """Cover the space evenly."""
         return [(SPREAD, knobs) for knobs in space.spread(max(MIN_STARTUP, least), seed)]
 
-    def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask:
-        """Return the short training."""
-        del ledger
+    def task(self, candidate: Candidate) -> TrainingTask:
+        """Return the training of a candidate."""
         compressions = candidate.design.compressions
         return TrainingTask(compressions, self._epochs, self._images, before=self._before)
 
@@ -145,3 +147,17 @@ class TrainAll:
         """Only what was asked for."""
         del candidate, ledger
         return ()
+
+
+class TrainAll(Unguided):
+    """Everything that hardware accepts is trained."""
+
+    def first(self, candidate: Candidate, ledger: Ledger) -> TrainingTask:
+        """Return the training."""
+        del ledger
+        return self.task(candidate)
+
+    def hopeless(self, row: int) -> str:
+        """Nothing is passed over."""
+        del row
+        return ""

@@ -85,6 +85,7 @@ class Proposer:
         config = plan.config
         seed = config.seed + len(ledger)  # a resumed search does not repeat its first steps
         self._plan = plan
+        self._of_accuracy = any(o.metric == "accuracy" for o in config.objectives)
         self._random = random.Random(seed)
         self._optimiser = Optimiser(
             plan.space,
@@ -171,7 +172,8 @@ class Proposer:
     def learn(self, trial: optuna.Trial | None, record: TrialRecord, ledger: Ledger) -> None:
         """Learn from a finished trial; `trial` is None where the optimiser did not ask for it."""
         # of what was not judged there is nothing true to tell; further foldings are many and alike
-        unknown = record.state == "failed" or (record.state == "passed" and not record.accuracies)
+        untrained = record.state == "passed" and not record.accuracies
+        unknown = record.state == "failed" or (untrained and self._of_accuracy)
         if unknown or record.origin == FOLDING:
             self._optimiser.tell(trial, record.knobs, None, {})
             return

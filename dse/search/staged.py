@@ -91,6 +91,10 @@ class Staged:
         self._behind.add(number)
         return measured_again(self._stages, candidate.design.compressions, result)
 
+    def hopeless(self, row: int) -> str:
+        """Tell what the other promotion tells."""
+        return self._inner.hopeless(row)
+
     def adopt(self, plan: Plan) -> None:
         """Go on by this plan; what was measured is taken from the ledger again, at its new prices."""
         self._plan, self._learnt, self._points = plan, 0, {}

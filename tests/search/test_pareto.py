@@ -74,7 +74,9 @@ def test_objective_matrix_is_minimised_and_logarithmic():
 
 @pytest.mark.parametrize("metrics", [{}, {"latency_us": 0.0}])
 def test_objective_matrix_names_trial_and_metric(metrics):
-    with pytest.raises(DseError, match=r"latency must be a positive number .* trial 7 has"):
+    with pytest.raises(
+        DseError, match=r"trial 7: objective latency must be a positive number, got"
+    ):
         pareto.objective_matrix([record(7, **metrics)], [LATENCY])
 
 
