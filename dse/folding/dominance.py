@@ -1,4 +1,4 @@
-"""Sets of partial designs ("labels"): which of them nothing beats, and a smaller set near them.
+"""Sets of partial designs ("labels"): which of them nothing beats.
 
 A label is what a beginning of the chain needs of each resource, in whole numbers; smaller is better
 everywhere. Labels of one group end in the same state of the chain, so that they can be compared.
@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 
-FINEST = 12  # cells of thinning begin at 2 ** -12 of the limits
 SMALL = 100  # rows that are compared two by two at once
-GRID = 64  # values that a column is rounded to, to find out quickly what is beaten
+GRID = 256  # values that a column is rounded to, to find out quickly what is beaten
 SAMPLE = 1000  # rows that they are taken from
 BLOCK = 256  # rows compared at once, and
 FIRST = 8  # so many to begin with: a few good ones beat most of the others
-TABLE = 1 << 19  # entries of a table of cells that is worth filling
-STEPS = 2  # cell sizes for every factor of two
 
 
 def minima(groups: Array, points: Array) -> Array:
@@ -40,7 +38,7 @@ def minima(groups: Array, points: Array) -> Array:
         return _plane_minima(groups, points[:, 0], points[:, -1])
     rows = np.arange(len(points))
     if len(vary) == 3 and len(points) > SMALL:
-        rows = rows[~_beaten_on_grid(groups, points)]
+        rows = rows[~surely_beaten(groups, points, groups, points)]
     of_group = _space_minima if len(vary) == 3 else _hyper_minima
     order = rows[np.argsort(groups[rows], kind="stable")]
     parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
@@ -59,24 +57,37 @@ def _plane_minima(groups: Array, first: Array, second: Array) -> Array:
     return kept
 
 
-def _beaten_on_grid(groups: Array, points: Array) -> npt.NDArray[np.bool_]:
-    """Return which rows others beat for sure in all of three columns, the last two being rounded to a grid.
+def surely_beaten(groups: Array, points: Array, by_groups: Array, by: Array) -> Bools:
+    """Return rows for which another set has one of their group that is smaller, and nowhere larger; not all of them.
 
-    What beats is rounded up and what is beaten down, so nothing is dropped that should stay.
+    Three columns. The last two are rounded to a grid: up of what beats, down of what is beaten.
+
+    Args:
+        groups: `(n,)`.
+        points: `(n, 3)`.
+        by_groups: `(m,)`.
+        by: `(m, 3)`.
     """
-    _, group = np.unique(groups, return_inverse=True)
-    above, below, shape = [], [], [int(group.max()) + 1]
-    for values in (points[:, 1], points[:, 2]):
+    if not len(by):
+        return np.zeros(len(points), dtype=np.bool_)
+    known, group = np.unique(by_groups, return_inverse=True)
+    asked = np.minimum(np.searchsorted(known, groups), len(known) - 1)
+    may = known[asked] == groups
+    above, below, shape = [], [], [len(known)]
+    for column in (1, 2):
+        values = by[:, column]
         some = np.sort(values[:: len(values) // SAMPLE + 1])
         inner = some[np.linspace(0, len(some) - 1, GRID).astype(np.int64)]
         edges = np.unique([values.min(), *inner, values.max()])
         above.append(np.searchsorted(edges, values, side="left"))
-        below.append(np.searchsorted(edges, values, side="right") - 1)
+        place = np.searchsorted(edges, points[:, column], side="right") - 1
+        may &= place >= 0
+        below.append(place)
         shape.append(len(edges))
     table = np.full(shape, np.iinfo(np.int64).max)
-    np.minimum.at(table, (group, *above), points[:, 0])
+    np.minimum.at(table, (group, *above), by[:, 0])
     best = np.minimum.accumulate(np.minimum.accumulate(table, axis=1), axis=2)
-    beaten: npt.NDArray[np.bool_] = best[(group, *below)] < points[:, 0]
+    beaten: Bools = may & (best[(asked, *below)] < points[:, 0])
     return beaten
 
 
@@ -123,33 +134,3 @@ def _covered(by: Array, points: Array) -> npt.NDArray[np.bool_]:
     for column in range(1, points.shape[1]):
         result &= by[:, None, column] <= points[:, column]
     return result
-
-
-def thinned(groups: Array, points: Array, limits: Array, most: int) -> tuple[Array, Array]:
-    """Return about `most` rows that stand for all, and how much worse they may be.
-
-    All columns but the first are put into cells, the smallest that are large enough; the row with
-    the least in the first column stands for its cell and those above.
-
-    Args:
-        groups: `(n,)`.
-        points: `(n, k)`.
-        limits: `(k,)`; cells are a share of them.
-        most: rows to keep.
-
-    Returns:
-        Rows, and `(k,)`: for every row of `points` a kept one of its group needs at most so much
-        more.
-    """
-    low, high = 0, FINEST * STEPS - 1  # the smallest cells that may do, and some that must
-    while True:
-        middle = (low + high) // 2
-        size = np.maximum((limits * 2.0 ** (middle / STEPS - FINEST)).astype(np.int64), 1)
-        cells = points.copy()
-        cells[:, 1:] //= size[1:]
-        kept = minima(groups, cells)
-        if low == high:
-            break
-        low, high = (low, middle) if len(kept) <= most else (middle + 1, high)
-    size[0] = 1
-    return kept, (size - 1) * (np.ptp(points, axis=0) > 0)

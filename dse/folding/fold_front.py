@@ -96,7 +96,6 @@ def fold_front(
     limits: Resources,
     targets: Iterable[int] | None = None,
     most: int = MOST,
-    cuts: Cuts | None = None,
 ) -> Front:
     """Return the front of all foldings within limits.
 
@@ -107,14 +106,14 @@ def fold_front(
         targets: the most cycles between frames, ascending: for each, foldings are added that are
             within it and that nothing found before beats. None: all there are.
         most: labels that may stand side by side; more: nearer to exact, and slower.
-        cuts: more limits, on sums of `RESOURCES`; only what holds them is wanted.
     """
     allowed = np.array([getattr(limits, r) for r in RESOURCES])
-    cuts = Cuts(np.eye(len(RESOURCES)), allowed) + (cuts or Cuts(np.zeros((0, 5)), np.zeros(0)))
+    cuts = Cuts(np.eye(len(RESOURCES)), allowed)
     plain, fitting = _Route(folder, TRADED, cuts, most), _Route(folder, FITTING, cuts, most)
     front = np.zeros((0, len(TRADED)), dtype=np.int64)
     found = [(np.zeros((0, len(folder.options)), dtype=np.int64),) * 2]
     slack, lut_share = np.zeros(len(RESOURCES)), 0.0
+    last: _Ends | None = None
     for target in candidates(folder) if targets is None else targets:
         ends = plain.ends(target)
         gained = _gained(front, ends.needs)
@@ -126,9 +125,10 @@ def fold_front(
             picked = ends.picked(gained)
         front = np.concatenate([front, ends.needs[gained, : len(TRADED)]])
         found.append(picked)
-        if ends.slack.any():
+        if ends.slack.any() and ends is not last:
             lost, share = ends.missed(front)
             slack, lut_share = np.maximum(slack, lost), max(lut_share, share)
+        last = ends
     entry, style = (np.concatenate(f) for f in zip(*found, strict=True))
     cycles = np.stack([o.cycles[e] for o, e in zip(folder.options, entry.T, strict=True)])
     return Front(

@@ -24,12 +24,6 @@ class Cuts:
     weights: Floats
     bounds: Floats
 
-    def __add__(self, other: Cuts) -> Cuts:
-        return Cuts(
-            np.concatenate([self.weights, other.weights]),
-            np.concatenate([self.bounds, other.bounds]),
-        )
-
     def keep(self, needs: Array, rest: Floats) -> Array:
         """Return the rows of `(N, k)` needs that hold every limit with `(N, C)` still to come."""
         sums = needs @ self.weights.T + rest
@@ -76,6 +70,10 @@ class Labels:
             self.option[rows],
             self.slack,
         )
+
+    def fewer(self, rows: Array, lost: Array) -> Labels:
+        """Return some that stand for all, none being worse by more than is lost, `(k,)`."""
+        return replace(self.only(rows), slack=self.slack + lost)
 
     def states(self) -> Array:
         """Return `(N,)`: labels in one state can be compared, whatever follows."""

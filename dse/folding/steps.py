@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dse.folding.dominance import Array, minima
+from dse.folding.dominance import Array
 from dse.folding.labels import Labels
 from dse.folding.prices import Floats
 
@@ -66,15 +66,14 @@ class Step:
             if self.closes:
                 rows = np.flatnonzero(labels.held % doors == door)
             arriving = labels.needs[rows] + self.joint[labels.out[rows], door]
-            first = minima(around[rows], arriving)
-            needs = arriving[first][:, None] + self.needs[own]
+            needs = arriving[:, None] + self.needs[own]
             parts.append(
                 (
-                    np.repeat(around[rows[first]], len(own)),
-                    np.tile(self.out[own], len(first)),
+                    np.repeat(around[rows], len(own)),
+                    np.tile(self.out[own], len(rows)),
                     needs.reshape(-1, needs.shape[-1]),
-                    np.repeat(rows[first], len(own)),
-                    np.tile(own, len(first)),
+                    np.repeat(rows, len(own)),
+                    np.tile(own, len(rows)),
                 )
             )
         held, out, needs, parent, option = (np.concatenate(p) for p in zip(*parts, strict=True))

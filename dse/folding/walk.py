@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from dse.folding.dominance import Array, minima, thinned
+from dse.folding.cells import rounded, thinned
+from dse.folding.dominance import Array, minima, surely_beaten
 from dse.folding.labels import ROUNDING, Cuts, Labels
 from dse.folding.prices import Floats
 from dse.folding.steps import Fork, Move, Step, Turn
 
+FINER = 4  # sizes of cells: a quarter as large
+MANY = 500  # rows that are compared roughly
+ROUGH = 3  # times as many labels as are kept: worth rounding before they are compared
 STAIRCASE = 20  # times as many labels may stand where only two resources are needed
 
 
@@ -38,19 +41,24 @@ def walk(
         One a move. In the last one `out` is 0 and `needs` has `exit_needs` in it.
     """
     rest = _least(moves, options, exit_needs, cuts.weights)[1:]
-    now, result = Labels.start(len(bounds)), []
+    now, result, level = Labels.start(len(bounds)), [], 0
     for i, (move, rows) in enumerate(zip(moves, options, strict=True)):
         now = move.ahead(now, rows)
         if not isinstance(move, Fork):
             now = now.only(cuts.keep(now.needs, rest[i][now.held, now.out]))
-            if i + 1 == len(moves):
+            last = i + 1 == len(moves)
+            if last:
                 now = now.with_exit(exit_needs)
-            now = now.only(minima(now.states(), now.needs))
-            if i + 1 < len(moves):
+            if not last and level > FINER and _crowded(now, ROUGH * most):
+                # there will be thinning anyway: finer cells first, so that less is compared
+                now = now.fewer(*rounded(now.states(), now.needs, bounds, level - FINER))
+            else:
+                now = now.only(minima(now.states(), now.needs))
+            if not last:
                 now = now.only(_unbeaten(now, move))
-            if _crowded(now, most) and not (isinstance(move, Turn) and move.direct):
-                kept, lost = thinned(now.states(), now.needs, bounds, most)
-                now = replace(now.only(kept), slack=now.slack + lost)
+            if not last and _crowded(now, most) and not (isinstance(move, Turn) and move.direct):
+                *fewer, level = thinned(now.states(), now.needs, bounds, most, level)
+                now = now.fewer(*fewer)
         result.append(now)
     return result
 
@@ -108,7 +116,7 @@ def _unbeaten(now: Labels, move: Step | Turn) -> Array:
 
 
 def _not_beaten(same: Array, own: Array, needs: Array, instead: Array) -> Array:
-    """Return the rows that none beats of those that differ in one part of their state.
+    """Return the rows that none beats of those that differ in one part of their state; of many rows, a few more.
 
     Of two that are equal in this sense both stay: each could claim to beat the other.
 
@@ -118,13 +126,21 @@ def _not_beaten(same: Array, own: Array, needs: Array, instead: Array) -> Array:
         needs: `(N, k)`.
         instead: `(n, n, k)`: how much more at most one `own` takes instead of another.
     """
-    states, sums = [same * len(instead) + own], [needs]
-    for state in np.unique(own):  # first themselves, so that of equal rows these are kept
-        others = np.flatnonzero(own != state)
-        states.append(same[others] * len(instead) + state)
-        sums.append(needs[others] + instead[own[others], state])
-    kept = minima(np.concatenate(states), np.concatenate(sums))
+    states, moved = _in_others(same, own, needs, instead)
+    itself = same * len(instead) + own
+    if len(own) > MANY and needs.shape[1] == 3:
+        return np.flatnonzero(~surely_beaten(itself, needs, states, moved))
+    # first themselves, so that of equal rows these are kept
+    kept = minima(np.concatenate([itself, states]), np.concatenate([needs, moved]))
     return np.sort(kept[kept < len(own)])
+
+
+def _in_others(same: Array, own: Array, needs: Array, instead: Array) -> tuple[Array, Array]:
+    """Return every row in each other state that there is, as `_not_beaten` counts them, and what it needs there at most."""
+    there = np.unique(own)
+    row, state = np.nonzero(own[:, None] != there)
+    state = there[state]
+    return same[row] * len(instead) + state, needs[row] + instead[own[row], state]
 
 
 def _least(
