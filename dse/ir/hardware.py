@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 RESOURCES = ("lut", "ff", "dsp", "bram18", "uram")
@@ -36,7 +36,7 @@ class Resources:
 
     def to_json(self) -> dict[str, float]:
         """Return {resource: count}."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in RESOURCES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,10 @@ class UnitEstimate:
             self.expected + other.expected, self.low + other.low, self.high + other.high
         )
 
+    def to_json(self) -> dict[str, dict[str, float]]:
+        """Return plain JSON values."""
+        return {end: getattr(self, end).to_json() for end in self.__dataclass_fields__}
+
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> UnitEstimate:
         """Rebuild an estimate from its plain JSON values."""
@@ -82,6 +86,12 @@ class LayerEstimate:
     vectors: int
     macs: int  # executed multiply-accumulates per frame
     weight_kib: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        value = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        value["resources"] = self.resources.to_json()
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +116,11 @@ class HardwareEstimate:
         return self.clock_mhz * 1e6 / self.interval_cycles
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
+        """Return plain JSON values. Not by `dataclasses.asdict`: every trial of a study is written so."""
+        value = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        value["layers"] = [layer.to_json() for layer in self.layers]
+        value["total"] = self.total.to_json()
+        return value
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> HardwareEstimate:

@@ -8,6 +8,7 @@ elements (not bits) unless the name says bits; all cycles are per frame at one w
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,6 +42,8 @@ __all__ = [
     "legal_folds",
     "parameters",
 ]
+
+KEPT = 4096  # lists of divisors and of foldings that are kept: a search asks for few, and often
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,17 +229,20 @@ def parameters(unit: Unit) -> dict[str, Any]:
     return values
 
 
+@lru_cache(maxsize=KEPT)
 def divisors(n: int) -> npt.NDArray[np.int64]:
-    """Return the divisors of `n`, ascending."""
+    """Return the divisors of `n`, ascending; nobody can write to what is returned."""
     candidates = np.arange(1, n + 1)
     found: npt.NDArray[np.int64] = candidates[n % candidates == 0].astype(np.int64)
+    found.setflags(write=False)
     return found
 
 
+@lru_cache(maxsize=KEPT)
 def legal_folds(
     mh: int, mw: int, tiling: Tiling | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return all legal (PE, SIMD) pairs of a matrix as two arrays of equal length.
+    """Return all legal (PE, SIMD) pairs of a matrix as two arrays of equal length that nobody can write to.
 
     Dense: PE | mh, SIMD | mw, and SIMD >= mw / 1024 (HLS limit on the input buffer, FINN).
     Tiled: PE divides r, or is n * r with n | mh/p; SIMD divides c, is a part or a multiple of a run,
@@ -253,5 +259,7 @@ def legal_folds(
         simds = cols = cols[(t.run % cols == 0) | (cols % t.run == 0)]
         if t.kept_rows == t.block_rows:
             simds = np.union1d(cols, t.kept_cols * divisors(mw // t.block_cols))
-    grid = np.meshgrid(pes, simds, indexing="ij")
-    return grid[0].ravel(), grid[1].ravel()
+    pe, simd = (side.ravel() for side in np.meshgrid(pes, simds, indexing="ij"))
+    pe.setflags(write=False)
+    simd.setflags(write=False)
+    return pe, simd

@@ -9,7 +9,7 @@ import numpy as np
 
 from dse.compression import canonical, effective
 from dse.errors import UsageError
-from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, DesignPoint
+from dse.ir.design import COMPUTES, EDGE_SKIPS, MEMORIES, DesignPoint, LayerDesign
 from dse.ir.edge_skip import pooling_behind
 from dse.ir.graph import Block, Series, series
 from dse.ir.layers._base import Layer, MatrixLayer
@@ -50,7 +50,7 @@ def pipeline(network: Network, design: DesignPoint) -> Stages:
     check(network, design)
     built, structures = effective(network, design.compressions)
     lowering = _Lowering(
-        design,
+        dict(design.layers),
         element_types(network, design.compressions),
         sum_types(network, design.compressions),
         structures,
@@ -79,7 +79,7 @@ class _End:
 class _Lowering:
     """A design on its way to units."""
 
-    design: DesignPoint
+    designs: Mapping[str, LayerDesign]
     types: Mapping[str, IntType]
     sums: Mapping[str, IntType]
     structures: Mapping[str, Structure]
@@ -98,7 +98,7 @@ class _Lowering:
         return stages, end
 
     def _layer(self, layer: Layer, before: _End | None) -> tuple[list[Stage], _End]:
-        d, element = self.design[layer.name], self.types[layer.name]
+        d, element = self.designs[layer.name], self.types[layer.name]
         f = d.folding
         parts = main_units(
             layer,
@@ -147,7 +147,7 @@ class _Lowering:
     def _block(self, block: Block, before: _End) -> tuple[list[Stage], _End]:
         """Return a FIFO, and fork, branches and join behind it."""
         join, width = block.join, before.width
-        element, pe = self.types[join.name], self.design[join.name].folding.pe
+        element, pe = self.types[join.name], self.designs[join.name].folding.pe
         bits = (element.bits, self.sums.get(join.name, element).bits)
         fifo, fork = fork_units(block.source, int(width), self._forked(block))
         branches = []
@@ -223,9 +223,9 @@ def check(network: Network, design: DesignPoint) -> None:
         msg = "the compression of the design is not canonical; pass it through `canonical` first"
         raise UsageError(msg)
     built, structures = effective(network, design.compressions)
-    types = element_types(network, design.compressions)
+    types, designs = element_types(network, design.compressions), dict(design.layers)
     for layer in built.layers:
-        f = design[layer.name].folding
+        f = designs[layer.name].folding
         if f.edge_skip != "off":
             if f.memory == "uram":
                 msg = (
@@ -237,7 +237,7 @@ def check(network: Network, design: DesignPoint) -> None:
                 layer,
                 types[layer.name],
                 structures.get(layer.name),
-                design[layer.name].compression,
+                designs[layer.name].compression,
             )
         if isinstance(layer, MatrixLayer):
             s = structures[layer.name]
