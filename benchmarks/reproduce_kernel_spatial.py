@@ -21,6 +21,7 @@ from dse.config.load import load_config
 from dse.config.values import Knobs
 from dse.emit.frame_cycles import frame_cycles, golden_interval
 from dse.emit.hls import BATCH, hls_project
+from dse.emit.order import Order
 from dse.emit.processes import lower
 from dse.emit.verify import verify
 from dse.folding.fold import Folder
@@ -135,15 +136,17 @@ def emitted(
     """Return images, mismatches, and whether all loop trips are those counted, of a compiled project."""
     test = p.dataset.test.first(images)
     project = hls_project(
-        study=p.config.study,
-        network=p.network,
-        design=design,
-        accelerator=accelerator,
-        board=p.config.board,
-        clock_mhz=p.config.clock_mhz,
-        estimate=p.hardware(design),
-        images=test.images,
-        labels=test.labels,
+        Order(
+            study=p.config.study,
+            network=p.network,
+            design=design,
+            accelerator=accelerator,
+            board=p.config.board,
+            clock_mhz=p.config.clock_mhz,
+            estimate=p.hardware(design),
+            images=test.images,
+            labels=test.labels,
+        )
     )
     with tempfile.TemporaryDirectory() as folder:
         result = verify(project.write(Path(folder) / "project"))

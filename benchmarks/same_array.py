@@ -12,6 +12,7 @@ import numpy as np
 from dse.compression import effective
 from dse.config.values import Knobs
 from dse.emit.hls import hls_project
+from dse.emit.order import Order
 from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
 from dse.emit.verify import verify
@@ -103,15 +104,17 @@ def verified(p: Plan, array: Array, accelerator: Accelerator, images: int) -> li
     with tempfile.TemporaryDirectory() as folder:
         for name, make in (("hls", hls_project), ("rtl", rtl_project)):
             make(
-                study=p.config.study,
-                network=p.network,
-                design=array.design,
-                accelerator=accelerator,
-                board=p.config.board,
-                clock_mhz=p.config.clock_mhz,
-                estimate=p.hardware(array.design),
-                images=np.asarray(test.images).astype(np.int64),
-                labels=np.asarray(test.labels),
+                Order(
+                    study=p.config.study,
+                    network=p.network,
+                    design=array.design,
+                    accelerator=accelerator,
+                    board=p.config.board,
+                    clock_mhz=p.config.clock_mhz,
+                    estimate=p.hardware(array.design),
+                    images=np.asarray(test.images).astype(np.int64),
+                    labels=np.asarray(test.labels),
+                )
             ).write(Path(folder) / name)
         c = verify(Path(folder) / "hls")
         v = simulate(Path(folder) / "rtl")

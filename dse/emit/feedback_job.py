@@ -29,6 +29,7 @@ from dse.calibration.project import read_projects
 from dse.config.values import StudyConfig
 from dse.emit import synth_hls
 from dse.emit.hls import hls_project
+from dse.emit.order import Order
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.synth import synthesise
@@ -102,17 +103,19 @@ def project(p: Plan, folder: Path, record: TrialRecord, tool: str) -> HlsProject
     shown = p.dataset.test.first(1)
     assert record.hardware is not None
     return FLOWS[tool](
-        study=p.config.study,
-        network=p.network,
-        design=record.design,
-        accelerator=Accelerator.from_arrays(p.network, base)
-        if p.frozen
-        else _untrained(p, record, base),
-        board=p.config.board,
-        clock_mhz=p.config.clock_mhz,
-        estimate=record.hardware,
-        images=shown.images,
-        labels=shown.labels,
+        Order(
+            study=p.config.study,
+            network=p.network,
+            design=record.design,
+            accelerator=Accelerator.from_arrays(p.network, base)
+            if p.frozen
+            else _untrained(p, record, base),
+            board=p.config.board,
+            clock_mhz=p.config.clock_mhz,
+            estimate=record.hardware,
+            images=shown.images,
+            labels=shown.labels,
+        )
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
@@ -20,14 +19,13 @@ from dse.emit.layers import layer_benches, layer_files, layer_images
 from dse.emit.loading import loading_files
 from dse.emit.manifest import manifest
 from dse.emit.names import identifier, identifiers, markdown, part_name
+from dse.emit.order import Order
 from dse.emit.processes import lower
 from dse.emit.project import HlsProject, content_digest
 from dse.emit.rendering import copied, rendered, with_tables
 from dse.errors import UsageError
-from dse.ir.accelerator import Accelerator, Integers
-from dse.ir.design import DesignPoint
+from dse.ir.accelerator import Accelerator
 from dse.ir.finn import folding_config
-from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.stages import flat
@@ -37,51 +35,27 @@ from dse.lowering.pipeline import pipeline
 BATCH = 8  # golden images per call: streams of C simulation hold a whole call
 
 
-def hls_project(
-    *,
-    study: str,
-    network: Network,
-    design: DesignPoint,
-    accelerator: Accelerator,
-    board: Board,
-    clock_mhz: float,
-    estimate: HardwareEstimate,
-    images: Integers,
-    labels: Integers,
-    accuracy: Mapping[str, float] = MappingProxyType({}),
-) -> HlsProject:
-    """Return the HLS project that computes what `accelerator` computes, built as `design` says.
-
-    Args:
-        study: name of the study.
-        network: of the study, before any pruning.
-        design: a legal design of the network.
-        accelerator: the integers; its network is the one that is built.
-        board: what it is built for.
-        clock_mhz: target clock.
-        estimate: predicted cost, for design.json and README.md.
-        images: `(n, *input_shape)` integers, golden vectors; best from the test split.
-        labels: `(n,)`.
-        accuracy: measured accuracies of the integer network by split, for design.json and README.md.
+def hls_project(order: Order) -> HlsProject:
+    """Return the HLS project that computes what the accelerator computes, built as the design says.
 
     Raises:
         UsageError: the design is illegal, does not belong to the accelerator, or is beyond what HLS takes.
     """
-    stages = pipeline(network, design)
-    units = flat(stages)
-    names = identifiers(layer.name for layer in network.layers)
+    stages = pipeline(order.network, order.design)
+    units, accelerator, images = flat(stages), order.accelerator, order.images
+    names = identifiers(layer.name for layer in order.network.layers)
     chain = lower(stages, accelerator, names)
     source, target = _ports(units, accelerator.network)
     benches = layer_benches(chain, accelerator, names)
     few = layer_images(benches, len(images))
     context = {
         "version": dse.__version__,
-        "study": identifier(study),
-        "digest": design.digest,
-        "board": markdown(board.name),
-        "part": part_name(board.part),
-        "clock_mhz": float(clock_mhz),
-        "clock_ns": round(1000.0 / clock_mhz, 3),
+        "study": identifier(order.study),
+        "digest": order.design.digest,
+        "board": markdown(order.board.name),
+        "part": part_name(order.board.part),
+        "clock_mhz": float(order.clock_mhz),
+        "clock_ns": round(1000.0 / order.clock_mhz, 3),
         "chain": chain,
         "with_tables": with_tables(chain),
         "batch": BATCH,
@@ -91,38 +65,30 @@ def hls_project(
         "images": len(images),
         "benches": benches,
         "layer_images": few,
-        "estimate": estimate,
-        "accuracy": {identifier(k): float(v) for k, v in accuracy.items()},
-        "no_block_design": no_block_design(board, source),
+        "estimate": order.estimate,
+        "accuracy": {identifier(k): float(v) for k, v in order.accuracy.items()},
+        "no_block_design": no_block_design(order.board, source),
     }
     files: dict[PurePosixPath, str | bytes] = {
         **copied(),
         **rendered(context, chain),
-        **board_files(context, "hls", board),
-        **golden_files(accelerator, source, target, images, labels),
+        **board_files(context, "hls", order.board),
+        **golden_files(accelerator, source, target, images, order.labels),
         **loading_files(chain, accelerator),
         **layer_files(benches, accelerator, images[:few]),
-        **finn_reports(stages, estimate, clock_mhz),
+        **finn_reports(stages, order.estimate, order.clock_mhz),
         PurePosixPath("folding_config.json"): _json(folding_config(units)),
         PurePosixPath("accelerator.npz"): _archive(accelerator),
     }
     digests = {str(name): content_digest(content) for name, content in sorted(files.items())}
     files[PurePosixPath("design.json")] = _json(
         manifest(
-            study=study,
-            network=network,
-            design=design,
-            accelerator=accelerator,
-            board=board,
-            clock_mhz=clock_mhz,
-            estimate=estimate,
+            order,
             chain=chain,
             source=source,
             target=target,
-            images=len(images),
             layers={"images": few, "benches": [b.to_json() for b in benches]},
             counted=frame_cycles(chain, accelerator, images, BATCH),
-            accuracy=accuracy,
             files=digests,
             edges=counted_edges(chain, accelerator, images, BATCH),
         )

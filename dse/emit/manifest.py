@@ -14,10 +14,8 @@ from dse.emit.finn_reports import ABOUT
 from dse.emit.frame_cycles import golden_interval
 from dse.emit.golden import Port
 from dse.emit.loading import loading_json
-from dse.ir.accelerator import Accelerator
+from dse.emit.order import Order
 from dse.ir.data_dependent import FrameCycles
-from dse.ir.design import DesignPoint
-from dse.ir.hardware import Board, HardwareEstimate
 from dse.ir.network import Network
 from dse.ir.units import SlidingWindowUnit, Unit, parameters
 
@@ -25,63 +23,48 @@ SCHEMA = "dse.design/1"
 
 
 def manifest(
+    order: Order,
     *,
-    study: str,
-    network: Network,
-    design: DesignPoint,
-    accelerator: Accelerator,
-    board: Board,
-    clock_mhz: float,
-    estimate: HardwareEstimate,
     chain: Chain,
     source: Port,
     target: Port,
-    images: int,
     layers: Mapping[str, Any],
     counted: Mapping[str, FrameCycles],
-    accuracy: Mapping[str, float],
     files: Mapping[str, str],
     edges: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the JSON values of design.json.
 
     Args:
-        study: name of the study.
-        network: of the study, before any pruning.
-        design: how it is built.
-        accelerator: its integers.
-        board: what it is built for.
-        clock_mhz: target clock.
-        estimate: predicted cost.
+        order: what was asked for.
         chain: the emitted processes.
         source: input side.
         target: output side.
-        images: number of golden images.
-        layers: how many of them every layer is run on alone, and what it consists of (`dse.emit.layers`).
+        layers: on how many of the golden images every layer is run alone, and what it consists of (`dse.emit.layers`).
         counted: by the name of a unit, its cycles for them where they depend on the image.
-        accuracy: measured accuracies by split.
         files: digest of every other file of the project.
         edges: what is counted on the golden images where edges are skipped (`dse.emit.edges`).
     """
+    design, images = order.design, len(order.images)
     return {
         "schema": SCHEMA,
         "written_by": f"dse {dse.__version__}",
-        "study": study,
-        "network": network_json(network),
+        "study": order.study,
+        "network": network_json(order.network),
         "design": design.to_json(),
         "digests": {
-            "network": network.digest,
+            "network": order.network.digest,
             "design": design.digest,
             "compression": design.compression_digest,
-            "accelerator": accelerator.digest,
+            "accelerator": order.accelerator.digest,
         },
-        "board": board.name,
-        "part": board.part,
-        "clock_mhz": clock_mhz,
+        "board": order.board.name,
+        "part": order.board.part,
+        "clock_mhz": order.clock_mhz,
         "top": "accelerator",
-        "accuracy": {"kind": "measured on the integer network", **accuracy},
-        "estimate": {"kind": "predicted", **estimate.to_json()},
-        "report": {**ABOUT, "source": estimate.source},
+        "accuracy": {"kind": "measured on the integer network", **order.accuracy},
+        "estimate": {"kind": "predicted", **order.estimate.to_json()},
+        "report": {**ABOUT, "source": order.estimate.source},
         "units": [
             *(
                 unit_json(m.name, m.unit, [p.name for p in m.processes])

@@ -15,6 +15,7 @@ from dse.emit.golden import Port
 from dse.emit.hls import hls_project
 from dse.emit.layers import layer_benches
 from dse.emit.names import identifier, identifiers, markdown, part_name
+from dse.emit.order import Order
 from dse.emit.processes import lower
 from dse.emit.project import HlsProject, content_digest
 from dse.emit.rendering import environment
@@ -22,10 +23,6 @@ from dse.emit.rtl_chain import instances
 from dse.emit.rtl_instance import Instance
 from dse.emit.rtl_layers import TEMPLATE, layer_testbenches
 from dse.emit.rtl_timing import late_share, rtl_latency_cycles
-from dse.ir.accelerator import Accelerator, Integers
-from dse.ir.design import DesignPoint
-from dse.ir.hardware import Board, HardwareEstimate
-from dse.ir.network import Network
 from dse.ir.numbers import IntType
 from dse.ir.timing import interval_cycles
 from dse.lowering.pipeline import pipeline
@@ -39,38 +36,15 @@ PARTS = (TEMPLATE, "rtl/_instances.v.j2")  # rendered elsewhere, or part of othe
 PATIENCE = 20  # frames without a word after which a simulation is stuck; back-pressure costs less
 
 
-def rtl_project(
-    *,
-    study: str,
-    network: Network,
-    design: DesignPoint,
-    accelerator: Accelerator,
-    board: Board,
-    clock_mhz: float,
-    estimate: HardwareEstimate,
-    images: Integers,
-    labels: Integers,
-    accuracy: Mapping[str, float] = MappingProxyType({}),
-) -> HlsProject:
-    """Return the Verilog project that computes what `accelerator` computes, built as `design` says.
+def rtl_project(order: Order) -> HlsProject:
+    """Return the Verilog project that computes what the accelerator computes, built as the design says.
 
     It is the HLS project with other sources: folding, integers, golden vectors, names and design.json
-    are the same. Arguments and errors are those of `hls_project`.
+    are the same. Errors are those of `hls_project`.
     """
-    hls = hls_project(
-        study=study,
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=clock_mhz,
-        estimate=estimate,
-        images=images,
-        labels=labels,
-        accuracy=accuracy,
-    )
-    names = identifiers(layer.name for layer in network.layers)
-    stages = pipeline(network, design)
+    hls, accelerator = hls_project(order), order.accelerator
+    names = identifiers(layer.name for layer in order.network.layers)
+    stages = pipeline(order.network, order.design)
     chain = lower(stages, accelerator, names)
     built = instances(chain, accelerator)
     benches = layer_benches(chain, accelerator, names)
@@ -79,30 +53,30 @@ def rtl_project(
     source, target = _port(manifest["input"]), _port(manifest["output"])
     context = {
         "version": dse.__version__,
-        "study": identifier(study),
-        "digest": design.digest,
-        "board": markdown(board.name),
-        "part": part_name(board.part),
-        "clock_mhz": float(clock_mhz),
+        "study": identifier(order.study),
+        "digest": order.design.digest,
+        "board": markdown(order.board.name),
+        "part": part_name(order.board.part),
+        "clock_mhz": float(order.clock_mhz),
         "instances": built,
         "chain": chain,
         "benches": benches,
         "layer_images": manifest["golden"]["layers"]["images"],
         "source": source,
         "target": target,
-        "images": len(images),
-        "estimate": estimate,
-        "accuracy": {identifier(k): float(v) for k, v in accuracy.items()},
+        "images": len(order.images),
+        "estimate": order.estimate,
+        "accuracy": {identifier(k): float(v) for k, v in order.accuracy.items()},
         "latency_cycles": latency,
         "patience": PATIENCE * latency,
-        "no_block_design": no_block_design(board, source),
+        "no_block_design": no_block_design(order.board, source),
     }
     files: dict[PurePosixPath, str | bytes] = {
         **{name: text for name, text in hls.files.items() if _shared(name)},
         **_copied(),
         **_rendered(context),
         **layer_testbenches(benches, chain, built, latency, context),
-        **board_files(context, "rtl", board),
+        **board_files(context, "rtl", order.board),
         **{PurePosixPath("rtl") / n: text for i in built for n, text in i.memories.items()},
     }
     digests = {str(name): content_digest(content) for name, content in sorted(files.items())}

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dse.emit.hls import hls_project
+from dse.emit.order import Order
 from dse.emit.rtl import rtl_project
 from dse.errors import UsageError
 from dse.ir.accelerator import Accelerator
@@ -80,16 +81,18 @@ def emit_design(
     shown = test.first(count)
     assert record.hardware is not None
     project = FLOWS[flow](
-        study=config.study,
-        network=p.network,
-        design=design,
-        accelerator=accelerator,
-        board=config.board,
-        clock_mhz=config.clock_mhz,
-        estimate=record.hardware,
-        images=np.asarray(shown.images),
-        labels=shown.labels,
-        accuracy={"validation": final.validation_accuracy, "test": final.test_accuracy},
+        Order(
+            study=config.study,
+            network=p.network,
+            design=design,
+            accelerator=accelerator,
+            board=config.board,
+            clock_mhz=config.clock_mhz,
+            estimate=record.hardware,
+            images=np.asarray(shown.images),
+            labels=shown.labels,
+            accuracy={"validation": final.validation_accuracy, "test": final.test_accuracy},
+        )
     )
     project.write(out, force=force)
     return Emitted(

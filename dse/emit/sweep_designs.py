@@ -10,6 +10,7 @@ import numpy as np
 from cost_models import analytic
 from cost_models._model import Floats
 from dse.compression import canonical, effective
+from dse.emit.order import Order
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.sweep_integers import generator, random_integers
@@ -204,13 +205,15 @@ def project(name: str, family: str) -> HlsProject:
     t = network.input_type
     shape = (1, *network.input_shape)
     return rtl_project(
-        study=name,
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate(network, design, board, 100.0, analytic.load(board.family)),
-        images=np.full(shape, t.max),
-        labels=np.zeros(1, dtype=np.int64),
+        Order(
+            study=name,
+            network=network,
+            design=design,
+            accelerator=accelerator,
+            board=board,
+            clock_mhz=100.0,
+            estimate=estimate(network, design, board, 100.0, analytic.load(board.family)),
+            images=np.full(shape, t.max),
+            labels=np.zeros(1, dtype=np.int64),
+        )
     )

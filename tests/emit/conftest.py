@@ -18,6 +18,7 @@ import pytest
 
 from dse.compression import canonical, effective, scheme
 from dse.emit.hls import hls_project
+from dse.emit.order import Order
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.simulate import simulate
@@ -180,7 +181,7 @@ def _factory(
 ) -> Callable[..., HlsProject]:
     def build(case: Case, **changed: object) -> HlsProject:
         network, design, accelerator, images, labels = case
-        arguments = {
+        arguments: dict[str, Any] = {
             "study": "study",
             "network": network,
             "design": design,
@@ -192,7 +193,7 @@ def _factory(
             "labels": labels,
             "accuracy": {"test": 0.5},
         }
-        return maker(**(arguments | changed))
+        return maker(Order(**(arguments | changed)))
 
     return build
 
@@ -252,15 +253,11 @@ def check_verilog(check_layers: Callable[[Path], None]) -> Callable[..., None]:
 
 
 @pytest.fixture
-def write(tmp_path: Path, emit: Any, board: Any, estimate: Any) -> Callable[..., Path]:
+def write(tmp_path: Path, emit: Any, emit_rtl: Any) -> Callable[..., Path]:
     """Factory: (flow, case, arguments to replace) -> folder of the written project."""
 
     def project(flow: str, case: Any, **changed: Any) -> Path:
-        built: HlsProject = emit(case, **changed)
-        if flow == "rtl":
-            names = ("network", "design", "accelerator", "images", "labels")
-            arguments = dict(zip(names, case, strict=True)) | {"board": board} | changed
-            built = rtl_project(study="study", clock_mhz=100.0, estimate=estimate, **arguments)
+        built: HlsProject = (emit_rtl if flow == "rtl" else emit)(case, **changed)
         return built.write(tmp_path / "a b" / flow, force=True)
 
     return project

@@ -15,6 +15,7 @@ from dse.config.values import DataConfig
 from dse.data import digits
 from dse.data._dataset import Dataset
 from dse.emit.hls import hls_project
+from dse.emit.order import Order
 from dse.emit.project import HlsProject
 from dse.emit.rtl import rtl_project
 from dse.emit.verify import verify
@@ -116,15 +117,17 @@ def project(
     board = load_board("Pynq-Z1")
     emit = rtl_project if rtl else hls_project
     return emit(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=integer,
-        board=board,
-        clock_mhz=100.0,
-        estimate=estimate(network, design, board, 100.0, analytic.load(board.family)),
-        images=data.test.images[:IMAGES],
-        labels=data.test.labels[:IMAGES],
+        Order(
+            study="study",
+            network=network,
+            design=design,
+            accelerator=integer,
+            board=board,
+            clock_mhz=100.0,
+            estimate=estimate(network, design, board, 100.0, analytic.load(board.family)),
+            images=data.test.images[:IMAGES],
+            labels=data.test.labels[:IMAGES],
+        )
     )
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from cost_models import analytic
 from dse.compression import canonical
+from dse.emit.order import Order
 from dse.emit.rtl import rtl_project
 from dse.folding.fold import Folder
 from dse.ir.design import Compression, DesignPoint, Folding
@@ -125,15 +126,17 @@ def write(case: Any, estimate: Any, folder: Path, depth: int | None = None, at: 
     """Write a project with watched FIFOs; where `depth` is given, those whose names begin with `at` have it."""
     network, design, accelerator, images, labels = case
     rtl_project(
-        study="study",
-        network=network,
-        design=design,
-        accelerator=accelerator,
-        board=BOARD,
-        clock_mhz=100.0,
-        estimate=estimate,
-        images=images,
-        labels=labels,
+        Order(
+            study="study",
+            network=network,
+            design=design,
+            accelerator=accelerator,
+            board=BOARD,
+            clock_mhz=100.0,
+            estimate=estimate,
+            images=images,
+            labels=labels,
+        )
     ).write(folder)
     fifo, top = folder / "rtl" / "stream_fifo.v", folder / "rtl" / "accelerator.v"
     text = fifo.read_text().replace("parameter WIDTH", "parameter NUMBER = 0,\n  parameter WIDTH")

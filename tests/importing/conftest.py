@@ -14,6 +14,7 @@ import torch
 
 from cost_models import analytic
 from dse.emit.hls import hls_project
+from dse.emit.order import Order
 from dse.emit.verify import Verification, verify
 from dse.folding import standalone
 from dse.importing.imported import imported
@@ -102,15 +103,17 @@ def compiled(path: Path, images: np.ndarray, folder: Path, board: str, target: i
     design = standalone.solve(q, target).design
     accelerator = imported(read(path), IntType(8, signed=False), {}).accelerator
     hls_project(
-        study="own",
-        network=q.network,
-        design=design,
-        accelerator=accelerator,
-        board=q.board,
-        clock_mhz=100,
-        estimate=q.hardware(design),
-        images=images,
-        labels=accelerator.scores(images).argmax(1),
+        Order(
+            study="own",
+            network=q.network,
+            design=design,
+            accelerator=accelerator,
+            board=q.board,
+            clock_mhz=100,
+            estimate=q.hardware(design),
+            images=images,
+            labels=accelerator.scores(images).argmax(1),
+        )
     ).write(folder)
     return verify(folder)
 
