@@ -87,7 +87,7 @@ def run(study_file: Path, dry_run: bool, fork: str | None, **options: Any) -> No
         overrides = _overrides(options, _finished(folder))
         config = load_config(study_file, overrides)
     if dry_run:
-        _check(config, timed=False, as_json=options["as_json"])
+        _check(config, options["root"], timed=False, as_json=options["as_json"])
         return
     _search(config, overrides, options, source)
 
@@ -115,10 +115,9 @@ def resume(study: str, **options: Any) -> None:
 @common
 def check(study_file: Path, sets: tuple[str, ...], timed: bool, root: Path, as_json: bool) -> None:
     """Validate a study file, and size the search."""
-    del root
     from dse.config.load import load_config
 
-    _check(load_config(study_file, sets), timed=timed, as_json=as_json)
+    _check(load_config(study_file, sets), root, timed=timed, as_json=as_json)
 
 
 def _overrides(options: dict[str, Any], finished: int) -> list[str]:
@@ -147,12 +146,12 @@ def _finished(folder: Path) -> int:
     return sum(r.counts for r in snapshot(folder).records)
 
 
-def _check(config: StudyConfig, *, timed: bool, as_json: bool) -> None:
+def _check(config: StudyConfig, root: Path, *, timed: bool, as_json: bool) -> None:
     from dse.emit.feedback import require_tool
     from dse.search.outlook import outlook
 
     require_tool(config)
-    found = outlook(config, timed=timed)
+    found = outlook(config, timed=timed, studies=root)
     if as_json:
         print_json("check", found.to_json())
     else:

@@ -8,6 +8,7 @@ from dse.compression import effective
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import DesignPoint
 from dse.ir.record import FinalRecord, TrialRecord
+from dse.ir.words import plural
 from dse.lowering.counted import counted_cycles
 from dse.search.pareto import front
 from dse.search.staged import scored
@@ -67,6 +68,20 @@ def retrain(
     if not running:
         store.write_driver_state(replace(store.driver_state(), complete=True))
     return not running
+
+
+def less_trained(plan: Plan) -> tuple[str, ...]:
+    """Return a warning where the designs of the front are trained anew, and less than the search trained them."""
+    final, stages = plan.stages.final_epochs, plan.stages
+    searched = (stages.short_epochs or 0) + (stages.finetune_epochs or 0)
+    if not plan.trains or plan.frozen or final is None or final >= searched:
+        return ()
+    told = (
+        f"`final: {{epochs: {final}}}` trains the designs of the front anew, and less than the search did"
+        f" ({plural(searched, 'epoch')}): they may be less accurate than what they were chosen for; say"
+        f" {searched} or more"
+    )
+    return (told,)
 
 
 def final_task(plan: Plan, design: DesignPoint) -> TrainingTask:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from dse.config.problems import problem_at
@@ -12,10 +13,12 @@ from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, Board, HardwareEstimate
 from dse.ir.words import plural
 from dse.search.calibrated import mismatches
+from dse.search.finals import less_trained
 from dse.search.rehearsal import Rehearsal, rehearse
 from dse.search.sample import Sample, sample
 from dse.search.samplers import described, schedule
 from dse.search.score import metrics_of, violations
+from dse.search.seed_files import seed_designs
 from dse.search.space import CYCLES, PREFERENCE, Range, Values, at
 from dse.search.study import Plan, plan
 
@@ -45,7 +48,7 @@ class Outlook:
         fast = (_too_fast(c.clock_mhz, c.board),) if c.clock_mhz > c.board.max_clock_mhz else ()
         none = () if self.sample.fitting else (NONE_FITS.format(self.sample.designs),)
         idle = (NONE_BINDS.format(self.sample.designs + len(self.extremes)),) if self._idle else ()
-        return (*fast, *none, *idle, *found, *_left_out(self.plan))
+        return (*fast, *none, *idle, *found, *less_trained(self.plan), *_left_out(self.plan))
 
     @property
     def _idle(self) -> bool:
@@ -146,17 +149,20 @@ def _left_out(p: Plan) -> tuple[str, ...]:
     return (f"memory `uram` is left out, {board.name} has no UltraRAM; layers: {', '.join(asked)}",)
 
 
-def outlook(config: StudyConfig, *, timed: bool = False) -> Outlook:
+def outlook(config: StudyConfig, *, timed: bool = False, studies: Path | None = None) -> Outlook:
     """Build everything a study needs, run nothing.
 
     Args:
         config: the checked study file.
         timed: train one candidate, for its time.
+        studies: the folder of the studies; seeds are read where it is given.
 
     Raises:
         UsageError: the file does not fit model or data, or no design in the space can meet a constraint.
     """
     p = plan(config)
+    if studies is not None:
+        seed_designs(p, studies)
     space = p.space
     least = {k.name: at(k, 0.0) for k in space.knobs}
     for knob in space.knobs:  # the cheapest: fewest bits, most pruning, slowest fold

@@ -18,9 +18,10 @@ from dse.search.calibrated import mismatches
 from dse.search.cluster import probe
 from dse.search.driver import Driver
 from dse.search.feedback import Feedback
-from dse.search.finals import retrain
+from dse.search.finals import less_trained, retrain
 from dse.search.fork import fork
 from dse.search.judge import judge
+from dse.search.seed_files import seed_designs
 from dse.search.study import Plan, open_study, plan
 from dse.search.tasks import TrainingContext
 from dse.search.watch import Progress, Stop
@@ -75,6 +76,10 @@ def run(
         UnreachableError: Ray or the storage cannot be reached.
     """
     p = plan(config, folder)
+    if source is None and not (folder / "study.json").exists():
+        seed_designs(
+            p, folder.parent
+        )  # a wrong one is told before minutes of training, and leaves no study
     store = open_study(p, folder, overrides)
     try:
         store.when_waiting(lambda reason: progress.event("storage-waiting", reason=reason))
@@ -94,7 +99,8 @@ def run(
             driver = Driver(
                 p, store, workers, progress, stop, feedback=feedback, retry_failed=retry_failed
             )
-            for text in mismatches(getattr(p.model, "facts", {}), config.board, config.clock_mhz):
+            facts = getattr(p.model, "facts", {})
+            for text in (*mismatches(facts, config.board, config.clock_mhz), *less_trained(p)):
                 progress.event("warning", text=text)
             progress.event(
                 "searching",

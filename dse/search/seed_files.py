@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dse.config.problems import problem_at
 from dse.errors import UsageError
 from dse.ir.design import DesignPoint
 from dse.ir.layers.depthwise_conv2d import DepthwiseConv2d
@@ -31,15 +32,18 @@ def seed_designs(plan: Plan, root: Path) -> list[tuple[str, Knobs]]:
         root: the folder of the studies.
 
     Raises:
-        UsageError: a seed cannot be read, or is outside of the space.
+        StudyFileError: a seed cannot be read, or is outside of the space.
     """
     found: list[tuple[str, Knobs]] = []
-    for seed in plan.config.seeds:
-        if seed.startswith(STUDY):
-            found += of_study(plan, root, seed.removeprefix(STUDY))
-        elif seed != "baseline":
-            path = Path(seed)
-            found.append((path.name, of_file(plan, path)))
+    for i, seed in enumerate(plan.config.seeds):
+        try:
+            if seed.startswith(STUDY):
+                found += of_study(plan, root, seed.removeprefix(STUDY))
+            elif seed != "baseline":
+                path = Path(seed)
+                found.append((path.name, of_file(plan, path)))
+        except UsageError as error:
+            raise problem_at(plan.config, f"seeds[{i}]", "bad-seed", str(error)) from error
     return found
 
 

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from dse.config.problems import StudyFileError
 from dse.errors import UsageError
 from dse.ir.finn import folding_config
 from dse.lowering.pipeline import pipeline
 from dse.search.driver import Driver
+from dse.search.finals import less_trained
+from dse.search.outlook import outlook
 from dse.search.recover import recovered
+from dse.search.run import run
 from dse.search.seed_files import of_file, seed_designs
 from dse.search.study import open_study
 
@@ -131,6 +135,30 @@ def test_the_front_of_another_study_is_tried_first(
         seed_designs(narrow, tmp_path)
     with pytest.raises(UsageError, match="no study in"):
         seed_designs(planned("seeds=['study:absent']"), tmp_path)
+
+
+def test_a_wrong_seed_is_told_at_its_place_before_anything_is_trained(
+    tmp_path: Path, planned: Any, silent: Any
+) -> None:
+    (tmp_path / "wrong.json").write_text("{}")
+    config = planned(replace=("budget:", "seeds: [baseline, wrong.json]\nbudget:")).config
+    folder = tmp_path / "runs" / "small"
+    with pytest.raises(StudyFileError) as caught:
+        run(config, folder, (), inline=True, progress=silent, stop=Never())
+    assert "small.yaml:18:19" in str(caught.value)
+    assert "error[bad-seed]: seed " in str(caught.value)
+    assert "wrong.json is neither a design.json of dse" in str(caught.value)
+    assert not folder.exists()
+    with pytest.raises(StudyFileError, match="bad-seed"):
+        outlook(config, studies=tmp_path / "runs")
+
+
+def test_a_last_training_that_is_shorter_than_the_search_is_told(planned: Any) -> None:
+    stages = "stages=[{{finetune: {{epochs: 3}}}}, {{final: {{epochs: {}}}}}]"
+    (told,) = less_trained(planned(stages.format(2)))
+    assert "less than the search did (3 epochs)" in told
+    assert told in outlook(planned(stages.format(2)).config).warnings
+    assert not less_trained(planned(stages.format(3)))
 
 
 @pytest.mark.parametrize(
