@@ -178,7 +178,7 @@ def _storage(url: str) -> Check:
 def _studies(root: Path) -> Iterator[Check]:
     """Check the journal of every study, and what a killed driver left."""
     from dse.cli.output import study_names
-    from dse.store import Store
+    from dse.store import Store, lost
 
     for name in study_names(root):
         folder = root / name
@@ -193,6 +193,9 @@ def _studies(root: Path) -> Iterator[Check]:
         if held is not None:
             text = f"{name}: process {held.process} on {held.host} is running it, {trials} trials"
             yield Check(f"study {name}", OK, text)
+            continue
+        if store.missing:
+            yield Check(f"study {name}", WARN, f"{name}: {trials} trials; {lost(store.missing)}")
             continue
         left = [*folder.glob("journal.log.lock*")]
         torn = store.journal.exists() and not store.journal.read_bytes().endswith(b"\n") and trials

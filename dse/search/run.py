@@ -26,7 +26,7 @@ from dse.search.study import Plan, open_study, plan
 from dse.search.tasks import TrainingContext
 from dse.search.watch import Progress, Stop
 from dse.search.workers import InlineWorkers, RayWorkers, Workers
-from dse.store import Store
+from dse.store import Store, lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,10 @@ def run(
     store = open_study(p, folder, overrides)
     try:
         store.when_waiting(lambda reason: progress.event("storage-waiting", reason=reason))
+        if store.missing:
+            progress.event(
+                "warning", text=f"{lost(store.missing)}, or go on: they are searched again"
+            )
         if source is not None and (taken := fork(p, store, source)):
             progress.event("forked", trials=taken, source=source.name)
         done = _complete(p, store)

@@ -18,9 +18,9 @@ The folder of a study:
     report.html
 """
 
-from dse.store.attributes import RECORD
+from dse.store.attributes import RECORD, lost
 from dse.store.files import write_atomic
 from dse.store.folder import FORMAT, MODEL, DriverState, Store
 from dse.store.trials import Trials
 
-__all__ = ["FORMAT", "MODEL", "RECORD", "DriverState", "Store", "Trials", "write_atomic"]
+__all__ = ["FORMAT", "MODEL", "RECORD", "DriverState", "Store", "Trials", "lost", "write_atomic"]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from dse.ir.record import TrialRecord
 
 RECORD = "dse"  # the user attribute of an Optuna trial that holds our record, as JSON text
 DIGEST = f"{RECORD}:digest"  # of that text: a bit that flips on a disk is no other result
+NUMBER = (
+    f"{RECORD}:number"  # how many trials were written before it: a hole is a trial that was lost
+)
+MOST, SHOWN = 1000, 5  # numbers of missing trials that are looked for, and listed
 PART = 30_000  # characters of it per attribute: MySQL keeps 64 KiB, and quotes are escaped
 
 
@@ -20,6 +25,38 @@ def attributes_of(record: TrialRecord) -> dict[str, str]:
     parts = [text[i : i + PART] for i in range(0, len(text), PART)]
     named = {RECORD + (f":{i}" if i else ""): part for i, part in enumerate(parts)}
     return named | {DIGEST: _digest(text)}
+
+
+def numbers_of(trials: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return the numbers of trials, given their attributes in the order of the storage.
+
+    Trials of earlier versions say none: they are the first, and theirs are their places.
+    """
+    return [attributes.get(NUMBER, place) for place, attributes in enumerate(trials)]
+
+
+def missing_of(numbers: Iterable[int]) -> tuple[int, ...]:
+    """Return the numbers below the highest that no trial has, `MOST` of them at most.
+
+    One that was written twice has one number.
+    """
+    found = set(numbers)
+    holes = (n for n in range(max(found, default=-1)) if n not in found)
+    return tuple(islice(holes, MOST))
+
+
+def lost(missing: Sequence[int]) -> str:
+    """Return in words that trials are missing, and what helps.
+
+    Args:
+        missing: their numbers, counted from 0 in the order of finishing.
+    """
+    which = ", ".join(map(str, missing[:SHOWN])) + (", ..." if len(missing) > SHOWN else "")
+    more = " or more" if len(missing) == MOST else ""
+    return (
+        f"finished trials that are not in the storage any more: {len(missing)}{more}"
+        f" (by order of finishing, from 0: {which}); restore it from a copy"
+    )
 
 
 def record_of(attributes: Mapping[str, Any]) -> TrialRecord:

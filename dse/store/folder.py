@@ -62,6 +62,7 @@ class Store:
         self.folder = folder
         self.artifacts = artifacts or folder
         self.storage = storage
+        self.missing: tuple[int, ...] = ()  # numbers of trials that were gone at the last reading
         self._lock = DriverLock(folder / "driver.lock")
         self._trials: Trials | None = None
         self._lease: Lease | None = None
@@ -193,6 +194,7 @@ class Store:
         """
         self._trials = self._trials_of(name)
         self._trials.open(directions, metrics)
+        self.missing = self._trials.missing
         if self.storage != "file":
             lease = Lease(self._trials.study, name)
             lease.take()
@@ -211,7 +213,10 @@ class Store:
 
     def records(self, name: str) -> tuple[TrialRecord, ...]:
         """Read all finished trials, by id; without any write where the storage is a file."""
-        return (self._trials or self._trials_of(name)).records()
+        trials = self._trials or self._trials_of(name)
+        found = trials.records()
+        self.missing = trials.missing
+        return found
 
     def when_waiting(self, hear: Callable[[str], None]) -> None:
         """Have `hear` called with the reason whenever a write has to be tried again."""

@@ -18,7 +18,7 @@ import optuna
 from optuna.storages.journal import BaseJournalBackend, JournalFileSymlinkLock
 
 from dse.ir.record import TrialRecord
-from dse.store.attributes import DIGEST, RECORD, record_of
+from dse.store.attributes import DIGEST, NUMBER, RECORD, record_of
 
 Line = dict[str, Any]
 
@@ -98,7 +98,7 @@ class Journal(BaseJournalBackend):  # type: ignore[misc]  # Optuna is not typed 
             return line
         record = self._expected.pop(attributes.get(DIGEST), None) or record_of(attributes)
         return line | {
-            "user_attrs": {RECORD: record},
+            "user_attrs": {RECORD: record} | {k: v for k, v in attributes.items() if k == NUMBER},
             "params": {},
             "distributions": {},
             "system_attrs": {},

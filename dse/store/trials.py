@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dse.errors import DseError, UnreachableError, UsageError
 from dse.ir.record import TrialRecord
-from dse.store.attributes import DIGEST, RECORD, attributes_of, record_of
+from dse.store.attributes import (
+    DIGEST,
+    NUMBER,
+    RECORD,
+    attributes_of,
+    missing_of,
+    numbers_of,
+    record_of,
+)
 from dse.store.collector import uncollected
 from dse.store.databases import cause, chain, close, optuna_storage
 from dse.store.files import writing
@@ -38,6 +46,8 @@ class Trials:
         self.on_wait: Callable[[str], None] = lambda reason: (
             None
         )  # hears why a write is tried again
+        self._next = 0  # number of the trial that is written next
+        self.missing: tuple[int, ...] = ()  # numbers of trials that were written and are gone
         self._lines: Journal | None = None
         self._storage: Any = None
         self._study: Any = None
@@ -71,6 +81,7 @@ class Trials:
 
         with writing(self._journal):
             self._study = self._loaded(create)
+            self._loaded(lambda: self._counted(self._study))
             with warnings.catch_warnings():  # Optuna calls metric names experimental
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 if self.storage != "file":
@@ -115,12 +126,13 @@ class Trials:
             values=None if without else [float(v) for v in values],
             params=known,
             distributions={k: distributions[k] for k in known},
-            user_attrs=dict(notes or {}) | attributes,
+            user_attrs=dict(notes or {}) | attributes | {NUMBER: self._next},
             # the list form is what optuna-dashboard reads
             system_attrs={} if without else {"constraints": list(record.constraints.values())},
         )
         with writing(self._journal):
             self._persist(lambda: self._study.add_trial(trial))
+        self._next += 1
 
     @uncollected()
     def records(self) -> tuple[TrialRecord, ...]:
@@ -139,8 +151,7 @@ class Trials:
 
         def load() -> Any:
             study = self._study or optuna.load_study(study_name=self.name, storage=storage)
-            trials = study.get_trials(deepcopy=False)
-            return [record_of(t.user_attrs) for t in trials if RECORD in t.user_attrs]
+            return [record_of(attributes) for attributes in self._counted(study)]
 
         try:
             found = self._loaded(load)
@@ -150,6 +161,14 @@ class Trials:
             if self._storage is None:
                 close(storage)
         return tuple(sorted({r.id: r for r in found}.values(), key=lambda r: r.id))
+
+    def _counted(self, study: Any) -> list[Mapping[str, Any]]:
+        """Return the attributes of our trials, having seen which of them are missing."""
+        trials = study.get_trials(deepcopy=False)
+        ours = [t.user_attrs for t in trials if RECORD in t.user_attrs]
+        numbers = numbers_of(ours)
+        self._next, self.missing = max(numbers, default=-1) + 1, missing_of(numbers)
+        return ours
 
     def close(self) -> None:
         """Give back what `open` took."""

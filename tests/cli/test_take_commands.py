@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,12 +169,19 @@ def test_doctor_finds_damage_and_exits_with_5(home: Path, tmp_path: Path, dse: A
     levels = {c["name"]: c["level"] for c in good["checks"]}
     assert levels["python"] == levels["packages"] == levels["disk"] == levels["study small"] == "ok"
     assert "FAIL" not in levels.values()
+    shutil.copytree(home / "runs" / "small", tmp_path / "runs" / "small")
+    journal = tmp_path / "runs" / "small" / "journal.log"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([*lines[:-3], lines[-1]]))
     (tmp_path / "runs" / "broken").mkdir(parents=True)
     (tmp_path / "runs" / "broken" / "study.json").write_text("garbage")
     url = "postgresql://dse:hunter2@127.0.0.1:9/x"
     done = dse("doctor", "--json", "--storage", url, "--ray", "127.0.0.1:9")
     assert done.returncode == 5
+    said = {c["name"]: c["text"] for c in json.loads(done.stdout)["checks"]}
     levels = {c["name"]: c["level"] for c in json.loads(done.stdout)["checks"]}
+    assert levels["study small"] == "warn"
+    assert "finished trials that are not in the storage any more: 2" in said["study small"]
     assert levels["study broken"] == levels["storage"] == levels["ray"] == "FAIL"
     assert "hunter2" not in done.stdout + done.stderr
 
