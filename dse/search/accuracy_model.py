@@ -132,11 +132,6 @@ def _variance(a: Floats, s: Setting) -> Floats:
     return np.asarray(s.linear * linear + 1 - s.linear)
 
 
-SLOPES = (
-    10.0  # the linear part varies as much over the usual range of the features as the local one
-)
-
-
 def _centred(a: Floats) -> Floats:
     return a - 0.5
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from dse.search.guide import MIN_TRAINED, Guide
+from dse.search.ladder import ladder
 from dse.search.ledger import Ledger
 from dse.search.promotion import SPREAD, Candidate, Notes, PassOver, Promotion, TrainAll
 from dse.search.space import SearchSpace, Values
@@ -47,9 +48,9 @@ class Guided:
 
     def opening(self, space: SearchSpace, least: int, seed: int) -> list[tuple[str, Values]]:
         """Compress the whole network evenly, in steps: six trainings say most of what bits and pruning cost."""
-        ladder = [(LADDER, knobs) for knobs in space.ladder()]
-        more = space.spread(max(least, MIN_TRAINED) - len(ladder), seed)
-        return ladder + [(SPREAD, knobs) for knobs in more]
+        rungs = [(LADDER, knobs) for knobs in ladder(space)]
+        more = space.spread(max(least, MIN_TRAINED) - len(rungs), seed)
+        return rungs + [(SPREAD, knobs) for knobs in more]
 
     def better(self, sampled: Values, ledger: Ledger, busy: Collection[str]) -> Values:
         """Return the knobs of the largest expected gain, once enough was trained to expect anything."""

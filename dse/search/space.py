@@ -51,8 +51,6 @@ FIXED = Knobs(
 PREFERENCES = (0.0, 0.25, 0.5, 0.75, 1.0)  # LUT against BRAM, URAM and DSP, in Folder.solve
 STEP = "fold_step"  # of a layer: how many legal foldings faster than the common pace
 CYCLES, PREFERENCE = "fold.cycles", "fold.preference"
-# places of bit widths and sparsities in their lists, in the order of `SearchSpace.ladder`
-RUNGS = ((0.34, 0.0), (0.67, 0.0), (0.0, 0.0), (0.99, 0.0), (0.34, 0.5), (0.67, 0.99))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +158,6 @@ class SearchSpace:
         if any(k.name == PREFERENCE for k in self.knobs):
             values[PREFERENCE] = 0.5
         return values
-
-    def ladder(self) -> list[dict[str, Any]]:
-        """Return knob vectors of networks compressed evenly, from what costs little accuracy to what costs much.
-
-        All layers stand at the same place of their lists of bit widths, and of sparsities; the folding is in
-        the middle, all positions are computed as far as can be, other knobs are at their first value.
-        """
-        found = []
-        for bits, sparsity in RUNGS:
-            places = {"weight_bits": bits, "activation_bits": bits, "sparsity": sparsity}
-            places |= dict.fromkeys(("cycles", "preference", "pe", "simd", STEP), 0.5)
-            places["spatial_keep"] = 0.99
-            values = {k.name: at(k, places.get(k.name.rpartition(".")[2], 0.0)) for k in self.knobs}
-            if values not in found:
-                found.append(values)
-        return found
 
     def spread(self, count: int, seed: int) -> list[dict[str, Any]]:
         """Return `count` knob vectors that cover the space evenly (Latin hypercube); none where it is negative."""

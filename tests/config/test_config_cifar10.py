@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dse.config.load import load_config
+from dse.search.ladder import ladder
 from dse.search.study import plan
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies" / "cifar10").glob("*.yaml"))
@@ -41,6 +42,6 @@ def test_its_first_design_has_hardware(
     planned = plan(load_config(study))
     assert planned.config.study == f"{study.stem.replace('_', '-')}-cifar10"
     assert planned.dataset.input_shape == (32, 32, 3)
-    vector = planned.space.ladder()[-1]  # pruned
+    vector = ladder(planned.space)[-1]  # pruned
     hardware = planned.hardware(planned.space.decode(vector))
     assert hardware.interval_cycles >= 32 * 32

@@ -74,25 +74,6 @@ def test_the_spread_covers_every_value(planned: Any) -> None:
             assert {v[knob.name] for v in vectors} == set(knob.values)
 
 
-def test_the_ladder_compresses_all_layers_evenly_and_uses_every_bit_width(planned: Any) -> None:
-    space = planned().space
-    ladder = space.ladder()
-    assert 4 <= len(ladder) <= 6
-    for vector in ladder:
-        assert set(vector) == {k.name for k in space.knobs}
-        for kind in ("weight_bits", "activation_bits", "sparsity"):
-            assert len({v for n, v in vector.items() if n.endswith(kind)}) == 1
-    for knob in space.knobs:
-        if knob.name.endswith("bits"):
-            assert {v[knob.name] for v in ladder} == set(knob.values)
-
-
-def test_the_ladder_skips_the_fewest_positions(planned: Any) -> None:
-    skipping = "  layers: [{match: conv2, spatial_keep: [0.5, 0.75]}]\nobjectives:"
-    for vector in planned(replace=("objectives:", skipping)).space.ladder():
-        assert {v for n, v in vector.items() if n.endswith("spatial_keep")} == {0.75}
-
-
 def test_a_pattern_without_a_layer_is_an_error_at_its_place(planned: Any) -> None:
     wrong = ("objectives:", "  layers:\n    - match: con1\n      sparsity: 0.0\nobjectives:")
     with pytest.raises(StudyFileError, match="'con1' matches none of the") as error:

@@ -16,6 +16,7 @@ from dse.ir.design import compression_digest
 from dse.ir.record import TrialRecord
 from dse.search import staged
 from dse.search.driver import Driver
+from dse.search.ladder import ladder
 from dse.search.ledger import Ledger
 from dse.search.ranking import place_of
 from dse.search.run import base_weights, context_of
@@ -159,7 +160,7 @@ def test_what_is_scored_is_what_is_kept(planned: Any, tmp_path: Path, silent: An
         context = context_of(plan, base_weights(plan, store, silent))
     finally:
         store.release()
-    compressions = plan.space.compressions(plan.space.ladder()[0])
+    compressions = plan.space.compressions(ladder(plan.space)[0])
     task = TrainingTask(compressions, 1, 300, keep_state=True, validation=40)
     trained = train(context, task)
     again = train(context, staged.measured_again(plan.stages, compressions, trained))
