@@ -102,6 +102,7 @@ def resume(study: str, **options: Any) -> None:
     from dse.store import Store
 
     folder = study_folder(options["root"], study)
+    options["root"] = folder.parent  # elsewhere, where the study was named by its folder
     header = Store(folder, "file").header()
     more = _overrides(options, _finished(folder))
     config = stored_config(folder, header, more)

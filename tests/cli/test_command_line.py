@@ -104,6 +104,23 @@ def test_a_finished_study_says_so_and_exits_0(study: Result, call: Dse) -> None:
 
 
 @pytest.mark.usefixtures("study")
+def test_a_study_is_named_where_it_is_and_resumed_there(
+    call: Dse, home: Path, tmp_path: Path
+) -> None:
+    shown = call("inspect", "small", "-C", home / "runs").stdout
+    folder = str(home / "runs" / "small")
+    assert f"one design: dse inspect {folder} " in shown
+    assert f"dse inspect {folder}" not in call("inspect", "small").stdout
+    resumed = [sys.executable, "-m", "dse", "resume", folder, "--inline", "--no-report"]
+    done = subprocess.run(
+        resumed, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do: the study is complete (10 trials)" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("study")
 def test_tables_name_units_and_say_what_is_predicted(call: Dse) -> None:
     table = call("inspect", "small").stdout
     assert "predicted" in table
