@@ -196,6 +196,13 @@ def built(
     Raises:
         UsageError: there is no such network, an option is wrong, or nothing is usual for it.
     """
+    known = tuple(n.replace("_", "-") for n in plugins.names("dse.networks"))
+    if name.replace("_", "-") not in known:
+        msg = (
+            f"there is no model {name!r}.{plugins.suggestion(name, known)} There are: {', '.join(known)};"
+            " or give an .onnx file, or a study file"
+        )
+        raise UsageError(msg)
     name = name.replace("-", "_")
     builder = plugins.load("dse.networks", name)
     if name not in USUAL and (shape is None or input_bits is None or classes is None):

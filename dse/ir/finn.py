@@ -131,7 +131,7 @@ def read_folding(
         units: its pipeline.
 
     Raises:
-        UsageError: the file is no folding, or lacks a node that this network has. Whether the
+        UsageError: the file is no folding, or lacks a node that this network has, or has more. Whether the
             values are legal is checked where the design is used.
     """
     if not isinstance(config, Mapping) or not all(isinstance(v, Mapping) for v in config.values()):
@@ -163,6 +163,14 @@ def read_folding(
             folds[unit.layer] = Folding(math.gcd(unit.first_channels, unit.second_channels))
         else:
             folds[unit.layer] = Folding(int(unit.channels))
+    for kind in ("MVAU", "VVAU"):
+        held = sum(k == kind for k, _ in nodes)
+        if held > counted[kind]:
+            msg = (
+                f"a folding for this network must have {counted[kind]} {kind} nodes, one per such layer;"
+                f" the file has {held}: is it of another network?"
+            )
+            raise UsageError(msg)
     for layer, window in windows.items():
         if design[layer].compression is None:
             continue  # a pool: its windows come in its own words

@@ -217,7 +217,7 @@ def test_pins_hold() -> None:
             "--front finds the foldings of all",
         ),
         (["tfc", "--board", "Pynq-Z1", "--limit", "latency <= 1 ms"], "--limit must be of lut, ff"),
-        (["tfk", "--board", "Pynq-Z1"], "Did you mean 'tfc'?"),
+        (["tfk", "--board", "Pynq-Z1"], "there is no model 'tfk'. Did you mean 'tfc'? There are: "),
     ],
 )
 def test_mistakes_are_named(args: list[str], message: str) -> None:
@@ -347,3 +347,11 @@ def test_bits_that_are_not_given_are_those_of_the_study() -> None:
     assert given["design"][first]["compression"]["weight_bits"] == 3
     bits = [d["design"][first]["compression"]["activation_bits"] for d in (given, own)]
     assert bits[0] == bits[1] > 1
+
+
+def test_a_folding_of_a_deeper_network_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cnv.json"
+    assert fold("cnv", "--board", "Pynq-Z1", "--fps", "1000", "-o", str(file)).exit_code == 0
+    failed = fold("tfc", "--board", "Pynq-Z1", "--evaluate", str(file))
+    assert isinstance(failed.exception, UsageError)
+    assert "must have 4 MVAU nodes, one per such layer; the file has 9" in str(failed.exception)
