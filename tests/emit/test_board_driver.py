@@ -184,7 +184,7 @@ int main(int, char **argv) {
 """
 
 
-def test_driver_and_c_simulation(load_driver: Any, tiny: Any, write: Any, tmp_path: Path) -> None:
+def test_driver_and_c_simulation(load_driver: Any, tiny: Any, write: Any) -> None:
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not on PATH")

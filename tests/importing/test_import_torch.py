@@ -82,7 +82,7 @@ def labelled(module: nn.Module, images: np.ndarray) -> Dataset:
     return Dataset("own", part, part, part, PIXELS, int(labels.max()) + 1)
 
 
-def test_float_network_with_a_residual_block(nets, pixels, tmp_path) -> None:
+def test_float_network_with_a_residual_block(nets, pixels) -> None:
     found = imported_of(nets("residual"), (8, 8, 1), PIXELS, 3)
     names = [x.name for x in found.plain.network.layers]
     assert names == ["conv1", "pool1", "conv2", "conv3", "conv4", "add1", "mean1", "fc1"]

@@ -128,7 +128,7 @@ def test_every_form_says_the_same(view):
     assert row
 
 
-def test_without_synthesis_the_file_of_the_model_speaks(snapshot, make_snapshot):
+def test_without_synthesis_the_file_of_the_model_speaks(snapshot):
     verdict = {"mean": 0.1, "median": 0.05, "p90": 0.2, "coverage": 0.91}
     kept = {
         "records": 40,

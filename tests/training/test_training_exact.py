@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from dse.compression import canonical
-from dse.config.values import DataConfig
-from dse.data import digits
 from dse.data._dataset import Dataset
 from dse.ir.accelerator import Accelerator
 from dse.ir.design import Compression
 from dse.ir.layers._base import MatrixLayer
 from dse.ir.network import Network
-from dse.networks import digits_cnn, digits_separable
+from dse.networks import digits_separable
 from dse.training import BaseWeights, pretrain
-from dse.training.finetuning import groups, quantised
-from dse.training.fitting import Recipe, fit, settle_statistics
+from dse.training.finetuning import quantised
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.thresholds import accelerator, attainable
 from dse.training.torch_ops import as_input, pooled
-
-
-@pytest.fixture(scope="module")
-def data() -> Dataset:
-    return digits.load(DataConfig("digits", limit={"train": 320}), seed=0)
-
-
-@pytest.fixture(scope="module")
-def network(data: Dataset) -> Network:
-    return digits_cnn.build(data.input_shape, data.input_type, data.classes, width=0.5)
-
-
-@pytest.fixture(scope="module")
-def base(network: Network, data: Dataset) -> BaseWeights:
-    return pretrain(network, data, epochs=3, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +53,6 @@ CASES = [
 ]
 
 
-def trained(
-    network: Network, compressions: Mapping[str, Compression], base: BaseWeights, data: Dataset
-) -> QuantisedNetwork:
-    module = quantised(network, compressions, base, data)
-    fit(module, groups(module, 0.3), data.train, Recipe(epochs=1), seed=0, device="cpu")
-    settle_statistics(module, data.train, "cpu")
-    with torch.no_grad():  # what training rarely leaves behind: inverted and constant channels
-        for matrix in (module.matrix(name) for name in module.matrices):
-            if matrix.normalised:
-                matrix.gain[0] *= -1
-                matrix.gain[1] = 0
-                matrix.gain[2] *= -1
-    return module
-
-
 def integer_outputs(integer: Accelerator, images: np.ndarray) -> dict[str, np.ndarray]:
     """Return the output of every layer, each computed as an accelerator of one layer."""
     outputs: dict[str, np.ndarray] = {}
@@ -109,6 +76,7 @@ def test_every_code_agrees(
     network: Network,
     base: BaseWeights,
     data: Dataset,
+    trained: Any,
 ) -> None:
     compressions = compressed(network, weight_bits, activation_bits, *schemes)
     assert_codes_agree(trained(network, compressions, base, data), data)
@@ -128,6 +96,7 @@ def test_every_code_of_a_separable_network_agrees(
     schemes: list[tuple[str, float]],
     separable: tuple[Network, BaseWeights],
     data: Dataset,
+    trained: Any,
 ) -> None:
     network, base = separable
     compressions = compressed(network, weight_bits, activation_bits, *schemes)
@@ -157,7 +126,12 @@ def assert_codes_agree(module: QuantisedNetwork, data: Dataset) -> None:
 
 @pytest.mark.parametrize(("weight_bits", "activation_bits"), [(1, 1), (3, 2), (8, 8)])
 def test_thresholds_hold_for_every_attainable_sum(
-    weight_bits: int, activation_bits: int, network: Network, base: BaseWeights, data: Dataset
+    weight_bits: int,
+    activation_bits: int,
+    network: Network,
+    base: BaseWeights,
+    data: Dataset,
+    trained: Any,
 ) -> None:
     compressions = compressed(
         network, weight_bits, activation_bits, ("bcr", 0.5), ("unstructured", 0.5)

@@ -152,6 +152,14 @@ def test_importing_training_imports_neither_ray_nor_optuna() -> None:
     assert result.stdout.strip() == "[]"
 
 
+@pytest.fixture(scope="module")
+def learned(network: Network, data: Dataset) -> BaseWeights:
+    """The float network after as many epochs as a study gives it."""
+    epochs = digits_cnn.STAGES.pretrain_epochs
+    assert epochs is not None
+    return pretrain(network, data, epochs=epochs, seed=0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("weight_bits", "activation_bits", "scheme", "sparsity", "least"),
@@ -169,12 +177,11 @@ def test_full_budget_reaches_the_test_accuracy(
     sparsity: float,
     least: float,
     network: Network,
+    learned: BaseWeights,
     data: Dataset,
 ) -> None:
-    stages = digits_cnn.STAGES
-    assert stages.pretrain_epochs is not None
-    assert stages.final_epochs is not None
-    base = pretrain(network, data, epochs=stages.pretrain_epochs, seed=0)
+    epochs = digits_cnn.STAGES.final_epochs
+    assert epochs is not None
     compressions = compress(network, weight_bits, activation_bits, scheme, sparsity)
-    final = finetune(network, compressions, base, data, epochs=stages.final_epochs, seed=0)
+    final = finetune(network, compressions, learned, data, epochs=epochs, seed=0)
     assert final.accelerator.accuracy(data.test.images, data.test.labels) >= least

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,16 +26,10 @@ from dse.ir.layers.max_pool2d import MaxPool2d
 from dse.ir.network import Network
 from dse.networks import resnet8
 from dse.training import BaseWeights, finetune, pretrain
-from dse.training.finetuning import groups, quantised
-from dse.training.fitting import Recipe, fit, settle_statistics
+from dse.training.finetuning import quantised
 from dse.training.quantised_network import QuantisedNetwork
 from dse.training.thresholds import accelerator
 from dse.training.torch_ops import as_input
-
-
-@pytest.fixture(scope="module")
-def data() -> Dataset:
-    return digits.load(DataConfig("digits", limit={"train": 320}), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -95,20 +89,6 @@ def compressed(network: Network, *wanted: Compression) -> dict[str, Compression]
     return canonical(network, {x.name: wanted[i % len(wanted)] for i, x in enumerate(layers)})
 
 
-def trained(
-    network: Network, compressions: Mapping[str, Compression], base: BaseWeights, data: Dataset
-) -> QuantisedNetwork:
-    module = quantised(network, compressions, base, data)
-    fit(module, groups(module, 0.3), data.train, Recipe(epochs=1), seed=0, device="cpu")
-    settle_statistics(module, data.train, "cpu")
-    with torch.no_grad():  # what training rarely leaves behind: inverted and constant channels
-        for matrix in (module.matrix(name) for name in module.matrices):
-            if matrix.normalised:
-                matrix.gain[0] *= -1
-                matrix.gain[1] = 0
-    return module
-
-
 def codes_of_torch(module: QuantisedNetwork, images: np.ndarray) -> dict[str, np.ndarray]:
     """Return the output of every layer, channels last; of the last one the sums."""
     seen: dict[str, np.ndarray] = {}
@@ -152,7 +132,11 @@ CASES = [
 
 @pytest.mark.parametrize(("which", "wanted"), CASES)
 def test_every_code_agrees(
-    which: str, wanted: list[Compression], request: pytest.FixtureRequest, data: Dataset
+    which: str,
+    wanted: list[Compression],
+    request: pytest.FixtureRequest,
+    data: Dataset,
+    trained: Any,
 ) -> None:
     network, base = request.getfixturevalue(which)
     module = trained(network, compressed(network, *wanted), base, data)

@@ -7,13 +7,10 @@ import pytest
 import torch
 
 from dse.compression import canonical
-from dse.config.values import DataConfig
-from dse.data import digits
 from dse.data._dataset import Dataset
 from dse.ir.design import Compression
 from dse.ir.network import Network
-from dse.networks import digits_cnn
-from dse.training import BaseWeights, pretrain
+from dse.training import BaseWeights
 from dse.training.finetuning import (
     GATE_IMAGES,
     finetune,
@@ -27,21 +24,6 @@ from dse.training.thresholds import accelerator
 from dse.training.torch_ops import as_input
 
 KEEP = 0.6
-
-
-@pytest.fixture(scope="module")
-def data() -> Dataset:
-    return digits.load(DataConfig("digits", limit={"train": 320}), seed=0)
-
-
-@pytest.fixture(scope="module")
-def network(data: Dataset) -> Network:
-    return digits_cnn.build(data.input_shape, data.input_type, data.classes, width=0.5)
-
-
-@pytest.fixture(scope="module")
-def base(network: Network, data: Dataset) -> BaseWeights:
-    return pretrain(network, data, epochs=3, seed=1)
 
 
 def skipping(network: Network, bits: int, tile: int) -> dict[str, Compression]:
