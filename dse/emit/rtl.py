@@ -22,7 +22,7 @@ from dse.emit.rendering import environment
 from dse.emit.rtl_chain import instances
 from dse.emit.rtl_instance import Instance
 from dse.emit.rtl_layers import TEMPLATE, layer_testbenches
-from dse.emit.rtl_timing import late_share, rtl_latency_cycles
+from dse.emit.rtl_timing import rtl_latency_cycles
 from dse.ir.numbers import IntType
 from dse.ir.timing import interval_cycles
 from dse.lowering.pipeline import pipeline
@@ -85,7 +85,6 @@ def rtl_project(order: Order) -> HlsProject:
         "rtl": {
             "interval_cycles": interval_cycles(stages),
             "latency_cycles": latency,
-            "late_share": late_share(stages),
         },
         "units": _in_stream_order(manifest["units"], built),
         "files": digests,

@@ -69,12 +69,14 @@ class Link:
         target: loop and port that read it.
         depth: words that it holds; None: nothing waits for room.
         late: cycles that a word takes, besides one.
+        early: cycles that a word waits less for room than until the one after that in which there is some.
     """
 
     source: tuple[int, int]
     target: tuple[int, int]
     depth: int | None
     late: int = 0
+    early: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dse.ir.loops import Link, Loop
@@ -19,6 +19,28 @@ from dse.ir.window_loops import whole
 
 
 @dataclass(frozen=True, slots=True)
+class Handshake:
+    """How words pass from unit to unit; the default is that of a schedule, without any registers.
+
+    Attributes:
+        registers: cycles that a word spends in a unit, besides one.
+        fifo: cycles that it spends in a FIFO, besides one.
+        slots: words that a stream holds beside those of its FIFO.
+        direct: words that a stream without a FIFO holds.
+        at_once: whether a word that is taken from there makes room in the same cycle.
+    """
+
+    registers: Callable[[Unit], int] = lambda unit: 0
+    fifo: int = 0
+    slots: int = 0
+    direct: int = BETWEEN
+    at_once: bool = False
+
+
+SCHEDULE = Handshake()
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Where a stream begins that is read by what comes next.
 
@@ -27,12 +49,16 @@ class End:
         port: of this loop.
         group: words that belong together: a pixel, a window, a vector.
         depth: words that it holds.
+        late: cycles that a word takes, besides one.
+        early: as of a `Link`.
     """
 
     loop: int | None = None
     port: int = 0
     group: int = 1
     depth: int = BETWEEN
+    late: int = 0
+    early: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +67,13 @@ class StreamGraph:
 
     Attributes:
         most: words of a stream that are followed.
+        handshake: how words pass from unit to unit.
         loops: the loops; the last one writes the output at its last port.
         links: the streams, without the input and the output.
     """
 
     most: int
+    handshake: Handshake = SCHEDULE
     loops: list[Loop] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
 
@@ -53,12 +81,17 @@ class StreamGraph:
         """Add stages behind an end; return the end behind them."""
         for stage in stages:
             if isinstance(stage, Fifo):
-                end = replace(end, depth=int(stage.depth))
+                end = self._fifo(stage, end)
             elif isinstance(stage, Parallel):
                 end = self._block(stage, end)
             else:
                 end = self._unit(stage, [end])
         return end
+
+    def _fifo(self, fifo: Fifo, end: End) -> End:
+        h = self.handshake
+        depth, late = int(fifo.depth) + h.slots, end.late + h.fifo
+        return replace(end, depth=depth, late=late, early=end.early - h.at_once)
 
     def _block(self, block: Parallel, end: End) -> End:
         if isinstance(block.fork, SkippingWindowUnit):
@@ -78,8 +111,11 @@ class StreamGraph:
         for port, end in enumerate(ends):
             if end.loop is not None:
                 source = end.loop, end.port
-                self.links.append(Link(source, (first, port), end.depth))
-        return End(len(self.loops) - 1, len(self.loops[-1].ports) - 1, parts.group)
+                self.links.append(Link(source, (first, port), end.depth, end.late, end.early))
+        h, late = self.handshake, self.handshake.registers(unit)
+        output = len(self.loops) - 1, len(self.loops[-1].ports) - 1
+        # a unit whose output waits stands still, with what is on its way in its registers
+        return End(*output, parts.group, h.direct, late, late + h.at_once)
 
 
 def _unskipped(block: Parallel, window: SkippingWindowUnit) -> list[Stage]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dse.ir.stages import Parallel, Stage, flat
-from dse.ir.stream_graph import End, StreamGraph
+from dse.ir.stream_graph import SCHEDULE, End, Handshake, StreamGraph
 from dse.ir.units import ForkUnit
 from dse.ir.waiting import run_times
 
@@ -18,7 +18,9 @@ def interval_cycles(stages: Sequence[Stage]) -> int:
     return max(int(unit.cycles) for unit in flat(stages))
 
 
-def latency_cycles(stages: Sequence[Stage], most: int = SAMPLES) -> int:
+def latency_cycles(
+    stages: Sequence[Stage], most: int = SAMPLES, handshake: Handshake = SCHEDULE
+) -> int:
     """Return the cycles from the first input word to the last output word of one frame.
 
     Every unit is a loop of one iteration a cycle that waits where an input word is missing, or room for
@@ -34,12 +36,21 @@ def latency_cycles(stages: Sequence[Stage], most: int = SAMPLES) -> int:
     time changes (`dse.ir.waiting`). The input is always ready, the output always taken.
 
     Exact where no stream is longer than `most`; of longer ones so many words are followed and times
-    between them interpolated. Not counted: the pipeline registers of a unit (`dse.emit.rtl_timing`). Where
-    positions are skipped the frame is one that keeps them all, and windows wait for the last pixel that
-    decides on them: an upper bound. Units are idle before the frame.
+    between them interpolated. In a chain nothing waits for room in vain, so only where branches meet it is
+    looked for. Where positions are skipped the frame is one that keeps them all, and windows wait for the last
+    pixel that decides on them: an upper bound. Units are idle before the frame.
+
+    Args:
+        stages: of the pipeline.
+        most: words of a stream that are followed.
+        handshake: what a word meets between iterations: pipeline registers (`dse.emit.rtl_timing`). Not
+            counted without.
+
+    Raises:
+        ValueError: the design never ends: a FIFO in front of a join is too shallow (`dse.lowering` builds none).
     """
-    graph = StreamGraph(most)
-    graph.add(stages, End())
+    graph = StreamGraph(most, handshake)
+    end = graph.add(stages, End())
     rooms = any(isinstance(s, Parallel) and isinstance(s.fork, ForkUnit) for s in stages)
     last = float(run_times(graph.loops, graph.links, rooms=rooms)[-1][-1])
-    return math.ceil(last) + 1
+    return math.ceil(last) + 1 + end.late

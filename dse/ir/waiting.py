@@ -94,5 +94,5 @@ def _waits(loops: Sequence[Loop], links: Sequence[Link], *, rooms: bool) -> list
         at, place = loops[a].bounds[p], loops[b].bounds[q]
         waits[a].append(Wait(at, source, b, place, target, 1.0 + link.late))
         if rooms and link.depth is not None and link.depth <= source[-1]:
-            waits[b].append(Wait(place, target, a, at, source - link.depth, 1.0))
+            waits[b].append(Wait(place, target, a, at, source - link.depth, 1.0 - link.early))
     return waits
