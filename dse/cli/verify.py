@@ -177,7 +177,7 @@ def _verify_rtl(folder: Path, images: int | None, *, stall: bool, as_json: bool)
             wanted = f"{predicted:,} predicted"
         differs = "" if agrees else "   DIFFERS"
         if agrees and what == "latency" and result.held_up:
-            differs = f"   late, as far as branches that wait for each other may be ({result.late_share:.0%})"
+            differs = f"   late, as far as an earlier version allowed where branches meet ({result.late_share:.0%})"
         click.echo(f"{what:<11} {shown} {wanted}{differs} ({result.simulator})")
     return result
 

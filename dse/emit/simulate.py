@@ -41,7 +41,8 @@ class Simulation:
         predicted_interval: `interval_cycles` of the design; where it skips edges or positions, the least and the most that
             the cycle model counts on these images.
         predicted_latency: the same with pipeline registers (`dse.emit.rtl_timing`).
-        late_share: by which share of it the first image may come later (`dse.emit.rtl_timing`).
+        late_share: by which share of it the first image may come later; projects of earlier versions, which did not
+            count waiting for room, say that it is more.
         stalled: whether input and output were stalled at random; cycles then say nothing.
         changed: files that differ from what design.json says was written, or are missing.
         seconds: time of compilation and simulation.
@@ -94,7 +95,7 @@ class Simulation:
 
     @property
     def held_up(self) -> bool:
-        """True where the first image came late as it may only where branches wait for each other."""
+        """True where the first image came later than it may by what is predicted today."""
         return self.latency_cycles > (1 + LATE_SHARE) * self.predicted_latency
 
     @property
@@ -157,7 +158,7 @@ def simulate(
         simulator=result["simulator"],
         loading_cycles=result.get("loading"),
         predicted_loading=manifest.get("loading", {}).get("cycles_predicted"),
-        late_share=manifest["rtl"].get("late_share", LATE_SHARE),  # of an earlier version
+        late_share=manifest["rtl"].get("late_share", LATE_SHARE),  # stated by earlier versions
     )
 
 

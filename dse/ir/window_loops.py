@@ -16,8 +16,8 @@ def window_loops(unit: SlidingWindowUnit, read: Array, most: int) -> UnitLoops:
     Args:
         unit: of plain numbers.
         read: input words that are followed.
-        most: words of a stream that are followed. Of longer streams of windows some windows are, and the
-            last word of each of their rows: between these both loops run on.
+        most: words of a stream that are followed. Of longer streams of windows some windows are, and
+            the first and the last word of each of their rows: between these both loops run on.
     """
     words = int(unit.channels // unit.simd)
     group = unit.kernel**2 * words
@@ -43,7 +43,8 @@ def _loads(unit: SlidingWindowUnit, words: int, some: bool, most: int) -> tuple[
     row = at // unit.out_width_pixels * unit.stride - p + ky
     left = at % unit.out_width_pixels * unit.stride - p
     if some:
-        column, word = np.minimum(left + k - 1, unit.width - 1), np.array([words - 1])
+        column = np.clip(left + np.array([[0], [k - 1]]), 0, unit.width - 1)
+        word = np.array([[0], [words - 1]])
     else:
         column, word = left + np.arange(k)[:, None], np.arange(words)
     load = (row * unit.width + column) * words + word
