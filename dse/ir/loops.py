@@ -69,7 +69,8 @@ class Link:
         target: loop and port that read it.
         depth: words that it holds; None: nothing waits for room.
         late: cycles that a word takes, besides one.
-        early: cycles that a word waits less for room than until the one after that in which there is some.
+        early: cycles by which a word is written before the one that follows when another made room for it: it
+            has registers to pass.
     """
 
     source: tuple[int, int]
