@@ -34,7 +34,8 @@ class Journal(BaseJournalBackend):  # type: ignore[misc]  # Optuna is not typed 
 
     def __init__(self, path: Path) -> None:
         """Name the file, which is made where it is not there."""
-        path.touch()
+        if not path.exists():  # who only reads leaves it as it is
+            path.touch()
         self._path = path
         self._lock = JournalFileSymlinkLock(str(path))
         self._begins = [0]  # place in the file of every line that was read, and of the next

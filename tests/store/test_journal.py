@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ def test_what_is_no_whole_line_counts_only_where_others_follow(tmp_path: Path, h
     assert next(lines) == STUDY
     with pytest.raises(json.JSONDecodeError):
         list(lines)
+
+
+def test_reading_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "journal.log"
+    Journal(path).append_logs([STUDY])
+    os.utime(path, ns=(1, 1))
+    assert list(Journal(path).read_logs(0)) == [STUDY]
+    assert path.stat().st_mtime_ns == 1
 
 
 def test_a_damaged_record_is_never_passed_over(tmp_path: Path) -> None:
