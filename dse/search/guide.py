@@ -43,9 +43,6 @@ LEAST = 1e-4  # of the front's volume: a folding that adds less is not worth a l
 FITTED = 300  # trainings that the model is fitted to, the newest ones
 GROWTH = 1.1  # of their number, before its setting is chosen again
 POOL = 200  # ideas that are kept
-CURIOSITY = (
-    0.7  # of the predicted deviation counts in a gain: all of it spends trainings on long shots
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
