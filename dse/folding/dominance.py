@@ -15,6 +15,7 @@ Array: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 SMALL = 100  # rows that are compared two by two at once
+TABLE = 1 << 19  # entries of a table that finds out quickly what is beaten, at most
 GRID = 256  # values that a column is rounded to, to find out quickly what is beaten
 SAMPLE = 1000  # rows that they are taken from
 BLOCK = 256  # rows compared at once, and
@@ -73,11 +74,12 @@ def surely_beaten(groups: Array, points: Array, by_groups: Array, by: Array) -> 
     known, group = np.unique(by_groups, return_inverse=True)
     asked = np.minimum(np.searchsorted(known, groups), len(known) - 1)
     may = known[asked] == groups
+    grid = max(min(GRID, int((TABLE / len(known)) ** 0.5)), 2)
     above, below, shape = [], [], [len(known)]
     for column in (1, 2):
         values = by[:, column]
         some = np.sort(values[:: len(values) // SAMPLE + 1])
-        inner = some[np.linspace(0, len(some) - 1, GRID).astype(np.int64)]
+        inner = some[np.linspace(0, len(some) - 1, grid).astype(np.int64)]
         edges = np.unique([values.min(), *inner, values.max()])
         above.append(np.searchsorted(edges, values, side="left"))
         place = np.searchsorted(edges, points[:, column], side="right") - 1

@@ -275,7 +275,7 @@ def test_what_is_not_proven_is_no_further_from_the_best_than_it_says(
     rng = np.random.default_rng(seed)
     weights = cost_weights(BOARD.resources, 0.5)
     target = int(np.quantile(table[:, 0], 0.5))
-    for _ in range(40):
+    for _ in range(20):
         limits = Resources(*np.quantile(table[:, 1:], rng.uniform(0.02, 0.4, 5), axis=0).diagonal())
         fits = (table[:, 1:] <= np.array(astuple(limits)) + 1e-9).all(axis=1)
         fits &= table[:, 0] <= max(target, bottleneck(folder)[1])
