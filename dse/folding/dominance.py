@@ -15,7 +15,7 @@ Array: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 SMALL = 100  # rows that are compared two by two at once
-TABLE = 1 << 19  # entries of a table that finds out quickly what is beaten, at most
+TABLE = 1 << 22  # entries of a table that finds out quickly what is beaten, at most
 GRID = 256  # values that a column is rounded to, to find out quickly what is beaten
 SAMPLE = 1000  # rows that they are taken from
 BLOCK = 256  # rows compared at once, and
