@@ -137,6 +137,7 @@ def test_status_list_and_report(call: Dse, home: Path) -> None:
     assert [s["study"] for s in status["studies"]] == ["small"]  # type: ignore[attr-defined]
     listed = document(call("list", "--json"), "dse.list/1")
     assert [s["name"] for s in listed["items"]] == ["small"]  # type: ignore[attr-defined]
+    assert "ended: the budget of 10 trials is met" in call("status", "small").stdout
     done = call("report", "small", "-o", "r.html")
     assert done.returncode == 0
     assert done.stdout.strip() == "r.html"
