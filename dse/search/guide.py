@@ -43,6 +43,9 @@ LEAST = 1e-4  # of the front's volume: a folding that adds less is not worth a l
 FITTED = 300  # trainings that the model is fitted to, the newest ones
 GROWTH = 1.1  # of their number, before its setting is chosen again
 POOL = 200  # ideas that are kept
+# of the predicted deviation counts in an expected gain, which looks one training ahead: all of it
+# makes long shots, none of it stays where it knows its way (figures: docs/decisions.md, 23)
+CURIOSITY = 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +149,7 @@ class Guide:
         best = self._best(front, places)
         reach = [covered(places, i.points) for i in ideas]
         forecast = self._forecast([i.features for i in ideas])
-        gains = expected_gain(forecast, reach, best)
+        gains = expected_gain(Forecast(forecast.mean, CURIOSITY * forecast.std), reach, best)
         hopeless = [
             front.beats(i.points, high)
             for i, high in zip(ideas, forecast.at(INTERVAL).tolist(), strict=True)
