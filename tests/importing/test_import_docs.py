@@ -12,13 +12,20 @@ import pytest
 
 DOC = Path(__file__).parents[2] / "docs" / "import.md"
 BLOCK = re.compile(r"```(\w+)(?: (\S+))?\n(.*?)```", re.DOTALL)
+ROW = re.compile(r"([a-z ,]+) (trial # .*)")
 
 
 def plain(text: str) -> list[str]:
-    """Lines without what depends on a training: numbers, which widths are converted, whether the front still rises."""
+    """Lines without what depends on a training: numbers, which widths are converted, whether the front still rises.
+
+    Which of the named designs are one, and so share a row, depends on it too: a row per name, in order of the names.
+    """
     lines = (re.sub(r"[0-9a-f]{16}|\d[\d,.]*", "#", line) for line in text.splitlines())
     found = (" ".join(line.split()) for line in lines if "_width" not in line)
-    return [line for line in found if line and not line.startswith("search ")]
+    said = [line for line in found if line and not line.startswith("search ")]
+    rows = [ROW.fullmatch(line) for line in said]
+    named = [f"{name} {row[2]}" for row in rows if row for name in row[1].split(", ")]
+    return [line for line, row in zip(said, rows, strict=True) if row is None] + sorted(named)
 
 
 @pytest.mark.slow
