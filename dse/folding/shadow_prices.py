@@ -3,7 +3,7 @@
 Whoever keeps within the limits b pays at least the least of (price + shadow) * needs, less shadow * b, for
 any shadow prices that are not negative (Lagrangian relaxation): one shortest path. The best shadow prices are
 found by column generation (Dantzig and Wolfe, 1960): of the paths known, the best mixture that keeps the limits
-(`dse.folding.mixture`) says what a limit is worth; the shortest path at these prices joins the mixture, until none
+(a linear program) says, by its dual prices, what a limit is worth; the shortest path at these prices joins the mixture, until none
 makes it cheaper. Then bound and mixture cost the same. With needs over the limits as the only cost, the same
 finds out first whether any mixture keeps them; where none does, no folding fits.
 """
@@ -14,9 +14,9 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linprog
 
 from dse.folding.fold import Folder
-from dse.folding.mixture import best_mixture
 from dse.folding.prices import Floats
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import Resources
@@ -109,10 +109,18 @@ class _Paths:
         return needs
 
     def mixture(self, price: Floats, penalty: float) -> tuple[float, Floats]:
-        """Return the cost of the best mixture, and the shadow prices there."""
-        needs, limits = self.needs / self.scale, self.limits / self.scale
-        found = best_mixture(self.needs @ price, needs, limits, penalty)
-        return found.cost, found.prices / self.scale
+        """Return the cost of the best mixture, which pays for what is over limits, and the shadow prices there."""
+        count, limited = self.needs.shape
+        shares = np.append(np.ones(count), np.zeros(limited))
+        found = linprog(
+            np.append(self.needs @ price, np.full(limited, penalty)),
+            A_ub=np.hstack([(self.needs / self.scale).T, -np.eye(limited)]),
+            b_ub=self.limits / self.scale,
+            A_eq=shares[None],
+            b_eq=[1.0],
+        )
+        prices = np.maximum(-found.ineqlin.marginals, 0.0)
+        return float(found.fun), prices / self.scale
 
 
 def _none_fits(paths: _Paths) -> bool:
