@@ -86,7 +86,7 @@ class AccuracyModel:
         x: Floats, accuracies: Sequence[float], settings: Sequence[Setting] = SETTINGS
     ) -> AccuracyModel:
         """Fit to `(n, d)` features and n accuracies, n at least 2, by the best of the settings."""
-        y = _bits(np.asarray(accuracies, dtype=np.float64))
+        y = bits(np.asarray(accuracies, dtype=np.float64))
         centre, scale = float(y.mean()), float(y.std()) or 1.0
         y = (y - centre) / scale
         best: tuple[float, Setting, Floats, Floats] | None = None
@@ -136,7 +136,8 @@ def _centred(a: Floats) -> Floats:
     return a - 0.5
 
 
-def _bits(accuracy: Floats) -> Floats:
+def bits(accuracy: Floats) -> Floats:
+    """Return accuracies as numbers of correct bits."""
     return np.asarray(-np.log(1 - accuracy + LEAST_ERROR))
 
 

@@ -1,10 +1,11 @@
 """How much of the hypervolume a compression is expected to add, before it is trained.
 
 Accuracy is unknown, everything else is exact. So the objectives without accuracy span a box, and at
-every place of the box the front has an accuracy: the best of the designs that are nowhere worse there.
-A compression can raise it wherever one of its foldings is nowhere worse, by what its accuracy exceeds
-it. The expected hypervolume improvement is the mean over the box of the expected excess: exact in
-accuracy, sampled evenly over the rest.
+every place of the box the front is worth something: the accuracy of the best of the designs that are
+nowhere worse there, or whether one of them holds the limit that accuracy has (`dse.search.worth`). A
+compression can raise it wherever one of its foldings is nowhere worse, by what it is worth more. The
+expected hypervolume improvement is the mean over the box of the expected excess: exact in accuracy,
+sampled evenly over the rest.
 
 Reference:
     M. Emmerich, K. Giannakoglou, B. Naujoks, "Single- and Multiobjective Evolutionary Optimization
@@ -19,13 +20,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from dse.search.accuracy_model import Forecast
-
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 PLACES = 1024
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # of the normal distribution
 
 
 def spread_places(axes: int, count: int = PLACES) -> Floats:
@@ -46,33 +44,32 @@ def covered(places: Floats, points: Floats) -> Bools:
     return np.asarray(np.all(points[None] <= places[:, None], axis=2).any(axis=1))
 
 
-def best_accuracy(places: Floats, points: Floats, accuracies: Floats, floor: float) -> Floats:
-    """Return `(s,)`: the best accuracy of the points that are nowhere worse than a place, at least `floor`."""
+def best_worth(places: Floats, points: Floats, worths: Floats, floor: float) -> Floats:
+    """Return `(s,)`: the most that a point that is nowhere worse than a place is worth, at least `floor`."""
     reached = np.all(points[None] <= places[:, None], axis=2)
-    return np.asarray(np.where(reached, accuracies, floor).max(axis=1, initial=floor))
+    return np.asarray(np.where(reached, worths, floor).max(axis=1, initial=floor))
 
 
-def expected_gain(forecast: Forecast, reach: Sequence[Bools], best: Floats) -> Floats:
-    """Return `(n,)` expected gains, as accuracy times the share of the box.
+def expected_gain(values: Floats, odds: Floats, reach: Sequence[Bools], best: Floats) -> Floats:
+    """Return `(n,)` expected gains, as worth times the share of the box.
 
     Args:
-        forecast: of n compressions.
+        values: `(q, n)` what n compressions may be worth (`dse.search.worth`).
+        odds: `(q, n)` how likely each of it is.
         reach: for each of them the `(s,)` places that its foldings cover.
-        best: `(s,)` accuracy of the front.
+        best: `(s,)` worth of the front.
     """
-    accuracies = np.stack([forecast.at(node) for node in NODES])  # (nodes, n)
-    shares = WEIGHTS / WEIGHTS.sum()
     gains = [
-        float(shares @ np.maximum(accuracies[:, i, None] - best[places], 0.0).sum(axis=1))
+        float(odds[:, i] @ np.maximum(values[:, i, None] - best[places], 0.0).sum(axis=1))
         for i, places in enumerate(reach)
     ]
     return np.array(gains) / len(best)
 
 
-def gains_at(accuracies: Floats, reach: Sequence[Bools], best: Floats) -> Floats:
-    """Return `(n,)` gains of compressions that have these accuracies."""
+def gains_at(worths: Floats, reach: Sequence[Bools], best: Floats) -> Floats:
+    """Return `(n,)` gains of compressions that are worth so much."""
     gains = [
-        float(np.maximum(a - best[places], 0.0).sum())
-        for a, places in zip(accuracies.tolist(), reach, strict=True)
+        float(np.maximum(worth - best[places], 0.0).sum())
+        for worth, places in zip(worths.tolist(), reach, strict=True)
     ]
     return np.array(gains) / len(best)

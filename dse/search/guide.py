@@ -22,7 +22,7 @@ from dse.search.features import features, with_short, work
 from dse.search.gain import (
     Bools,
     Floats,
-    best_accuracy,
+    best_worth,
     covered,
     expected_gain,
     gains_at,
@@ -33,6 +33,7 @@ from dse.search.offers import Offer, offers, others, place
 from dse.search.pareto import MARGIN, non_dominated
 from dse.search.space import CYCLES, PREFERENCE, Values, at
 from dse.search.study import Plan
+from dse.search.worth import Worth
 
 MIN_TRAINED = 6  # compressions, before the model says anything
 CHANGED, CROSSED, DRAWN = 48, 8, 32  # compressions to think of for each that is trained
@@ -70,26 +71,26 @@ class Idea:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Front:
-    """The front, as accuracy over the other objectives; places and points are to be minimised."""
+    """The front, as what accuracy is worth over the other objectives; places and points are to be minimised."""
 
     points: Floats
-    accuracies: Floats
-    floor: float  # an accuracy below it counts nothing
+    worths: Floats
+    floor: float  # what is worth less counts nothing
 
-    def beats(self, points: Floats, accuracy: float) -> bool:
-        """Whether designs of this accuracy at all these points would be dominated."""
-        if accuracy < self.floor:
+    def beats(self, points: Floats, worth: float) -> bool:
+        """Whether designs that are worth so much at all these points would be dominated."""
+        if worth < self.floor:
             return True
-        above = self.points[self.accuracies >= accuracy]
+        above = self.points[self.worths >= worth]
         return bool(covered(points, above).all()) if len(above) else False
 
 
 class Guide:
     """Learns accuracies from a ledger and chooses what to train; a function of ledger and seed."""
 
-    def __init__(self, plan: Plan, seed: int) -> None:
+    def __init__(self, plan: Plan, worth: Worth, seed: int) -> None:
         """Know nothing yet."""
-        self._plan = plan
+        self._plan, self._worth = plan, worth
         self._random = random.Random(seed)
         self._knobs = [k for k in plan.space.knobs if k.name not in (CYCLES, PREFERENCE)]
         self._trained: dict[str, tuple[Floats, float]] = {}
@@ -149,16 +150,15 @@ class Guide:
         best = self._best(front, places)
         reach = [covered(places, i.points) for i in ideas]
         forecast = self._forecast([i.features for i in ideas])
-        gains = expected_gain(Forecast(forecast.mean, CURIOSITY * forecast.std), reach, best)
-        hopeless = [
-            front.beats(i.points, high)
-            for i, high in zip(ideas, forecast.at(INTERVAL).tolist(), strict=True)
-        ]
+        odds = self._worth.odds(Forecast(forecast.mean, CURIOSITY * forecast.std))
+        gains = expected_gain(*odds, reach, best)
+        highest = self._worth.of(forecast.at(INTERVAL)).tolist()
+        hopeless = [front.beats(i.points, high) for i, high in zip(ideas, highest, strict=True)]
         order = np.lexsort((-gains, np.array(hopeless)))
         idea = ideas[order[0]]
         self._pool = {ideas[i].digest: ideas[i] for i in order[1:POOL]}
         self._begun[idea.digest] = idea
-        expected = float(forecast.at(0.0)[order[0]])
+        expected = float(self._worth.hoped(forecast)[order[0]])
         own = [covered(places, o.point[None]) for o in idea.offers]
         most = int(gains_at(np.full(len(own), expected), own, best).argmax())
         knobs: Values = idea.offers[most].knobs
@@ -171,7 +171,7 @@ class Guide:
         """
         x = features(self._plan.network, self._plan.space.compressions(knobs))
         prediction = self._forecast([x])[0]
-        return prediction, self._front(ledger).beats(self._points(knobs), prediction.high)
+        return prediction, self._beaten(knobs, prediction, ledger)
 
     def judge_short(
         self, knobs: Values, short_accuracy: float, ledger: Ledger
@@ -186,7 +186,11 @@ class Guide:
         model = AccuracyModel.fit(np.array(xs), accuracies)
         x = features(self._plan.network, self._plan.space.compressions(knobs))
         prediction = model.predict(with_short(x, short_accuracy)[None])[0]
-        return prediction, self._front(ledger).beats(self._points(knobs), prediction.high)
+        return prediction, self._beaten(knobs, prediction, ledger)
+
+    def _beaten(self, knobs: Values, prediction: Prediction, ledger: Ledger) -> bool:
+        high = float(self._worth.of(np.array(prediction.high)))
+        return self._front(ledger).beats(self._points(knobs), high)
 
     def _points(self, knobs: Values) -> Floats:
         """Return `(n, k)` of the foldings of an idea, or of knobs that are none."""
@@ -199,22 +203,22 @@ class Guide:
 
         What adds less than `LEAST` of what the front has is left out: a front is there to be read.
         """
-        front = self._front(ledger)
+        front, worth = self._front(ledger), float(self._worth.of(np.array(accuracy)))
         idea = Idea(knobs, {}, np.empty(0), offers(self._plan, knobs, ALL_TARGETS))
-        if not idea.offers or accuracy < front.floor:
+        if not idea.offers or worth < front.floor:
             return []
         places = self._places(front, [idea])
-        best = best_accuracy(places, front.points, front.accuracies, front.floor)
+        best = best_worth(places, front.points, front.worths, front.floor)
         reach = [covered(places, o.point[None]) for o in idea.offers]
         least = LEAST * float((best - front.floor).mean())
         chosen: list[Values] = []
         while len(chosen) < len(reach):
-            gains = gains_at(np.full(len(reach), accuracy), reach, best)
+            gains = gains_at(np.full(len(reach), worth), reach, best)
             most = int(gains.argmax())
             if gains[most] <= least:
                 break
             chosen.append(idea.offers[most].knobs)
-            best = np.where(reach[most], np.maximum(best, accuracy), best)
+            best = np.where(reach[most], np.maximum(best, worth), best)
         return chosen
 
     # -- ideas ------------------------------------------------------------------------------------
@@ -284,13 +288,9 @@ class Guide:
         members = ledger.front()
         points = np.array([place(r.metrics, objectives) for r in members])
         accuracies = np.array([r.metrics["accuracy"] for r in members])
-        limits = [
-            c.limit for c in self._plan.constraints if c.metric == "accuracy" and c.op == ">="
-        ]
         known = np.array([*accuracies, *(a for _, a in self._trained.values()), 1.0])
-        floor = float(known.min() - MARGIN * np.ptp(known))
         points = points.reshape(len(members), len(objectives))  # none where accuracy is alone
-        return _Front(points, accuracies, max(floor, *limits, 0.0))
+        return _Front(points, self._worth.of(accuracies), self._worth.floor(known, MARGIN))
 
     def _places(self, front: _Front, ideas: Sequence[Idea]) -> Floats:
         """Return `(s, k)` places over the box of all foldings that are known."""
@@ -299,12 +299,12 @@ class Guide:
         return np.asarray(low + spread_places(points.shape[1]) * span * (1 + MARGIN))
 
     def _best(self, front: _Front, places: Floats) -> Floats:
-        """Return the accuracy of the front at each place, what is being trained as it is expected."""
-        best = best_accuracy(places, front.points, front.accuracies, front.floor)
+        """Return what the front is worth at each place, what is being trained as it is expected."""
+        best = best_worth(places, front.points, front.worths, front.floor)
         begun: list[Idea] = list(self._begun.values())
         if begun:
-            expected = self._forecast([i.features for i in begun]).at(0.0)
-            for idea, accuracy in zip(begun, expected, strict=True):
+            expected = self._worth.hoped(self._forecast([i.features for i in begun]))
+            for idea, worth in zip(begun, expected, strict=True):
                 here: Bools = covered(places, idea.points)
-                best[here] = np.maximum(best[here], accuracy)
+                best[here] = np.maximum(best[here], worth)
         return best

@@ -14,6 +14,7 @@ from dse.search.staged import Staged
 from dse.search.study import Plan
 from dse.search.tasks import TrainingResult, TrainingTask
 from dse.search.undominated import Undominated
+from dse.search.worth import Worth, worth_of
 
 LADDER = "ladder"  # origin of evenly compressed networks, tried first
 PASSED_BEFORE_END = 50
@@ -21,17 +22,16 @@ CHOSEN = ("sampler", "mutation", "guide")  # origins of what nobody asked for by
 
 
 def promotion_of(plan: Plan) -> Promotion:
-    """Return how a study promotes: guided where accuracy is an objective, by hardware where it is none.
+    """Return how a study promotes: guided where it asks for accuracy, by hardware where it does not.
 
     `estimate: {keep: all}` trains everything.
     """
     inner: Promotion
     if plan.stages.keep == "all":
         inner = TrainAll(plan.stages)
-    elif any(o.metric == "accuracy" for o in plan.config.objectives):
-        inner = Guided(plan)
     else:
-        inner = Undominated(plan)
+        worth = worth_of(plan)
+        inner = Undominated(plan.stages) if worth is None else Guided(plan, worth)
     # the integers of a frozen network have one accuracy, which no stage could tell apart
     return Staged(plan, inner) if plan.stages.lists_accuracy and not plan.frozen else inner
 
@@ -39,10 +39,10 @@ def promotion_of(plan: Plan) -> Promotion:
 class Guided:
     """A guide chooses; what even an optimistic accuracy would leave dominated is passed over."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, worth: Worth) -> None:
         """Know nothing yet."""
-        self._all = TrainAll(plan.stages)
-        self._guide = Guide(plan, plan.config.seed)
+        self._all, self._worth = TrainAll(plan.stages), worth
+        self._guide = Guide(plan, worth, plan.config.seed)
         self._short, self._images = plan.stages.short_epochs or 0, plan.stages.finetune_images
         self._notes: dict[int, Notes] = {}  # by id of the trial, of what is being trained
 
@@ -95,7 +95,7 @@ class Guided:
 
     def adopt(self, plan: Plan) -> None:
         """Learn anew; what is being trained keeps its prediction."""
-        self._guide = Guide(plan, plan.config.seed)
+        self._guide = Guide(plan, self._worth, plan.config.seed)
 
     def notes(self, candidate: Candidate) -> Notes:
         """Return what was expected when it was decided, and what the short training reached."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from dse.search.guide import Guide
 from dse.search.ledger import Ledger
 from dse.search.offers import offers
 from dse.search.pareto import front
+from dse.search.space import CYCLES, PREFERENCE
 from dse.search.study import open_study
+from dse.search.tasks import TrainingTask
+from dse.search.worth import worth_of
 
 FRONT = ("estimate: {keep: all}", "estimate: {keep: front}")
 
@@ -97,7 +101,9 @@ def test_a_stopped_search_goes_on(guided: Any) -> None:
 
 def test_hopeless_is_what_would_be_dominated_at_its_upper_end(guided: Any) -> None:
     plan, _, records, _, _ = guided("s")
-    guide, ledger = Guide(plan, 0), Ledger(plan.config.objectives, records)
+    worth = worth_of(plan)
+    assert worth is not None
+    guide, ledger = Guide(plan, worth, 0), Ledger(plan.config.objectives, records)
     assert guide.learn(ledger)
     best = front(records, plan.config.objectives)
     verdicts = set()
@@ -142,3 +148,40 @@ def test_a_short_training_is_continued_or_reason_to_pass_over(guided: Any) -> No
         elif not r.cached_accuracy and "accuracy" in r.metrics:
             assert r.short_accuracy is not None
     assert stored == records
+
+
+def test_where_accuracy_is_a_limit_the_cheapest_that_holds_it_is_found(
+    guided: Any, fake_workers: Any
+) -> None:
+    """Against all 243 compressions, of which 12 are trained."""
+    plan, _, records, workers, _ = guided(
+        "s",
+        None,
+        "",
+        "objectives={lut: minimize}",
+        "constraints=['accuracy >= 65 %', 'lut <= 50 %']",
+        "space.weight_bits=[1, 2, 4]",
+        "space.activation_bits=2",
+        "space.sparsity=0.0",
+        "budget.trials=12",
+    )
+    least = []
+    knobs = [k for k in plan.space.knobs if k.name not in (CYCLES, PREFERENCE)]
+    base = plan.space.baseline()
+    for values in itertools.product(*(k.values for k in knobs)):
+        chosen = base | dict(zip((k.name for k in knobs), values, strict=True))
+        compressions = plan.space.compressions(chosen)
+        one = fake_workers()
+        one.submit(0, TrainingTask(compressions, 1, None))
+        (outcome,) = one.poll(0)
+        if outcome.result.validation_accuracy >= 0.65:
+            least.append(min(metrics_of(o, plan)["lut"] for o in offers(plan, chosen, 12)))
+    assert 100 < len(least) < 200
+    assert len(workers.tasks) <= 12
+    found = front(records, plan.config.objectives)
+    assert found[0].metrics["lut"] == pytest.approx(min(least), rel=0.001)
+    assert max(least) > 1.005 * min(least)
+    # what was passed over costs more, or was not expected to hold the limit
+    for r in records:
+        if r.state == "passed":
+            assert r.metrics["lut"] >= 0.999 * min(least) or r.predicted.high < 0.65
