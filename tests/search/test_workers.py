@@ -53,35 +53,44 @@ def collect(workers: Workers, count: int, seconds: float = 120) -> dict[int, Out
 
 
 def training_processes() -> list[int]:
-    """Ray workers below this process that are training, by their process title."""
+    """Ray workers below this process that are training, by their process title.
+
+    A child that one of them has just forked has its title too, until it runs a program of its own.
+    """
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                title = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if title.startswith(b"ray::_train_on_ray") and is_below(int(entry.name)):
+        if entry.name.isdigit() and is_training(int(entry.name)):
+            above = parents(int(entry.name))
+            if os.getpid() in above and not is_training(above[0]):
                 found.append(int(entry.name))
     return found
 
 
-def is_below(pid: int) -> bool:
-    """Whether a process descends from this one: the machine may run other studies."""
-    while pid > 1 and pid != os.getpid():
+def is_training(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::_train_on_ray")
+    except OSError:
+        return False
+
+
+def parents(pid: int) -> list[int]:
+    """Processes that a process descends from, the nearest first: the machine may run other studies."""
+    above = []
+    while pid > 1:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
-            return False
+            break
         pid = int(stat.rpartition(")")[2].split()[1])
-    return pid == os.getpid()
+        above.append(pid)
+    return above
 
 
 def listening() -> set[str]:
     """The addresses, in hexadecimal, at which this process and those below it accept TCP connections."""
     ours = set()
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and is_below(int(entry.name)):
+        if entry.name.isdigit() and os.getpid() in parents(int(entry.name)):
             for handle in (entry / "fd").iterdir():
                 with contextlib.suppress(OSError):  # closed meanwhile
                     ours.add(str(handle.readlink()))
