@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dse.folding.dominance import Array, minima
+from dse.folding.dominance import Array, lowest, minima
 
 FINEST = 12  # cells begin at 2 ** -12 of the limits
 STEPS = 2  # cell sizes for every factor of two
@@ -82,11 +82,7 @@ def _minima(groups: Array, points: Array) -> Array:
     place = np.ravel_multi_index(ranks, shape)
     least = np.full(np.prod(shape), MOST)
     np.minimum.at(least, place, first)
-    table = least.reshape(shape)
-    best = np.minimum.accumulate(np.minimum.accumulate(table, axis=1), axis=2)
-    keep = table < MOST
-    keep[:, 1:] &= table[:, 1:] < best[:, :-1]
-    keep[:, :, 1:] &= table[:, :, 1:] < best[:, :, :-1]
+    keep = lowest(least.reshape(shape), MOST)
     rows = np.flatnonzero(keep.ravel()[place] & (first == least[place]))
     _, firsts = np.unique(place[rows], return_index=True)
     kept: Array = rows[firsts]

@@ -88,9 +88,26 @@ def surely_beaten(groups: Array, points: Array, by_groups: Array, by: Array) -> 
         shape.append(len(edges))
     table = np.full(shape, np.iinfo(np.int64).max)
     np.minimum.at(table, (group, *above), by[:, 0])
-    best = np.minimum.accumulate(np.minimum.accumulate(table, axis=1), axis=2)
-    beaten: Bools = may & (best[(asked, *below)] < points[:, 0])
+    beaten: Bools = may & (_least_up_to(table)[(asked, *below)] < points[:, 0])
     return beaten
+
+
+def lowest(table: Array, absent: int) -> Bools:
+    """Return the entries that are smaller than all others up to their place along the last two axes.
+
+    Args:
+        table: `(..., a, b)`.
+        absent: what stands where there is nothing, larger than all else.
+    """
+    best = _least_up_to(table)
+    keep: Bools = table < absent
+    keep[..., 1:, :] &= table[..., 1:, :] < best[..., :-1, :]
+    keep[..., 1:] &= table[..., 1:] < best[..., :-1]
+    return keep
+
+
+def _least_up_to(table: Array) -> Array:
+    return np.minimum.accumulate(np.minimum.accumulate(table, axis=-2), axis=-1)
 
 
 def _space_minima(points: Array) -> Array:
@@ -103,11 +120,7 @@ def _space_minima(points: Array) -> Array:
     absent = len(points)
     table = np.full((row.max() + 1, column.max() + 1), absent, dtype=np.int32)
     np.minimum.at(table, (row, column), np.arange(absent, dtype=np.int32))
-    best = np.minimum.accumulate(np.minimum.accumulate(table, axis=0), axis=1)
-    keep = table < absent
-    keep[1:] &= table[1:] < best[:-1]
-    keep[:, 1:] &= table[:, 1:] < best[:, :-1]
-    kept: Array = order[table[keep]]
+    kept: Array = order[table[lowest(table, absent)]]
     return kept
 
 
