@@ -9,8 +9,8 @@ import numpy.typing as npt
 from search_tables import Row, compressions
 
 from dse.ir.record import TrialRecord
-from dse.search.offers import others, place
-from dse.search.pareto import MARGIN, hypervolume, non_dominated
+from dse.search.offers import others
+from dse.search.pareto import MARGIN, hypervolume, non_dominated, objective_point
 from dse.search.score import metrics_of, violations
 from dse.search.space import CYCLES, PREFERENCE, PREFERENCES, Range
 from dse.search.study import Plan
@@ -60,7 +60,7 @@ class Truth:
 
 def point(p: Plan, record: TrialRecord) -> Floats:
     """Return the `(3,)` point of a trained record."""
-    return np.append(place(record.metrics, others(p)), -record.metrics["accuracy"])
+    return np.append(objective_point(record.metrics, others(p)), -record.metrics["accuracy"])
 
 
 def enumerate_truth(p: Plan, table: dict[str, Row]) -> Truth:
@@ -86,7 +86,7 @@ def enumerate_truth(p: Plan, table: dict[str, Row]) -> Truth:
             hardware = p.hardware(design)
             metrics = metrics_of(hardware, p.config.board)
             if all(v <= 0 for v in violations(p.constraints, metrics, hardware).values()):
-                points.append(place(metrics, others(p)))
+                points.append(objective_point(metrics, others(p)))
         designs += len(found)
         kept = np.array(points).reshape(-1, 2)
         foldings[digest] = kept[non_dominated(kept)]

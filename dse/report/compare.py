@@ -15,8 +15,7 @@ from dse.ir.words import plural
 from dse.report.format import metric
 from dse.report.text import columns_of
 from dse.report.values import DesignView, LayerView, ReportView
-from dse.search.offers import place
-from dse.search.pareto import MARGIN, Floats, hypervolume
+from dse.search.pareto import MARGIN, Floats, hypervolume, objective_point
 
 SETTINGS: dict[str, Callable[[ReportView], str]] = {
     "network": lambda v: v.network,
@@ -75,7 +74,9 @@ def compare_studies(first: ReportView, second: ReportView) -> Fronts:
         msg = f"{first.study} and {second.study} must share an objective to be compared; they share none"
         raise UsageError(msg)
     points = [
-        np.array([place(v.designs[i].metrics, shared) for i in v.front]).reshape(-1, len(shared))
+        np.array([objective_point(v.designs[i].metrics, shared) for i in v.front]).reshape(
+            -1, len(shared)
+        )
         for v in views
     ]
     volumes = _volumes([*points, np.concatenate(points)])

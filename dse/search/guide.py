@@ -29,8 +29,8 @@ from dse.search.gain import (
     spread_places,
 )
 from dse.search.ledger import Ledger
-from dse.search.offers import Offer, offers, others, place
-from dse.search.pareto import MARGIN, non_dominated
+from dse.search.offers import Offer, offers, others
+from dse.search.pareto import MARGIN, non_dominated, objective_point
 from dse.search.space import CYCLES, PREFERENCE, Values, at
 from dse.search.study import Plan
 from dse.search.worth import Worth
@@ -286,7 +286,7 @@ class Guide:
     def _front(self, ledger: Ledger) -> _Front:
         objectives = others(self._plan)
         members = ledger.front()
-        points = np.array([place(r.metrics, objectives) for r in members])
+        points = np.array([objective_point(r.metrics, objectives) for r in members])
         accuracies = np.array([r.metrics["accuracy"] for r in members])
         known = np.array([*accuracies, *(a for _, a in self._trained.values()), 1.0])
         points = points.reshape(len(members), len(objectives))  # none where accuracy is alone

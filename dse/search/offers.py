@@ -13,8 +13,7 @@ from dse.config.values import Objective
 from dse.folding.fold import Folder
 from dse.ir.design import DesignPoint
 from dse.ir.hardware import RESOURCES, HardwareEstimate
-from dse.ir.metrics import METRICS
-from dse.search.pareto import non_dominated
+from dse.search.pareto import non_dominated, objective_point
 from dse.search.require import unmet
 from dse.search.score import metrics_of, violations
 from dse.search.space import CYCLES, PREFERENCE, PREFERENCES, STEP, Range, Values
@@ -45,17 +44,6 @@ class Offer:
 def others(plan: Plan) -> tuple[Objective, ...]:
     """Return the objectives of a study without accuracy."""
     return tuple(o for o in plan.config.objectives if o.metric != "accuracy")
-
-
-def place(metrics: Mapping[str, float], objectives: tuple[Objective, ...]) -> Floats:
-    """Return the `(k,)` objectives of a design, to be minimised, as `pareto.objective_matrix` has them."""
-    values = []
-    for objective in objectives:
-        metric = METRICS[objective.metric]
-        value = metrics[metric.key]
-        value = float(np.log(value)) if metric.log else value
-        values.append(-value if objective.direction == "maximize" else value)
-    return np.array(values)
 
 
 def offers(plan: Plan, knobs: Values, count: int) -> tuple[Offer, ...]:
@@ -130,4 +118,4 @@ def _priced(plan: Plan, knobs: dict[str, Any], design: DesignPoint) -> Offer | N
     metrics = metrics_of(hardware, plan.config.board)
     if any(v > 0 for v in violations(plan.constraints, metrics, hardware).values()):
         return None
-    return Offer(knobs, design, hardware, place(metrics, others(plan)))
+    return Offer(knobs, design, hardware, objective_point(metrics, others(plan)))

@@ -13,7 +13,8 @@ from dse.data._dataset import Dataset
 from dse.ir.design import Compression
 from dse.ir.record import FOLDING, Stage, StageAccuracy
 from dse.search.ledger import Ledger
-from dse.search.offers import others, place
+from dse.search.offers import others
+from dse.search.pareto import objective_point
 from dse.search.promotion import Candidate, Notes, PassOver, Promotion
 from dse.search.ranking import place_of
 from dse.search.space import SearchSpace, Values
@@ -144,7 +145,7 @@ class Staged:
         self._learnt = len(ledger)
 
     def _point(self, accuracy: float, metrics: Mapping[str, float]) -> list[float]:
-        return [-accuracy, *place(metrics, others(self._plan)).tolist()]
+        return [-accuracy, *objective_point(metrics, others(self._plan)).tolist()]
 
 
 def trains(stages: Stages) -> bool:
