@@ -160,9 +160,9 @@ class Driver:
             return f"too many failures: {failed} of {done} trials"
         if budget.patience is not None and self._ledger.flat(budget.patience):
             return (
-                f"the patience is over: the hypervolume has grown by no more than {PATIENCE_GAIN:.1%} in the"
-                f" last {budget.patience} trials"
-            ).replace("%", " %")
+                "the patience is over: the hypervolume has grown by no more than"
+                f" {100 * PATIENCE_GAIN:.1f} % in the last {budget.patience} trials"
+            )
         return None
 
     # -- proposing --------------------------------------------------------------------------------

@@ -77,9 +77,8 @@ def run(
     """
     p = plan(config, folder)
     if source is None and not (folder / "study.json").exists():
-        seed_designs(
-            p, folder.parent
-        )  # a wrong one is told before minutes of training, and leaves no study
+        # a wrong one is told before minutes of training, and leaves no study
+        seed_designs(p, folder.parent)
     store = open_study(p, folder, overrides)
     try:
         store.when_waiting(lambda reason: progress.event("storage-waiting", reason=reason))

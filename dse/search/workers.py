@@ -212,26 +212,23 @@ class RayWorkers:
 
     def _land(self, running: Any) -> Outcome | None:
         errors = self._ray.exceptions
-        flight = self._flights[running]
+        flight = self._flights.pop(running)
         try:
             found = self._ray.get(next(running))
         except (errors.WorkerCrashedError, errors.OutOfMemoryError, errors.NodeDiedError) as error:
-            del self._flights[running]
             if flight.attempts <= self._parallel.retries:
                 self._launch(replace(flight, begun=None, attempts=flight.attempts + 1))
                 return None
             lost = f"worker lost {flight.attempts} times ({type(error).__name__})"
             return Outcome(flight.key, None, lost)
         except errors.RayTaskError as error:
-            del self._flights[running]
             return Outcome(flight.key, None, reason(error.cause or error))
         except errors.RayError as error:
-            del self._flights[running]
             return Outcome(flight.key, None, reason(error))
         if flight.begun is None:
             flight.begun = time.monotonic()
+            self._flights[running] = flight
             return None
-        del self._flights[running]
         return Outcome(flight.key, found, None)
 
     def cancel(self) -> None:
